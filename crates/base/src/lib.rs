@@ -1,0 +1,21 @@
+//! What every long computation shares: errors, the run contract, threads, random numbers, memory.
+
+mod atomic_file;
+mod error;
+mod map;
+mod matrix;
+mod pages;
+mod panic;
+mod pool;
+mod random;
+mod run;
+
+pub use atomic_file::AtomicFile;
+pub use error::{Error, Result, Value};
+pub use map::Map;
+pub use matrix::{SharedMatrix, SharedRow};
+pub use pages::Pages;
+pub use panic::guard;
+pub use pool::{AtPriority, Pool, Priority, Workers};
+pub use random::Random;
+pub use run::{Progress, Run};

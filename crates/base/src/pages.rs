@@ -1,0 +1,99 @@
+use std::slice;
+
+use memmap2::MmapMut;
+
+use crate::{Error, Result};
+
+/// Two MiB: the size of a large page on x86-64 and ARM.
+const LARGE_PAGE: usize = 1 << 21;
+
+/// Zeroed `f32` memory straight from the system, on large pages where it has them: rows are met at
+/// random, and with small pages each meeting is a walk through the page table as well.
+pub struct Pages {
+    map: Option<MmapMut>,
+    /// Where the values begin in `map`, in bytes.
+    start: usize,
+    length: usize,
+}
+
+impl Pages {
+    /// `length` zeros; an error, not an abort, where memory does not suffice.
+    pub fn zeroed(length: usize) -> Result<Self> {
+        if length == 0 {
+            return Ok(Self { map: None, start: 0, length });
+        }
+        let asked = length.checked_mul(4).and_then(|bytes| bytes.checked_add(LARGE_PAGE));
+        let out_of_memory = || Error::OutOfMemory {
+            asked: (length as u64).saturating_mul(4),
+            free: available_memory(),
+        };
+        let asked = asked.ok_or_else(out_of_memory)?;
+        // The system promises more memory than it has and then kills whoever uses it.
+        if available_memory().is_some_and(|free| asked as u64 > free) {
+            return Err(out_of_memory());
+        }
+        let map = MmapMut::map_anon(asked).map_err(|_| out_of_memory())?;
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage); // a kernel without large pages says no: fine
+        let start = map.as_ptr().align_offset(LARGE_PAGE);
+        Ok(Self { map: Some(map), start, length })
+    }
+
+    /// All values.
+    pub fn as_slice(&self) -> &[f32] {
+        // SAFETY: `zeroed` made the map longer than `start` and `length` values, the start is
+        // aligned, and any bytes are f32 values.
+        unsafe { slice::from_raw_parts(self.as_ptr(), self.length) }
+    }
+
+    /// All values, to be written.
+    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and `self` is borrowed exclusively.
+        unsafe { slice::from_raw_parts_mut(self.as_ptr().cast_mut(), self.length) }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const f32 {
+        match &self.map {
+            // SAFETY: `start` lies inside the map.
+            Some(map) => unsafe { map.as_ptr().add(self.start).cast() },
+            None => std::ptr::NonNull::dangling().as_ptr(),
+        }
+    }
+}
+
+/// Bytes that can be allocated without harm, where the system tells.
+pub(crate) fn available_memory() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let field = |name: &str| -> Option<u64> {
+        let line = info.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
+    };
+    Some(field("MemAvailable:")? + field("SwapFree:").unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_zeroed_aligned_and_writable() {
+        for length in [0, 1, 1000, 3_000_000] {
+            let mut pages = Pages::zeroed(length).unwrap();
+            assert!(pages.as_slice().iter().all(|&value| value == 0.0));
+            assert_eq!(pages.as_slice().len(), length);
+            pages.as_mut_slice().fill(1.0);
+            assert!(pages.as_slice().iter().all(|&value| value == 1.0));
+            if length > 0 {
+                assert_eq!(pages.as_ptr() as usize % LARGE_PAGE, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn more_than_the_machine_has_is_an_error() {
+        for length in [usize::MAX, usize::MAX / 8, 1 << 50] {
+            let outcome = Pages::zeroed(length);
+            assert!(matches!(outcome.err(), Some(Error::OutOfMemory { .. })));
+        }
+    }
+}
