@@ -1,1 +1,26 @@
-//! (in the making)
+//! Vector kernels: each is written once over `Simd` and compiled for every instruction set; the
+//! set is chosen once, at run time, and entered once for a shard of work.
+//!
+//! `scalar.rs` is the definition; `avx2.rs`, `avx512.rs` and `neon.rs` say the same in the same
+//! order. Everything between `Kernels::run` and an instruction is `#[inline(always)]`: one function
+//! that is not, and each instruction below it becomes a call.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod detect;
+mod logistic;
+mod math;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod rows;
+mod scalar;
+mod simd;
+
+pub use detect::{Kernels, Task};
+pub use logistic::{Output, exchange, learn};
+pub use math::{exp, ln};
+pub use rows::{add_to_rows, axpy, dot, mean_of_rows, prefetch};
+pub use scalar::Scalar;
+pub use simd::Simd;

@@ -1,0 +1,126 @@
+use std::arch::x86_64::*;
+
+use crate::Simd;
+
+/// AVX-512F: 16 numbers at a time, 32 registers.
+#[derive(Clone, Copy)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// The proof, where the machine has the feature (and AVX2 with FMA, as all of them do).
+    pub(crate) fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma");
+        found.then_some(Self(()))
+    }
+}
+
+// SAFETY of every block: `self` proves that the machine has AVX-512F; pointers are the caller's
+// promise, and all loads and stores are unaligned ones.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Simd for Avx512 {
+    type Vector = __m512;
+    const LANES: usize = 16;
+    const TILE: (usize, usize) = (4, 6);
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, v: __m512) {
+        unsafe { _mm512_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(self, from: *const f32, count: usize) -> __m512 {
+        let mask = ((1u32 << count.min(16)) - 1) as u16;
+        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn round(self, v: __m512) -> __m512 {
+        unsafe { _mm512_roundscale_ps::<0>(v) }
+    }
+    #[inline(always)]
+    fn scale(self, v: __m512, n: __m512) -> __m512 {
+        unsafe { _mm512_scalef_ps(v, n) }
+    }
+    #[inline(always)]
+    fn split(self, v: __m512) -> (__m512, __m512) {
+        unsafe {
+            let mantissa = _mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_ZERO>(v);
+            (mantissa, _mm512_getexp_ps(v))
+        }
+    }
+    #[inline(always)]
+    fn sum(self, v: __m512) -> f32 {
+        unsafe { _mm512_reduce_add_ps(v) }
+    }
+    #[inline(always)]
+    fn sums(self, vectors: impl Fn(usize) -> __m512) -> __m512 {
+        // A transposition that adds on the way: 15 additions, 30 shuffles for 16 sums.
+        #[inline(always)]
+        unsafe fn singles(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)) }
+        }
+        #[inline(always)]
+        unsafe fn pairs(a: __m512, b: __m512) -> __m512 {
+            unsafe {
+                let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
+                let (low, high) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+                _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high))
+            }
+        }
+        #[inline(always)]
+        unsafe fn quarters(a: __m512, b: __m512) -> __m512 {
+            unsafe {
+                let even = _mm512_shuffle_f32x4::<0x88>(a, b);
+                let odd = _mm512_shuffle_f32x4::<0xdd>(a, b);
+                _mm512_add_ps(even, odd)
+            }
+        }
+        unsafe {
+            let four = |i: usize| {
+                let front = singles(vectors(i), vectors(i + 1));
+                pairs(front, singles(vectors(i + 2), vectors(i + 3)))
+            };
+            quarters(quarters(four(0), four(4)), quarters(four(8), four(12)))
+        }
+    }
+    #[inline(always)]
+    fn prefetch(self, address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+}

@@ -1,0 +1,203 @@
+//! Sums over one or several rows.
+
+use inlay_base::SharedRow;
+
+use crate::Simd;
+
+/// Σ aᵢ·bᵢ of two rows of one length, in four partial sums of `LANES` each.
+///
+/// # Panics
+/// If the lengths differ.
+#[inline(always)]
+pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let (n, lanes) = (a.len(), S::LANES);
+    let (a, b) = (a.as_ptr(), b.as_ptr());
+    let mut sums = [simd.splat(0.0); 4];
+    let mut i = 0;
+    // SAFETY: every index stays below `n`.
+    unsafe {
+        while i + 4 * lanes <= n {
+            for (k, sum) in sums.iter_mut().enumerate() {
+                let at = i + k * lanes;
+                *sum = simd.fma(simd.load(a.add(at)), simd.load(b.add(at)), *sum);
+            }
+            i += 4 * lanes;
+        }
+        while i < n {
+            let count = (n - i).min(lanes);
+            let (x, y) = (simd.load_first(a.add(i), count), simd.load_first(b.add(i), count));
+            sums[0] = simd.fma(x, y, sums[0]);
+            i += count;
+        }
+    }
+    simd.sum(simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])))
+}
+
+/// y += α·x
+///
+/// # Panics
+/// If the lengths differ.
+#[inline(always)]
+pub fn axpy<S: Simd>(simd: S, alpha: f32, x: &[f32], y: &mut [f32]) {
+    assert_eq!(x.len(), y.len());
+    let whole = x.len() / S::LANES * S::LANES;
+    let factor = simd.splat(alpha);
+    for i in (0..whole).step_by(S::LANES) {
+        // SAFETY: `i + LANES` is at most the length of both.
+        unsafe {
+            let sum = simd.fma(factor, simd.load(x.as_ptr().add(i)), simd.load(y.as_ptr().add(i)));
+            simd.store(y.as_mut_ptr().add(i), sum);
+        }
+    }
+    for (x, y) in x[whole..].iter().zip(&mut y[whole..]) {
+        *y += alpha * x;
+    }
+}
+
+/// h = scale · Σ rows
+///
+/// # Panics
+/// If `sum` is not as long as the padded rows.
+#[inline(always)]
+pub fn mean_of_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, hidden: &mut [f32]) {
+    assert!(rows.iter().all(|row| row.padded() == hidden.len()));
+    let factor = simd.splat(scale);
+    for i in (0..hidden.len()).step_by(S::LANES) {
+        // SAFETY: padded rows are a multiple of 16 long, `hidden` as long, and `LANES` divides 16.
+        unsafe {
+            let mut sum = simd.splat(0.0);
+            for row in rows {
+                sum = simd.add(sum, simd.load(row.as_ptr().add(i)));
+            }
+            simd.store(hidden.as_mut_ptr().add(i), simd.mul(factor, sum));
+        }
+    }
+}
+
+/// row += scale · gradient, for every row. A row that is there twice gets it twice.
+///
+/// # Panics
+/// If `gradient` is not as long as the padded rows.
+#[inline(always)]
+pub fn add_to_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, gradient: &[f32]) {
+    assert!(rows.iter().all(|row| row.padded() == gradient.len()));
+    let factor = simd.splat(scale);
+    for i in (0..gradient.len()).step_by(S::LANES) {
+        // SAFETY: padded rows are a multiple of 16 long, `gradient` as long, and `LANES` divides 16.
+        unsafe {
+            let step = simd.mul(factor, simd.load(gradient.as_ptr().add(i)));
+            for row in rows {
+                let to = row.as_ptr().add(i);
+                simd.store(to, simd.add(simd.load(to), step));
+            }
+        }
+    }
+}
+
+/// Asks for a row that will be needed soon.
+#[inline(always)]
+pub fn prefetch<S: Simd>(simd: S, row: SharedRow<'_>) {
+    for i in (0..row.padded()).step_by(16) {
+        simd.prefetch(row.as_ptr().wrapping_add(i));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inlay_base::{Random, SharedMatrix};
+
+    use super::*;
+    use crate::{Kernels, Task};
+
+    struct Dot<'a>(&'a [f32], &'a [f32]);
+    impl Task for Dot<'_> {
+        type Output = f32;
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> f32 {
+            dot(simd, self.0, self.1)
+        }
+    }
+
+    struct Axpy<'a>(f32, &'a [f32], &'a mut [f32]);
+    impl Task for Axpy<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            axpy(simd, self.0, self.1, self.2);
+        }
+    }
+
+    struct MeanAndBack<'a>(&'a SharedMatrix, &'a mut [f32]);
+    impl Task for MeanAndBack<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let rows = [self.0.row(0), self.0.row(2), self.0.row(2)];
+            mean_of_rows(simd, &rows, 0.5, self.1);
+            add_to_rows(simd, &rows, 2.0, self.1);
+        }
+    }
+
+    #[test]
+    fn dot_and_axpy_are_within_rounding_of_the_formula_at_every_length_and_alignment() {
+        let mut random = Random::new(1, 0);
+        for n in (0..70).chain([100, 128, 300, 1536]) {
+            for shift in 0..4 {
+                let mut row =
+                    || -> Vec<f32> { (0..n + shift).map(|_| random.unit() * 8.0 - 4.0).collect() };
+                let (a, b) = (row(), row());
+                let (a, b) = (&a[shift..], &b[shift..]);
+                let products = || a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y));
+                let exact: f64 = products().sum();
+                let bound = products().map(f64::abs).sum::<f64>() * (n as f64 + 2.0) * 6e-8;
+                for set in Kernels::available() {
+                    let got = f64::from(set.run(Dot(a, b)));
+                    assert!((got - exact).abs() <= bound, "{} {n}: {got} {exact}", set.name());
+                    let mut y = b.to_vec();
+                    set.run(Axpy(0.3, a, &mut y));
+                    for i in 0..n {
+                        let wanted = f64::from(b[i]) + f64::from(0.3f32) * f64::from(a[i]);
+                        assert!((f64::from(y[i]) - wanted).abs() < 1e-6, "{} {n}", set.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn dot_keeps_what_is_not_a_number_and_overflows_to_infinity() {
+        for set in Kernels::available() {
+            for n in 1..40 {
+                let mut a = vec![1.0f32; n];
+                a[n - 1] = f32::NAN;
+                assert!(set.run(Dot(&a, &vec![1.0; n])).is_nan());
+                let huge = vec![f32::MAX; n];
+                assert_eq!(set.run(Dot(&huge, &huge)), f32::INFINITY);
+            }
+        }
+    }
+
+    #[test]
+    fn the_mean_of_rows_and_a_step_of_every_row_a_row_twice_twice() {
+        for set in Kernels::available() {
+            let matrix = SharedMatrix::zeros(3, 37).unwrap();
+            for row in 0..3 {
+                matrix.write(row, &[row as f32 + 1.0; 37]);
+            }
+            let mut hidden = vec![9.0; matrix.stride()];
+            set.run(MeanAndBack(&matrix, &mut hidden));
+            // h = 0.5·(1 + 3 + 3) = 3.5; row 0 gets 2·3.5 once, row 2 twice.
+            let mut row = [0.0; 37];
+            assert!(
+                hidden[..37].iter().all(|&h| h == 3.5) && hidden[37..].iter().all(|&h| h == 0.0)
+            );
+            matrix.read(0, &mut row);
+            assert_eq!(row, [8.0; 37], "{}", set.name());
+            matrix.read(2, &mut row);
+            assert_eq!(row, [17.0; 37], "{}", set.name());
+            matrix.read(1, &mut row);
+            assert_eq!(row, [2.0; 37]);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/// One instruction set. A value of it is the proof that this machine has it: only `Kernels` makes
+/// one. The methods hold intrinsics and become single instructions inside `Kernels::run`, and only
+/// there.
+pub trait Simd: Copy + Send + Sync {
+    /// `LANES` numbers of f32.
+    type Vector: Copy;
+    /// 1 to 16, a power of two: rows padded to 16 have no tail.
+    const LANES: usize;
+    /// Inputs and outputs of a tile whose sums stay in registers (see `logistic`).
+    const TILE: (usize, usize);
+
+    /// `x` in every lane.
+    fn splat(self, x: f32) -> Self::Vector;
+
+    /// Reads `LANES` values, any alignment.
+    ///
+    /// # Safety
+    /// `from` is good for reading `LANES` values.
+    unsafe fn load(self, from: *const f32) -> Self::Vector;
+
+    /// Writes `LANES` values, any alignment.
+    ///
+    /// # Safety
+    /// `to` is good for writing `LANES` values.
+    unsafe fn store(self, to: *mut f32, v: Self::Vector);
+
+    /// Reads `count` values, at most `LANES`; the other lanes are zero.
+    ///
+    /// # Safety
+    /// `from` is good for reading `count` values.
+    unsafe fn load_first(self, from: *const f32, count: usize) -> Self::Vector;
+
+    /// a + b
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// a - b
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// a · b
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// a / b
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The smaller; b where one is not a number.
+    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The larger; b where one is not a number.
+    fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// a · b + c, rounded once (the scalar set rounds twice).
+    fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// The nearest integer.
+    fn round(self, v: Self::Vector) -> Self::Vector;
+    /// v · 2ⁿ for integers n from -126 to 127.
+    fn scale(self, v: Self::Vector, n: Self::Vector) -> Self::Vector;
+    /// m and e of v = m · 2ᵉ, 1 ≤ m < 2, for normal v > 0.
+    fn split(self, v: Self::Vector) -> (Self::Vector, Self::Vector);
+    /// The sum of all lanes.
+    fn sum(self, v: Self::Vector) -> f32;
+    /// Lane i is the sum of all lanes of `vectors(i)`: `LANES` sums for little more than one.
+    fn sums(self, vectors: impl Fn(usize) -> Self::Vector) -> Self::Vector;
+    /// Asks for the cache line of an address, which need not be valid.
+    fn prefetch(self, address: *const f32);
+}
