@@ -1,0 +1,1 @@
+export { InlayError } from './errors.js'

@@ -1,0 +1,252 @@
+// Options as tables: each model writes every option once, with default, limits and meaning, and
+// from that table come its type, its checks, the flags of the command line and their help.
+import { InvalidOptionError, shown } from './errors.js'
+import type { Progress } from './run.js'
+
+/** The limits of a number: `from` and `to` are allowed themselves, `above` and `below` are not. */
+export interface Limits {
+  readonly from?: number
+  readonly above?: number
+  readonly to?: number
+  readonly below?: number
+}
+
+/** What kind of values an option takes. */
+export type Shape =
+  | { readonly kind: 'integer'; readonly limits: Limits }
+  | { readonly kind: 'real'; readonly limits: Limits }
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  | { readonly kind: 'flag' }
+  | { readonly kind: 'text' }
+  | { readonly kind: 'list' }
+  | { readonly kind: 'value' }
+
+/** One option of a table; `Value` includes `undefined` when there is no default. */
+export interface Option<Value> {
+  readonly default: Value
+  /** What it is for, as one line of help. */
+  readonly about: string
+  readonly shape: Shape
+  /** What is allowed, to follow "must be": "an integer from 1 to 4096". */
+  readonly expected: string
+  accepts(value: unknown): boolean
+}
+
+/** A table of options by name. */
+// eslint-disable-next-line typescript/no-explicit-any -- a table holds options of any value
+export type Table = Readonly<Record<string, Option<any>>>
+
+/** What a caller may give for a table: every option may be left out or be `undefined`. */
+export type Options<T extends Table> = {
+  readonly [Name in keyof T]?: T[Name]['default'] | undefined
+}
+
+/** What a table becomes: every option has its value. */
+export type Settings<T extends Table> = { readonly [Name in keyof T]: T[Name]['default'] }
+
+/** A whole number. Without a default it is `undefined` unless given. */
+export function integer<Default extends number | undefined>(
+  value: Default,
+  limits: Limits,
+  about: string,
+): Option<number | Default> {
+  const accepts = (given: unknown) =>
+    Number.isSafeInteger(given) && isWithin(given as number, limits)
+  const expected = `an integer${described(limits)}`
+  return { default: value, about, shape: { kind: 'integer', limits }, expected, accepts }
+}
+
+/** A finite number. */
+export function real<Default extends number | undefined>(
+  value: Default,
+  limits: Limits,
+  about: string,
+): Option<number | Default> {
+  const accepts = (given: unknown) => Number.isFinite(given) && isWithin(given as number, limits)
+  const expected = `a number${described(limits)}`
+  return { default: value, about, shape: { kind: 'real', limits }, expected, accepts }
+}
+
+/** One of several names; the first is the default. */
+export function oneOf<const Choices extends readonly string[]>(
+  choices: Choices,
+  about: string,
+): Option<Choices[number]> {
+  return choice(choices[0]!, choices, about)
+}
+
+/** One of several names, or `undefined`: the choice is made from something else. */
+export function maybeOneOf<const Choices extends readonly string[]>(
+  choices: Choices,
+  about: string,
+): Option<Choices[number] | undefined> {
+  return choice(undefined, choices, about)
+}
+
+/** True or false. */
+export function flag(value: boolean, about: string): Option<boolean> {
+  const accepts = (given: unknown) => typeof given === 'boolean'
+  return { default: value, about, shape: { kind: 'flag' }, expected: 'true or false', accepts }
+}
+
+/** A string that is not empty: a path, a name. */
+export function text(about: string): Option<string | undefined> {
+  const accepts = (given: unknown) => typeof given === 'string' && given !== ''
+  const expected = 'a string that is not empty'
+  return { default: undefined, about, shape: { kind: 'text' }, expected, accepts }
+}
+
+/** An array of strings. */
+export function list(about: string): Option<readonly string[]> {
+  const accepts = (given: unknown) =>
+    Array.isArray(given) && given.every((item) => typeof item === 'string')
+  return { default: [], about, shape: { kind: 'list' }, expected: 'an array of strings', accepts }
+}
+
+/** Anything else: an object of a class, a function. */
+export function value<Value>(
+  expected: string,
+  accepts: (given: unknown) => boolean,
+  about: string,
+): Option<Value | undefined> {
+  return { default: undefined, about, shape: { kind: 'value' }, expected, accepts }
+}
+
+/** The options that every long computation takes beside its own. */
+export const runOptions = {
+  /** Threads of the run's own. Default: as many as the process may use. */
+  threads: integer(undefined, { from: 1, to: 1024 }, 'threads (default: all cores)'),
+  /** Seed of every random choice. What a seed promises is said by each verb. Default 1. */
+  seed: integer(1, { from: 0 }, 'seed of every random choice'),
+  /** Stops the run within 50 ms; the promise rejects with the signal's reason. */
+  signal: value<AbortSignal>(
+    'an AbortSignal',
+    (given) => given instanceof AbortSignal,
+    'stops the run',
+  ),
+  /** Hears how far the run has come: ten times a second at most, and at the end. If it throws,
+   * the run stops and rejects with what was thrown. */
+  onProgress: value<(progress: Progress) => void>(
+    'a function',
+    (given) => typeof given === 'function',
+    'hears how far the run has come',
+  ),
+}
+
+/** The options that every long computation takes. */
+export type RunOptions = Options<typeof runOptions>
+
+/** `RunOptions` when checked. */
+export type RunSettings = Settings<typeof runOptions>
+
+/**
+ * Checks what a caller gave against a table and the run's own options, and fills in the defaults.
+ * The caller's object is only read, each property once.
+ *
+ * @throws {InvalidOptionError} naming `who` was called, the option, what is allowed and what came
+ */
+export function settle<T extends Table>(
+  table: T,
+  given: unknown,
+  who: string,
+): { settings: Settings<T>; run: RunSettings } {
+  const all = settleAlone({ ...runOptions, ...table }, given, who)
+  const names = Object.keys(table)
+  const settings = Object.fromEntries(names.map((name) => [name, all[name]])) as Settings<T>
+  const { threads, seed, signal, onProgress } = all as RunSettings
+  return { settings, run: { threads, seed, signal, onProgress } }
+}
+
+/** As `settle`, for calls that take no run options. */
+export function settleAlone<T extends Table>(table: T, given: unknown, who: string): Settings<T> {
+  if (
+    given !== undefined &&
+    (typeof given !== 'object' || given === null || Array.isArray(given))
+  ) {
+    const message = `${who}: the options must be an object, got ${shown(given)}`
+    throw new InvalidOptionError(message, { option: '', got: shown(given) })
+  }
+  const options = new Map(Object.entries(given ?? {}))
+  for (const name of options.keys()) {
+    if (!Object.hasOwn(table, name)) throw unknownOption(name, Object.keys(table), who)
+  }
+  const settled = Object.entries(table).map(([name, option]) => {
+    const given = options.get(name)
+    if (given === undefined) return [name, option.default]
+    if (!option.accepts(given)) throw wrongOption(name, option.expected, given, who)
+    return [name, given]
+  })
+  return Object.fromEntries(settled) as Settings<T>
+}
+
+/** "Word2Vec.train: `dimensions` must be an integer from 1 to 4096, got 0" */
+export function wrongOption(
+  option: string,
+  expected: string,
+  given: unknown,
+  who: string,
+): InvalidOptionError {
+  const got = shown(given)
+  const message = `${who}: \`${option}\` must be ${expected}, got ${got}`
+  return new InvalidOptionError(message, { option, expected, got })
+}
+
+/** "Word2Vec.train: there is no option `dimension`; did you mean `dimensions`?" */
+function unknownOption(option: string, known: readonly string[], who: string): InvalidOptionError {
+  const suggestion = nearest(option, known)
+  const question = suggestion === undefined ? '' : `; did you mean \`${suggestion}\`?`
+  const context = suggestion === undefined ? { option } : { option, suggestion }
+  return new InvalidOptionError(`${who}: there is no option \`${option}\`${question}`, context)
+}
+
+function choice<Value extends string | undefined>(
+  value: Value,
+  choices: readonly string[],
+  about: string,
+): Option<Value> {
+  const accepts = (given: unknown) => choices.includes(given as string)
+  const names = choices.map((name) => `'${name}'`)
+  const expected = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ')
+  return { default: value, about, shape: { kind: 'choice', choices }, expected, accepts }
+}
+
+function isWithin(number: number, { from, above, to, below }: Limits): boolean {
+  if (from !== undefined && number < from) return false
+  if (above !== undefined && number <= above) return false
+  if (to !== undefined && number > to) return false
+  return below === undefined || number < below
+}
+
+function described({ from, above, to, below }: Limits): string {
+  const least =
+    from === undefined ? (above === undefined ? '' : ` above ${above}`) : ` from ${from}`
+  const most = to === undefined ? (below === undefined ? '' : ` below ${below}`) : ` to ${to}`
+  if (least === '' && to !== undefined) return ` up to ${to}`
+  return most === '' && from !== undefined ? ` from ${from} up` : `${least}${most}`
+}
+
+/** The known name that the fewest edits make of `name`, if it is alike at all. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const scored = known.map((other) => ({ other, edits: editsBetween(fold(name), fold(other)) }))
+  const best = scored.toSorted((a, b) => a.edits - b.edits)[0]
+  return best && best.edits <= Math.max(1, name.length / 3) ? best.other : undefined
+}
+
+/** `min_count` and `minCount` are one name, typed by different habits. */
+function fold(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_]/g, '')
+}
+
+/** Letters to add, drop or change (Levenshtein), row after row of the usual table. */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const changed = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(changed, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
