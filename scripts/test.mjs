@@ -1,0 +1,174 @@
+// `npm test`: set-up, then every suite, cheapest first, whatever an earlier one said. Each suite
+// counts for itself; the last line is their sum. A suite that ran nothing has failed.
+//
+//     npm test                     all
+//     npm test -- layout rust      these suites only
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { findRust } from './rust.mjs'
+
+process.chdir(join(import.meta.dirname, '..'))
+
+/** `ok` of the Rust harness: "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; ...". */
+function countCargo(line) {
+  const found = /^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored/.exec(line)
+  return found && { passed: +found[1], failed: +found[2], skipped: +found[3] }
+}
+
+/** The TAP of ava: its own sums at the end; a crash counts as failed there. */
+function countTap(line) {
+  const [, key, number] = /^# (pass|fail|skip|todo) (\d+)$/.exec(line) ?? []
+  const names = { pass: 'passed', fail: 'failed', skip: 'skipped', todo: 'skipped' }
+  return key && { [names[key]]: +number }
+}
+
+/** Our own checks end each line with what became of it. */
+function countChecks(line) {
+  return (
+    (/^ok .+/.test(line) && { passed: 1 }) ||
+    (/^not ok .+/.test(line) && { failed: 1 }) ||
+    undefined
+  )
+}
+
+/** What a suite says that tells nothing. */
+const noise =
+  /^(|running 0 tests|test result: ok\. 0 passed; .*|TAP version 13|1\.\.\d+|# (tests|pass|fail|skip|todo) \d+)$/
+/** The crates in which an instruction set can change what happens. */
+const kernelCrates = ['kernels', 'vectors', 'words'].flatMap((name) => ['-p', `inlay-${name}`])
+const cargoTest = ['test', '--no-fail-fast']
+const harness = ['--', '--quiet']
+
+/** In the order in which they run. `count` reads a line of output; without it the exit status is the one check. */
+function suites(rust, sets) {
+  const cargo = (name, args, more = {}) => ({
+    name,
+    command: 'cargo',
+    args,
+    env: rust.env,
+    ...more,
+  })
+  const script = (name, ...args) => ({ name, command: process.execPath, args })
+  const bin = (name, ...args) =>
+    script(name, join('node_modules', ...args[0].split('/')), ...args.slice(1))
+  const lacks = (tool) =>
+    spawnSync('cargo', [tool, '--version'], { env: rust.env }).status === 0
+      ? undefined
+      : `this Rust has no ${tool}; install it with: rustup component add ${tool === 'fmt' ? 'rustfmt' : tool}`
+  return [
+    { ...script('layout', 'scripts/check-layout.mjs'), count: countChecks },
+    { ...script('docs', 'scripts/check-docs.mjs'), count: countChecks },
+    cargo('rustfmt', ['fmt', '--check'], { lacking: lacks('fmt') }),
+    bin('oxfmt', 'oxfmt/bin/oxfmt', '--check'),
+    bin('oxlint', 'oxlint/bin/oxlint', '--deny-warnings'),
+    cargo('rust', [...cargoTest, '--workspace', ...harness], { count: countCargo }),
+    ...sets.map(({ set, lacking }) =>
+      cargo(`rust-${set}`, [...cargoTest, ...kernelCrates, ...harness], {
+        env: { ...rust.env, INLAY_SIMD: set },
+        count: countCargo,
+        lacking,
+      }),
+    ),
+    { ...bin('ava', 'ava/entrypoints/cli.mjs', '--tap'), count: countTap },
+    cargo('clippy', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'], {
+      lacking: lacks('clippy'),
+    }),
+  ]
+}
+
+/** The other instruction sets to run besides the one that is detected, and why one cannot run here. */
+function instructionSets() {
+  const ask = (set) => {
+    const code = "import('./native/index.js').then(({ simd }) => console.log(simd()))"
+    const env = { ...process.env, INLAY_SIMD: set }
+    const { status, stdout } = spawnSync(process.execPath, ['-e', code], { env, encoding: 'utf8' })
+    return status === 0 ? stdout.trim() : undefined
+  }
+  const detected = ask(process.env.INLAY_SIMD ?? '')
+  if (detected === undefined) throw new Error('the binary in native/ does not load')
+  console.log(`instruction set: ${detected}`)
+  if (process.env.INLAY_SIMD) return []
+  return (process.arch === 'x64' ? ['avx512', 'avx2', 'scalar'] : ['scalar'])
+    .filter((set) => set !== detected)
+    .map((set) => ({ set, lacking: ask(set) === set ? undefined : 'this machine lacks it' }))
+}
+
+/** Runs one suite, its output as it comes, and gives its counts. */
+async function run({ name, command, args, env = process.env, count, lacking }) {
+  console.log(`\n── ${name}`)
+  const sum = { name, passed: 0, failed: 0, skipped: 0, seconds: 0 }
+  if (lacking !== undefined) {
+    console.log(`skipped: ${lacking}`)
+    return { ...sum, skipped: 1 }
+  }
+  const started = performance.now()
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const read = (line) => {
+    if (!noise.test(line)) console.log(line)
+    for (const [key, number] of Object.entries(count?.(line) ?? {})) sum[key] += number
+  }
+  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', read)
+  const status = await new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('close', (code, signal) => resolve(code ?? signal))
+  })
+  sum.seconds = (performance.now() - started) / 1000
+
+  if (count === undefined) sum[status === 0 ? 'passed' : 'failed'] = 1
+  if (status !== 0 && sum.failed === 0) {
+    console.log(`not ok ${name} ended with ${status}`)
+    sum.failed = 1
+  }
+  if (sum.passed + sum.failed === 0) {
+    console.log(`not ok ${name} ran nothing`)
+    sum.failed = 1
+  }
+  return sum
+}
+
+/** The sums by suite, then the one line for all of them. */
+function report(sums) {
+  console.log('')
+  for (const { name, passed, failed, skipped, seconds } of sums) {
+    const counts = [
+      `${passed} passed`,
+      failed && `${failed} FAILED`,
+      skipped && `${skipped} skipped`,
+    ]
+    console.log(
+      `${name.padEnd(12)} ${seconds.toFixed(1).padStart(6)} s  ${counts.filter(Boolean).join(', ')}`,
+    )
+  }
+  const total = (key) => sums.reduce((sum, one) => sum + one[key], 0)
+  const [passed, failed, skipped] = [total('passed'), total('failed'), total('skipped')]
+  console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`)
+  return failed === 0 && passed > 0
+}
+
+// Whoever reads only the first lines (`npm test | head`) ends the run.
+process.stdout.on('error', () => process.exit(1))
+
+const setup = spawnSync(process.execPath, ['scripts/setup.mjs'], { stdio: ['ignore', 2, 2] })
+if (setup.status !== 0) {
+  console.log('0 passed, 1 failed')
+  process.exit(1)
+}
+const data = process.env.INLAY_DATA ?? '../shared/data'
+if (!existsSync(data)) {
+  console.log('data sets: none here (INLAY_DATA can name their folder); tests on them are skipped')
+}
+const all = suites(findRust(), instructionSets())
+const asked = process.argv.slice(2)
+const chosen = asked.length === 0 ? all : all.filter(({ name }) => asked.includes(name))
+const unknown = asked.filter((name) => !all.some((suite) => suite.name === name))
+if (unknown.length > 0) {
+  console.log(
+    `no suite is called ${unknown.join(', ')}; there are: ${all.map(({ name }) => name).join(', ')}`,
+  )
+  process.exit(2)
+}
+const sums = []
+for (const suite of chosen) sums.push(await run(suite))
+process.exitCode = report(sums) ? 0 : 1
