@@ -103,18 +103,19 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    fn sums(self, vectors: impl Fn(usize) -> __m256) -> __m256 {
+    fn sums(self, vectors: &[__m256; 16]) -> __m256 {
+        // Two rounds of pairwise sums give four sums in each half; the halves are added last.
+        #[inline(always)]
+        unsafe fn four(v: &[__m256; 16], i: usize) -> __m256 {
+            unsafe {
+                let front = _mm256_hadd_ps(v[i], v[i + 1]);
+                _mm256_hadd_ps(front, _mm256_hadd_ps(v[i + 2], v[i + 3]))
+            }
+        }
         unsafe {
-            // Two rounds of pairwise sums give four sums in each half; the halves are added last.
-            let four = |i: usize| {
-                let front = _mm256_hadd_ps(vectors(i), vectors(i + 1));
-                let back = _mm256_hadd_ps(vectors(i + 2), vectors(i + 3));
-                _mm256_hadd_ps(front, back)
-            };
-            let (a, b) = (four(0), four(4));
+            let (a, b) = (four(vectors, 0), four(vectors, 4));
             let low = _mm256_permute2f128_ps::<0x20>(a, b);
-            let high = _mm256_permute2f128_ps::<0x31>(a, b);
-            _mm256_add_ps(low, high)
+            _mm256_add_ps(low, _mm256_permute2f128_ps::<0x31>(a, b))
         }
     }
     #[inline(always)]

@@ -158,7 +158,10 @@ unsafe fn shaped<S: Simd, const C: usize, const T: usize>(
 
         let mut products = [[simd.splat(0.0); T]; C];
         for i in (0..padded).step_by(S::LANES) {
-            let ys: [S::Vector; T] = std::array::from_fn(|t| simd.load(y[t].add(i)));
+            let mut ys = [simd.splat(0.0); T];
+            for t in 0..T {
+                ys[t] = simd.load(y[t].add(i));
+            }
             for c in 0..C {
                 let xs = simd.load(x[c].add(i));
                 for t in 0..T {
@@ -171,7 +174,10 @@ unsafe fn shaped<S: Simd, const C: usize, const T: usize>(
         let loss = slopes::<S, C, T>(simd, &products, outputs, rate, &mut steps);
 
         for i in (0..padded).step_by(S::LANES) {
-            let old: [S::Vector; T] = std::array::from_fn(|t| simd.load(y[t].add(i)));
+            let mut old = [simd.splat(0.0); T];
+            for t in 0..T {
+                old[t] = simd.load(y[t].add(i));
+            }
             let mut new = old;
             for c in 0..C {
                 // Read after the row before it is written: the same row twice learns twice.
@@ -252,10 +258,11 @@ fn slopes<S: Simd, const C: usize, const T: usize>(
     let mut loss = simd.splat(0.0);
     let mut base = 0;
     while base < C * T {
-        let score = simd.sums(|lane| {
-            let pair = base + lane;
-            if pair < C * T { products[pair / T][pair % T] } else { simd.splat(0.0) }
-        });
+        let mut spread = [simd.splat(0.0); 16];
+        for pair in base..(base + S::LANES).min(C * T) {
+            spread[pair - base] = products[pair / T][pair % T];
+        }
+        let score = simd.sums(&spread);
         // SAFETY: `base` is a multiple of LANES below C·T ≤ 24, so `LANES` more fit in PAIRS.
         unsafe {
             let sign = simd.load(signs.as_ptr().add(base));
@@ -315,9 +322,11 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> f32 {
             let inputs: Vec<_> = (0..self.0.rows() as u32).map(|c| self.0.row(c)).collect();
-            let outputs = (0..)
-                .zip(signs(self.1.rows()))
-                .map(|(t, (sign, weight))| Output { row: self.1.row(t), sign, weight });
+            let outputs = (0..).zip(signs(self.1.rows())).map(|(t, (sign, weight))| Output {
+                row: self.1.row(t),
+                sign,
+                weight,
+            });
             exchange(simd, &inputs, &outputs.collect::<Vec<_>>(), RATE)
         }
     }

@@ -88,10 +88,10 @@ impl Simd for Neon {
         unsafe { vaddvq_f32(v) }
     }
     #[inline(always)]
-    fn sums(self, vectors: impl Fn(usize) -> float32x4_t) -> float32x4_t {
+    fn sums(self, vectors: &[float32x4_t; 16]) -> float32x4_t {
         unsafe {
-            let front = vpaddq_f32(vectors(0), vectors(1));
-            let back = vpaddq_f32(vectors(2), vectors(3));
+            let front = vpaddq_f32(vectors[0], vectors[1]);
+            let back = vpaddq_f32(vectors[2], vectors[3]);
             vpaddq_f32(front, back)
         }
     }

@@ -1,6 +1,7 @@
 /// One instruction set. A value of it is the proof that this machine has it: only `Kernels` makes
 /// one. The methods hold intrinsics and become single instructions inside `Kernels::run`, and only
-/// there.
+/// there. None of them takes or makes a closure: a closure does not inherit the set of the function
+/// around it, and each instruction in it may become a call.
 pub trait Simd: Copy + Send + Sync {
     /// `LANES` numbers of f32.
     type Vector: Copy;
@@ -52,8 +53,8 @@ pub trait Simd: Copy + Send + Sync {
     fn split(self, v: Self::Vector) -> (Self::Vector, Self::Vector);
     /// The sum of all lanes.
     fn sum(self, v: Self::Vector) -> f32;
-    /// Lane i is the sum of all lanes of `vectors(i)`: `LANES` sums for little more than one.
-    fn sums(self, vectors: impl Fn(usize) -> Self::Vector) -> Self::Vector;
+    /// Lane i is the sum of all lanes of `vectors[i]`: `LANES` sums for little more than one.
+    fn sums(self, vectors: &[Self::Vector; 16]) -> Self::Vector;
     /// Asks for the cache line of an address, which need not be valid.
     fn prefetch(self, address: *const f32);
 }
