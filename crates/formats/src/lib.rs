@@ -1,11 +1,23 @@
 //! Bytes to arrays with names and back: safetensors, NumPy, word2vec, GloVe, projector files.
 //!
 //! Readers tell formats by content, check every size against the file's length before they
-//! allocate, and name the file and the byte where something is wrong.
+//! allocate, hold a block of rows in memory and no second copy, and name the file and the byte
+//! where something is wrong.
 
 mod array;
+mod format;
 mod names;
+pub mod npy;
+mod number;
+pub mod projector;
+mod rows;
 pub mod safetensors;
+pub mod vocabulary;
+pub mod word2vec;
+mod words;
 
 pub use array::Array;
+pub use format::{Format, sniff};
 pub use names::{Names, NamesPlace};
+pub use rows::{GiveRows, Matrix, TakeRows};
+pub use words::{InvalidUtf8, ReadOptions};
