@@ -24,13 +24,10 @@ function countTap(line) {
   return key && { [names[key]]: +number }
 }
 
-/** Our own checks end each line with what became of it. */
+/** Our own checks begin each line with what became of it. */
 function countChecks(line) {
-  return (
-    (/^ok .+/.test(line) && { passed: 1 }) ||
-    (/^not ok .+/.test(line) && { failed: 1 }) ||
-    undefined
-  )
+  const [, begin] = /^(ok|not ok|skipped:) ./.exec(line) ?? []
+  return begin && { [{ ok: 'passed', 'not ok': 'failed', 'skipped:': 'skipped' }[begin]]: 1 }
 }
 
 /** What a suite says that tells nothing. */
@@ -72,6 +69,7 @@ function suites(rust, sets) {
       }),
     ),
     { ...bin('ava', 'ava/entrypoints/cli.mjs', '--tap'), count: countTap },
+    { ...script('package', 'scripts/check-package.mjs'), count: countChecks },
     cargo('clippy', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'], {
       lacking: lacks('clippy'),
     }),
