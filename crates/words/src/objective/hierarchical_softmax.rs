@@ -1,0 +1,30 @@
+use inlay_base::{Random, SharedMatrix};
+use inlay_kernels::Output;
+
+use super::Objective;
+use crate::Huffman;
+
+/// Hierarchical softmax: Morin, Bengio 2005; Mikolov et al. 2013, section 2.1. With the path of
+/// inner nodes n to the target and the branch b taken at each (left: +1, right: -1):
+///
+/// ```text
+/// P(t | h) = Π σ(b·u_n·h)          loss = -ln P(t | h)
+/// ```
+pub struct HierarchicalSoftmax<'a> {
+    /// u: one row for each inner node, [vocabulary - 1, dimensions].
+    pub output: &'a SharedMatrix,
+    /// The paths.
+    pub tree: &'a Huffman,
+}
+
+impl Objective for HierarchicalSoftmax<'_> {
+    #[inline(always)]
+    fn outputs<'a>(&'a self, target: u32, _random: &mut Random, outputs: &mut Vec<Output<'a>>) {
+        outputs.clear();
+        outputs.extend(self.tree.path(target).map(|branch| Output {
+            row: self.output.row(branch.node),
+            sign: if branch.right { -1.0 } else { 1.0 },
+            weight: 1.0,
+        }));
+    }
+}

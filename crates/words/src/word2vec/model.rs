@@ -1,0 +1,185 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use inlay_base::{Error, Result, Run, SharedMatrix};
+use inlay_formats::Names;
+use inlay_formats::safetensors::{self, Dtype, Part, Reader};
+use inlay_vectors::{Rows, WordVectors};
+use serde::{Deserialize, Serialize};
+
+use super::matrices::Matrices;
+use super::{Options, Scoring};
+use crate::Huffman;
+
+const KIND: &str = "word2vec";
+
+/// A trained model: both matrices, the counts of its words, and how it was made.
+pub struct Model {
+    vectors: WordVectors,
+    pub(super) output: Output,
+    counts: Vec<u64>,
+    options: Options,
+    losses: Vec<f64>,
+}
+
+/// What predictions are scored by.
+pub(super) enum Output {
+    /// Negative sampling: a row for each word.
+    Words(WordVectors),
+    /// Hierarchical softmax: a row for each inner node of the tree.
+    Nodes(Rows, Huffman),
+}
+
+/// What the file says beside its tensors.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    kind: String,
+    version: u32,
+    options: Options,
+    losses: Vec<f64>,
+}
+
+impl Model {
+    pub(super) fn new(
+        names: Arc<Names>,
+        counts: Vec<u64>,
+        matrices: Matrices,
+        tree: Option<Huffman>,
+        options: Options,
+        losses: Vec<f64>,
+    ) -> Result<Self> {
+        let vectors = WordVectors::new(Arc::clone(&names), rows(matrices.input))?;
+        let output = match tree {
+            Some(tree) => Output::Nodes(rows(matrices.output), tree),
+            None => Output::Words(WordVectors::new(names, rows(matrices.output))?),
+        };
+        Ok(Self { vectors, output, counts, options, losses })
+    }
+
+    /// Input vectors: what is meant by "word vectors".
+    pub fn vectors(&self) -> &WordVectors {
+        &self.vectors
+    }
+
+    /// Output vectors by word; hierarchical softmax has none.
+    pub fn output(&self) -> Option<&WordVectors> {
+        match &self.output {
+            Output::Words(vectors) => Some(vectors),
+            Output::Nodes(..) => None,
+        }
+    }
+
+    /// How often each word occurred.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// How the model was trained, the last time.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Mean loss of a prediction in each epoch: its negative log-likelihood in nats.
+    pub fn losses(&self) -> &[f64] {
+        &self.losses
+    }
+
+    /// Writes a file that `open` reads; its input vectors can be read by whoever reads safetensors.
+    pub fn save(&self, path: &Path, run: &Run) -> Result<()> {
+        let header = Header {
+            kind: KIND.into(),
+            version: 1,
+            options: self.options.clone(),
+            losses: self.losses.clone(),
+        };
+        let header = serde_json::to_string(&header)
+            .map_err(|error| Error::Internal(format!("a header that is no JSON: {error}")))?;
+        let output = match &self.output {
+            Output::Words(vectors) => vectors.rows(),
+            Output::Nodes(rows, _) => rows,
+        };
+        let total = self.vectors.rows().rows() + output.rows();
+        run.phase("write", "rows", 0, Some(total as u64));
+        let counts = bytemuck::cast_slice(&self.counts);
+        let mut parts = self.vectors.names().parts();
+        parts.extend([
+            Part::bytes("counts", Dtype::U64, &[self.counts.len()], counts),
+            rows_part("vectors", self.vectors.rows(), run),
+            rows_part("output", output, run),
+        ]);
+        safetensors::save(path, &[("inlay", &header)], parts)
+    }
+
+    /// Reads a file that `save` wrote.
+    pub fn open(path: &Path, run: &Run) -> Result<Self> {
+        let reader = Reader::open(path)?;
+        let damaged = |problem: &str| Error::invalid_file(path, None, problem);
+        let header = reader.metadata("inlay");
+        let header = header.and_then(|text| serde_json::from_str::<Header>(text).ok());
+        let header = header.filter(|header| header.kind == KIND);
+        let header = header.ok_or_else(|| damaged("is not a Word2Vec model"))?;
+        let names = Names::read(&reader)?.ok_or_else(|| damaged("has no vocabulary"))?;
+        let names = Arc::new(names);
+        let counts = reader.tensor("counts").filter(|tensor| tensor.dtype == Dtype::U64);
+        let counts = counts.ok_or_else(|| damaged("has no counts"))?;
+        let counts: Vec<u64> =
+            counts.bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
+        let tree = match header.options.objective {
+            Scoring::HierarchicalSoftmax => Some(Huffman::new(&counts)?),
+            Scoring::NegativeSampling => None,
+        };
+        let nodes = tree.as_ref().map_or(names.len(), Huffman::inner);
+        let rows = |name: &str, count: usize| {
+            let shape = [count, header.options.dimensions];
+            let tensor = reader.tensor(name);
+            let tensor = tensor.filter(|t| t.dtype == Dtype::F32 && t.shape == shape);
+            let tensor = tensor.ok_or_else(|| damaged("has vectors of another shape"))?;
+            run.check()?;
+            Rows::mapped(reader.map(), &tensor)
+        };
+        if counts.len() != names.len() {
+            return Err(damaged("does not have a count for each word"));
+        }
+        let vectors = WordVectors::new(Arc::clone(&names), rows("vectors", names.len())?)?;
+        let output = match tree {
+            Some(tree) => Output::Nodes(rows("output", nodes)?, tree),
+            None => Output::Words(WordVectors::new(names, rows("output", nodes)?)?),
+        };
+        let Header { options, losses, .. } = header;
+        Ok(Self { vectors, output, counts, options, losses })
+    }
+}
+
+fn rows(matrix: SharedMatrix) -> Rows {
+    let (rows, columns, stride) = (matrix.rows(), matrix.columns(), matrix.stride());
+    Rows::from_pages(matrix.into_pages(), rows, columns, stride)
+}
+
+/// A matrix that threads may still hold, as a tensor without padding.
+pub(super) fn matrix_part<'a>(name: &'a str, matrix: &'a SharedMatrix) -> Part<'a> {
+    let shape = [matrix.rows(), matrix.columns()];
+    Part::streamed(name, Dtype::F32, &shape, move |writer| {
+        let mut row = vec![0.0f32; matrix.columns()];
+        for number in 0..matrix.rows() as u32 {
+            matrix.read(number, &mut row);
+            writer.write(bytemuck::cast_slice(&row))?;
+        }
+        Ok(())
+    })
+}
+
+fn rows_part<'a>(name: &'a str, rows: &'a Rows, run: &'a Run) -> Part<'a> {
+    let shape = [rows.rows(), rows.columns()];
+    Part::streamed(name, Dtype::F32, &shape, move |writer| {
+        let mut row = vec![0.0f32; rows.columns()];
+        for number in 0..rows.rows() {
+            if number % 1024 == 0 {
+                run.check()?;
+                run.advance((rows.rows() - number).min(1024) as u64);
+            }
+            rows.read(number, &mut row);
+            writer.write(bytemuck::cast_slice(&row))?;
+        }
+        Ok(())
+    })
+}
