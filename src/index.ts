@@ -1,1 +1,23 @@
-export { InlayError } from './errors.js'
+export { configure } from './configure.js'
+export { InlayError, InvalidOptionError, type ErrorCode, type ErrorContext } from './errors.js'
+export type { RunOptions } from './options.js'
+export type { Path } from './path.js'
+export type { Progress } from './run.js'
+export { Corpus, corpusOptions, type CorpusOptions, type Dropped } from './corpus/corpus.js'
+export type { CorpusSource, Text, Texts } from './corpus/source.js'
+export type { Neighbour, Query, SearchOptions, WordOrVector } from './vectors/query.js'
+export { WordList } from './vectors/word-list.js'
+export {
+  WordVectors,
+  type AnalogyEvaluation,
+  type AnalogyScore,
+  type Precision,
+  type SimilarityEvaluation,
+} from './vectors/word-vectors.js'
+export {
+  Word2Vec,
+  word2vecOptions,
+  type Prediction,
+  type Word2VecOptions,
+  type Word2VecSettings,
+} from './words/word2vec.js'

@@ -1,7 +1,20 @@
-//! The door to JavaScript, and the only crate that knows N-API: specs in, typed arrays out.
+//! The door to JavaScript, and the only crate that knows N-API: specs in, handles, typed arrays
+//! and short strings out. It translates and starts; defaults and checks of options are TypeScript's.
 #![allow(missing_docs)] // `#[napi]` makes undocumented items; what JavaScript sees is documented.
 
+mod corpus;
+mod held;
 mod live;
+mod names;
 mod probe;
 mod run;
 mod serve;
+mod stream;
+
+use run::refuse;
+
+/// The meaning of a name that TypeScript has checked against the same list.
+fn choice<T: Copy>(given: &str, choices: &[(&str, T)]) -> napi::Result<T> {
+    let meant = choices.iter().find(|(name, _)| *name == given);
+    meant.map(|&(_, choice)| choice).ok_or_else(|| refuse(format!("no such choice: {given}")))
+}

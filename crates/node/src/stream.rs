@@ -1,0 +1,213 @@
+//! Texts that JavaScript feeds to a reader. JavaScript never waits here: its pieces go through a
+//! queue to a thread that hands them to the reader as it takes them, and then asks for more.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use inlay_base::{Result, Run};
+use inlay_corpus::Batch;
+use napi::bindgen_prelude::{Float64ArraySlice, Uint8ArraySlice, Uint32ArraySlice};
+use napi_derive::napi;
+
+use crate::run::{Ask, refuse};
+
+/// What the reader is handed at once, in bytes: a thread works on it at a time.
+const BATCH: usize = 1 << 20;
+/// Batches that wait for the reader.
+const AHEAD: usize = 2;
+/// How long a stop may go unnoticed while JavaScript has nothing to give.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What JavaScript gives at once. Its last text or sentence may go on in the next piece: only
+/// those that are complete have an end.
+enum Piece {
+    Texts { bytes: Vec<u8>, ends: Vec<u32> },
+    Words { bytes: Vec<u8>, word_ends: Vec<u32>, sentence_ends: Vec<u32> },
+    Integers { values: Vec<i64>, sentence_ends: Vec<u32> },
+}
+
+/// The JavaScript end of a stream of texts.
+#[napi]
+pub struct TextStream {
+    pieces: Option<Sender<Piece>>,
+    reader: Option<Receiver<Piece>>,
+}
+
+#[napi]
+impl TextStream {
+    #[napi(constructor)]
+    #[allow(clippy::new_without_default)] // a constructor of JavaScript
+    pub fn new() -> Self {
+        let (pieces, reader) = channel();
+        Self { pieces: Some(pieces), reader: Some(reader) }
+    }
+
+    /// Texts as UTF-8, end to end, and where each of them that is complete ends.
+    #[napi]
+    pub fn push_texts(&mut self, bytes: Uint8ArraySlice<'_>, ends: Uint32ArraySlice<'_>) {
+        self.push(Piece::Texts { bytes: bytes.to_vec(), ends: ends.to_vec() });
+    }
+
+    /// Words as UTF-8, end to end, where each ends in bytes, and where each sentence that is
+    /// complete ends in words.
+    #[napi]
+    pub fn push_words(
+        &mut self,
+        bytes: Uint8ArraySlice<'_>,
+        word_ends: Uint32ArraySlice<'_>,
+        sentence_ends: Uint32ArraySlice<'_>,
+    ) {
+        self.push(Piece::Words {
+            bytes: bytes.to_vec(),
+            word_ends: word_ends.to_vec(),
+            sentence_ends: sentence_ends.to_vec(),
+        });
+    }
+
+    /// Integers, and where each sentence of them that is complete ends.
+    #[napi]
+    pub fn push_items(
+        &mut self,
+        items: Float64ArraySlice<'_>,
+        sentence_ends: Uint32ArraySlice<'_>,
+    ) {
+        self.push(Piece::Integers {
+            values: items.iter().map(|&item| item as i64).collect(),
+            sentence_ends: sentence_ends.to_vec(),
+        });
+    }
+
+    /// There is no more.
+    #[napi]
+    pub fn end(&mut self) {
+        self.pieces = None;
+    }
+
+    fn push(&self, piece: Piece) {
+        if let Some(pieces) = &self.pieces {
+            let _ = pieces.send(piece); // nobody reads any more: the run has ended
+        }
+    }
+}
+
+impl TextStream {
+    /// The other end, for the one run that reads the stream.
+    pub fn pieces(&mut self) -> napi::Result<Pieces> {
+        self.reader.take().map(Pieces).ok_or_else(|| refuse("the stream has a reader".into()))
+    }
+}
+
+/// The Rust end of a stream of texts.
+pub struct Pieces(Receiver<Piece>);
+
+impl Pieces {
+    /// Lets `read` read the stream; returns when it does.
+    pub fn feed<T>(
+        self,
+        run: &Run,
+        ask: Ask,
+        read: impl FnOnce(Receiver<Batch>) -> Result<T>,
+    ) -> Result<T> {
+        let (batches, reader) = sync_channel(AHEAD);
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (pieces, over) = (self.0, &over);
+            scope.spawn(move || forward(&pieces, batches, run, &ask, over));
+            let outcome = inlay_base::guard(|| read(reader));
+            over.store(true, Relaxed);
+            outcome
+        })
+    }
+}
+
+fn forward(
+    pieces: &Receiver<Piece>,
+    batches: SyncSender<Batch>,
+    run: &Run,
+    ask: &Ask,
+    over: &AtomicBool,
+) {
+    let mut batch: Option<Batch> = None;
+    ask();
+    loop {
+        match pieces.recv_timeout(LOOK) {
+            Ok(piece) => {
+                ask();
+                if let Some(whole) = batch.take_if(|batch| !goes_on(batch, &piece)) {
+                    if batches.send(whole).is_err() {
+                        return; // the reader has failed
+                    }
+                }
+                let batch = batch.get_or_insert_with(|| empty(&piece));
+                append(batch, piece);
+            }
+            Err(RecvTimeoutError::Timeout) if run.stopped() || over.load(Relaxed) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                // A stream that failed has stopped the run before it ended.
+                if let Some(last) = batch.filter(|_| !run.stopped()) {
+                    let _ = batches.send(last);
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Whether a piece belongs into the batch: it is of the same kind, and the batch has room or ends
+/// in the middle of a text.
+fn goes_on(batch: &Batch, piece: &Piece) -> bool {
+    let last = |ends: &[usize]| ends.last().copied().unwrap_or(0);
+    match (batch, piece) {
+        (Batch::Texts { bytes, ends }, Piece::Texts { .. }) => {
+            bytes.len() < BATCH || last(ends) < bytes.len()
+        }
+        (Batch::Words { bytes, word_ends, sentence_ends }, Piece::Words { .. }) => {
+            bytes.len() < BATCH || last(sentence_ends) < word_ends.len()
+        }
+        (Batch::Integers { values, sentence_ends }, Piece::Integers { .. }) => {
+            size_of_val(values.as_slice()) < BATCH || last(sentence_ends) < values.len()
+        }
+        _ => false,
+    }
+}
+
+fn empty(piece: &Piece) -> Batch {
+    match piece {
+        Piece::Texts { .. } => Batch::Texts { bytes: Vec::new(), ends: Vec::new() },
+        Piece::Words { .. } => {
+            Batch::Words { bytes: Vec::new(), word_ends: Vec::new(), sentence_ends: Vec::new() }
+        }
+        Piece::Integers { .. } => Batch::Integers { values: Vec::new(), sentence_ends: Vec::new() },
+    }
+}
+
+fn append(batch: &mut Batch, piece: Piece) {
+    let shift = |ends: &mut Vec<usize>, more: Vec<u32>, by: usize| {
+        ends.extend(more.into_iter().map(|end| by + end as usize));
+    };
+    match (batch, piece) {
+        (Batch::Texts { bytes, ends }, Piece::Texts { bytes: more, ends: more_ends }) => {
+            shift(ends, more_ends, bytes.len());
+            bytes.extend(more);
+        }
+        (
+            Batch::Words { bytes, word_ends, sentence_ends },
+            Piece::Words { bytes: more, word_ends: more_words, sentence_ends: more_sentences },
+        ) => {
+            shift(sentence_ends, more_sentences, word_ends.len());
+            shift(word_ends, more_words, bytes.len());
+            bytes.extend(more);
+        }
+        (
+            Batch::Integers { values, sentence_ends },
+            Piece::Integers { values: more, sentence_ends: more_ends },
+        ) => {
+            shift(sentence_ends, more_ends, values.len());
+            values.extend(more);
+        }
+        _ => unreachable!("`goes_on` has compared the kinds"),
+    }
+}

@@ -1,0 +1,159 @@
+// Packs texts from JavaScript into buffers: a few large arrays cross to Rust, never a string each.
+import { Buffer } from 'node:buffer'
+import { InlayError, shown } from '../errors.js'
+import type { TextStream } from '../native.js'
+import type { Text } from './source.js'
+
+/** Bytes of one batch. */
+const BATCH = 1 << 18
+/** A character of a JavaScript string becomes three bytes at most. */
+const WIDEST = 3
+/** Half of a surrogate pair without its other half: no Unicode, so no UTF-8. */
+const HALF = /\p{Surrogate}/u
+
+type Kind = 'texts' | 'words' | 'items'
+
+/** One batch in the making. A text that is too long for it goes on in the next one. */
+export class Packer {
+  /** The number of the item at hand, from 0: for messages. */
+  index = -1
+  #kind: Kind = 'texts'
+  #bytes = Buffer.allocUnsafe(BATCH)
+  #used = 0
+  #items = new Float64Array(BATCH / 8)
+  /** Where each word ends, in bytes; the number of items. */
+  #words = new Uint32Array(BATCH / 8)
+  #count = 0
+  /** Where each text ends, in bytes; each sentence, in words or items. */
+  #ends: number[] = []
+
+  constructor(
+    readonly stream: TextStream,
+    readonly invalidUtf8: 'error' | 'replace' | 'skip',
+    readonly who: string,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.#used === 0 && this.#count === 0 && this.#ends.length === 0
+  }
+
+  /**
+   * Packs a text from a position on and returns where to go on in the next batch; `undefined`
+   * when all of it is packed.
+   *
+   * @throws {InlayError} `INVALID_INPUT` it is no text
+   */
+  pack(text: Text, from: number): number | undefined {
+    const kind = this.#kindOf(text)
+    if (!this.isEmpty && (kind !== this.#kind || this.#isFull())) return from
+    this.#kind = kind
+    if (kind === 'texts') return this.#packText(text as string, from)
+    if (kind === 'words') return this.#packWords(text as readonly string[], from)
+    return this.#packItems(text as readonly number[] | Uint32Array | Int32Array, from)
+  }
+
+  /** Hands the batch over and begins another. */
+  push(): void {
+    const ends = Uint32Array.from(this.#ends)
+    const bytes = this.#bytes.subarray(0, this.#used)
+    if (this.#kind === 'texts') this.stream.pushTexts(bytes, ends)
+    else if (this.#kind === 'words') {
+      this.stream.pushWords(bytes, this.#words.subarray(0, this.#count), ends)
+    } else this.stream.pushItems(this.#items.subarray(0, this.#count), ends)
+    this.#used = 0
+    this.#count = 0
+    this.#ends = []
+    if (this.#bytes.length > BATCH) this.#bytes = Buffer.allocUnsafe(BATCH)
+  }
+
+  #isFull(): boolean {
+    return (
+      this.#used > BATCH - 64 ||
+      this.#count === this.#words.length ||
+      this.#ends.length >= BATCH / 8
+    )
+  }
+
+  #packText(text: string, from: number): number | undefined {
+    while (from < text.length) {
+      const room = Math.floor((BATCH - this.#used) / WIDEST)
+      if (room < 16) return from
+      let to = Math.min(text.length, from + room)
+      // A surrogate pair stays together; half a pair at the end of the text is no pair.
+      if (to < text.length && isHighSurrogate(text.charCodeAt(to - 1))) to--
+      this.#write(from === 0 && to === text.length ? text : text.slice(from, to))
+      from = to
+    }
+    this.#ends.push(this.#used)
+    return undefined
+  }
+
+  #packWords(words: readonly string[], from: number): number | undefined {
+    for (let i = from; i < words.length; i++) {
+      const word = words[i]
+      if (typeof word !== 'string')
+        throw this.#wrong(`word ${i} must be a string, got ${shown(word)}`)
+      const most = word.length * WIDEST
+      if (this.#count === this.#words.length || this.#used + most > this.#bytes.length) {
+        if (this.#count > 0) return i
+        this.#bytes = Buffer.allocUnsafe(most)
+      }
+      this.#write(word)
+      this.#words[this.#count++] = this.#used
+    }
+    this.#ends.push(this.#count)
+    return undefined
+  }
+
+  #packItems(
+    items: readonly number[] | Uint32Array | Int32Array,
+    from: number,
+  ): number | undefined {
+    const to = Math.min(items.length, from + this.#items.length - this.#count)
+    for (let i = from; i < to; i++) {
+      const item = items[i]
+      if (!Number.isSafeInteger(item))
+        throw this.#wrong(`item number ${i} must be an integer, got ${shown(item)}`)
+      this.#items[this.#count++] = item!
+    }
+    if (to < items.length) return to
+    this.#ends.push(this.#count)
+    return undefined
+  }
+
+  #write(text: string): void {
+    if (text.isWellFormed()) {
+      this.#used += this.#bytes.write(text, this.#used)
+      return
+    }
+    if (this.invalidUtf8 === 'error') {
+      throw this.#wrong('it holds half a surrogate pair, which is not Unicode')
+    }
+    if (this.invalidUtf8 === 'replace') {
+      this.#used += this.#bytes.write(text.toWellFormed(), this.#used)
+      return
+    }
+    // A byte that no UTF-8 has stands for each half: the reader leaves the word out, as in files.
+    for (const [i, part] of text.split(HALF).entries()) {
+      if (i > 0) this.#bytes[this.#used++] = 0xff
+      this.#used += this.#bytes.write(part, this.#used)
+    }
+  }
+
+  #kindOf(text: unknown): Kind {
+    if (typeof text === 'string') return 'texts'
+    if (text instanceof Uint32Array || text instanceof Int32Array) return 'items'
+    if (Array.isArray(text)) return typeof text[0] === 'number' ? 'items' : 'words'
+    const expected = 'a string, an array of strings or an array of integers'
+    throw this.#wrong(`it must be ${expected}, got ${shown(text)}`)
+  }
+
+  #wrong(problem: string): InlayError {
+    const message = `${this.who}: item ${this.index} of the source: ${problem}`
+    return new InlayError('INVALID_INPUT', message, { index: this.index, problem })
+  }
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff
+}

@@ -1,0 +1,563 @@
+import { InlayError } from '../errors.js'
+import { Handle } from '../handle.js'
+import {
+  type NamesHandle,
+  type VectorsHandle,
+  componentsOfVectors,
+  evaluateAnalogies,
+  evaluateSimilarity,
+  matrixOfVectors,
+  openVectors,
+  rankOfWord,
+  saveVectors,
+  searchVectors,
+  transformVectors,
+  vectorsFrom,
+} from '../native.js'
+import {
+  type Options,
+  type RunOptions,
+  flag,
+  integer,
+  maybeOneOf,
+  oneOf,
+  runOptions,
+  settle,
+  settleAlone,
+  text,
+  wrongOption,
+} from '../options.js'
+import { type Path, settlePath } from '../path.js'
+import { run, serve } from '../run.js'
+import {
+  type Neighbour,
+  type Query,
+  type SearchOptions,
+  type WordOrVector,
+  idOf,
+  isQuery,
+  settleSearch,
+  vectorOf,
+} from './query.js'
+import { WordList, decode } from './word-list.js'
+
+/** How values may be kept. */
+export const precisions = ['float32', 'float16', 'int8'] as const
+
+/** The formats of files of vectors. */
+export const vectorFormats = [
+  'safetensors',
+  'word2vec-text',
+  'word2vec-binary',
+  'npy',
+  'projector',
+] as const
+
+/** How a file of vectors is opened. */
+export const openOptions = {
+  /** The file's format; told by its content unless given. */
+  format: maybeOneOf(vectorFormats, 'the format (default: told by content)'),
+  /** Reads the first, most frequent words only. Default: all. */
+  limit: integer(undefined, { from: 1 }, 'reads the first words only'),
+  /** How values are kept in memory: float16 halves it, int8 (a scale for each row) quarters it.
+   * Default: as in the file. */
+  precision: maybeOneOf(precisions, 'how values are kept (default: as in the file)'),
+  /** The file of words, one a line, that belongs to a .npy or .tsv file. */
+  vocabulary: text('the file of words of a .npy or .tsv file'),
+  /** Words that are no UTF-8: an error, U+FFFD in their place, or the bytes kept as they are. */
+  invalidUtf8: oneOf(['error', 'replace', 'keep'], 'what to do with words that are no UTF-8'),
+}
+
+/** How vectors are saved. */
+export const saveOptions = {
+  /** The file's format. Default: by the name's end: .safetensors, .txt and .vec (word2vec-text),
+   * .bin (word2vec-binary), .npy, .tsv (projector). */
+  format: maybeOneOf(vectorFormats, "the format (default: by the name's end)"),
+  /** How values are written; safetensors only. Default: as they are kept. */
+  precision: maybeOneOf(precisions, 'how values are written (safetensors only)'),
+}
+
+/** How analogies are scored. */
+export const analogyOptions = {
+  /** Questions with other than the first, most frequent words are skipped, and answers are looked
+   * for among these words only; 30,000 is what word2vec.c's script takes. */
+  restrict: integer(30_000, { from: 1 }, 'uses the most frequent words only'),
+  /** Whether upper and lower case are one. */
+  lowercase: flag(true, 'takes upper and lower case for one'),
+}
+
+/** How many right, of those that could be asked. */
+export interface AnalogyScore {
+  /** Of one section of the questions. */
+  readonly name: string
+  readonly correct: number
+  readonly total: number
+}
+
+/** What `evaluateAnalogies` found. */
+export interface AnalogyEvaluation {
+  /** `correct / total`; NaN when no question could be asked. */
+  readonly accuracy: number
+  readonly correct: number
+  /** Questions whose four words are all known. */
+  readonly total: number
+  /** Questions with an unknown word. */
+  readonly skipped: number
+  /** Sections whose name does not begin with "gram". */
+  readonly semantic: { readonly correct: number; readonly total: number }
+  /** Sections whose name begins with "gram". */
+  readonly syntactic: { readonly correct: number; readonly total: number }
+  readonly sections: readonly AnalogyScore[]
+}
+
+/** What `evaluateSimilarity` found. */
+export interface SimilarityEvaluation {
+  /** Rank correlation of our cosines with the scores of people; ties share their mean rank. */
+  readonly spearman: number
+  readonly pearson: number
+  /** Pairs whose words are both known. */
+  readonly pairs: number
+  /** Pairs with an unknown word. */
+  readonly skipped: number
+}
+
+/** How values are kept in memory. */
+export type Precision = (typeof precisions)[number]
+
+/**
+ * Words with a vector each, in native memory or in a mapped file.
+ *
+ *     using vectors = await WordVectors.open('vectors.safetensors')
+ *     await vectors.mostSimilar('king')
+ *     await vectors.analogy('man', 'king', 'woman') // man is to king as woman is to ...
+ *
+ * Rows are found by exact search over all of them. Zero vectors have the cosine 0 with everything.
+ */
+export class WordVectors {
+  /** The words, in the order of the rows. */
+  readonly words: WordList
+  /** The number of words. */
+  readonly size: number
+  /** The length of a vector. */
+  readonly dimensions: number
+  /** How values are kept. */
+  readonly precision: Precision
+  readonly #handle: Handle<VectorsHandle>
+  readonly #names: Handle<NamesHandle>
+
+  /** @internal */
+  constructor(native: VectorsHandle) {
+    this.#handle = new Handle(native, 'the word vectors')
+    this.#names = new Handle(native.names(), 'the word vectors')
+    this.words = new WordList(this.#names)
+    this.size = this.words.length
+    this.dimensions = native.dimensions
+    this.precision = native.precision as Precision
+  }
+
+  /**
+   * Opens a file of any known format, told by its content. A safetensors file is mapped: it is
+   * open in milliseconds whatever its size, and its pages are read when they are used.
+   *
+   *     const vectors = await WordVectors.open('GoogleNews-vectors-negative300.bin', { limit: 100_000 })
+   *
+   * @throws {InvalidOptionError} before anything is read
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` with file and byte offset: the file is cut short,
+   * damaged, or of no known format; `OUT_OF_MEMORY`
+   */
+  static async open(
+    path: Path,
+    options: Options<typeof openOptions> & RunOptions = {},
+  ): Promise<WordVectors> {
+    const who = 'WordVectors.open'
+    const file = settlePath(path, who)
+    const { settings, run: runSettings } = settle(openOptions, options, who)
+    return new WordVectors(
+      await run<VectorsHandle>(who, runSettings, (spec, events) =>
+        openVectors(file, settings, spec, events),
+      ),
+    )
+  }
+
+  /**
+   * Makes word vectors of rows that lie one after the other; they are copied.
+   *
+   *     const vectors = WordVectors.from(['a', 'b'], Float32Array.of(1, 0, 0, 1), 2)
+   *
+   * @throws {InvalidOptionError} the rows are not as many as the words, or a word comes twice
+   */
+  static from(words: Iterable<string>, rows: Float32Array, dimensions: number): WordVectors {
+    const who = 'WordVectors.from'
+    settleAlone({ dimensions: integer(1, { from: 1, to: 65_536 }, '') }, { dimensions }, who)
+    const names = [...words]
+    if (!(rows instanceof Float32Array) || rows.length !== names.length * dimensions) {
+      const expected = `a Float32Array of ${names.length} x ${dimensions} values`
+      throw wrongOption('rows', expected, rows, who)
+    }
+    const seen = new Set<string>()
+    for (const [i, name] of names.entries()) {
+      if (typeof name !== 'string') throw wrongOption(`words[${i}]`, 'a string', name, who)
+      if (seen.has(name))
+        throw wrongOption(`words[${i}]`, 'a word that did not come before', name, who)
+      seen.add(name)
+    }
+    return new WordVectors(vectorsFrom(names, rows, dimensions))
+  }
+
+  /** Whether there is such a word. */
+  has(word: string): boolean {
+    return this.indexOf(word) >= 0
+  }
+
+  /** The number of a word, -1 if there is none. */
+  indexOf(word: string): number {
+    return typeof word === 'string' ? this.native('WordVectors.indexOf').find(word) : -1
+  }
+
+  /**
+   * The vector of a word: a copy, in float32 whatever the precision.
+   *
+   *     const king = vectors.vector('king')
+   *
+   * @throws {InlayError} `NOT_FOUND`
+   */
+  vector(word: string): Float32Array {
+    const native = this.native('WordVectors.vector')
+    return native.vector(idOf(native, word, 'WordVectors.vector'))
+  }
+
+  /**
+   * The cosine of two words.
+   *
+   *     vectors.similarity('king', 'queen')
+   *
+   * @throws {InlayError} `NOT_FOUND`
+   */
+  similarity(a: string, b: string): number {
+    const who = 'WordVectors.similarity'
+    const native = this.native(who)
+    return native.similarity(idOf(native, a, who), idOf(native, b, who))
+  }
+
+  /**
+   * The cosine of the mean directions of two lists of words.
+   *
+   *     vectors.nSimilarity(['king', 'queen'], ['man', 'woman'])
+   *
+   * @throws {InlayError} `NOT_FOUND`
+   */
+  nSimilarity(as: readonly string[], bs: readonly string[]): number {
+    const who = 'WordVectors.nSimilarity'
+    return this.native(who).nSimilarity(this.#ids(as, who), this.#ids(bs, who))
+  }
+
+  /**
+   * The word that is least like the mean direction of all of them; unknown words are left out.
+   *
+   *     vectors.doesntMatch(['breakfast', 'cereal', 'dinner', 'lunch']) // 'cereal'
+   *
+   * @throws {InlayError} `NOT_FOUND` none of the words is known
+   */
+  doesntMatch(words: readonly string[]): string {
+    const who = 'WordVectors.doesntMatch'
+    const native = this.native(who)
+    const known = words.filter((word) => this.has(word))
+    if (known.length === 0) {
+      throw new InlayError('NOT_FOUND', `${who}: none of the words is known`, {})
+    }
+    return known[native.doesntMatch(this.#ids(known, who))]!
+  }
+
+  /**
+   * How many words are at least as near to `a` as `b` is: 1 when `b` is the nearest.
+   *
+   *     await vectors.rank('king', 'queen')
+   *
+   * @throws {InlayError} `NOT_FOUND`
+   */
+  async rank(a: string, b: string): Promise<number> {
+    const who = 'WordVectors.rank'
+    const native = this.native(who)
+    const [first, second] = [idOf(native, a, who), idOf(native, b, who)]
+    return serve<number>(who, undefined, (events) => rankOfWord(native, first, second, events))
+  }
+
+  /**
+   * The words nearest to a word, or to several and away from others; best first, ties by number.
+   *
+   *     await vectors.mostSimilar('king', { topK: 5 })
+   *     await vectors.mostSimilar({ positive: ['king', 'woman'], negative: ['man'] })
+   *
+   * Words count by their direction, vectors as they are given.
+   *
+   * @throws {InlayError} `NOT_FOUND` a word of the query is unknown; `INVALID_INPUT` a vector of the
+   * wrong length or not finite
+   */
+  async mostSimilar(
+    query: WordOrVector | (Query & SearchOptions),
+    options: SearchOptions = {},
+  ): Promise<Neighbour[]> {
+    const who = 'WordVectors.mostSimilar'
+    if (!isQuery(query)) return (await this.#search([query], options, who))[0]!
+    const { positive, negative, ...own } = query
+    return (await this.#search([{ positive, negative }], { ...own, ...options }, who))[0]!
+  }
+
+  /**
+   * As `mostSimilar` for many queries in one pass over the rows: faster than one by one.
+   *
+   *     const [king, queen] = await vectors.mostSimilarEach(['king', 'queen'])
+   *
+   * @throws {InlayError} as `mostSimilar`
+   */
+  async mostSimilarEach(
+    queries: readonly (WordOrVector | Query)[],
+    options: SearchOptions = {},
+  ): Promise<Neighbour[][]> {
+    return this.#search(queries, options, 'WordVectors.mostSimilarEach')
+  }
+
+  /**
+   * The words nearest to a vector.
+   *
+   *     await vectors.similarByVector(vectors.vector('king'))
+   *
+   * @throws {InlayError} `INVALID_INPUT` a vector of the wrong length or not finite
+   */
+  async similarByVector(
+    vector: Float32Array | readonly number[],
+    options: SearchOptions = {},
+  ): Promise<Neighbour[]> {
+    const who = 'WordVectors.similarByVector'
+    const [found] = await this.#search([vectorOf(vector, this.dimensions, who)], options, who)
+    return found!
+  }
+
+  /**
+   * What is to `c` as `b` is to `a`: the words nearest to `b - a + c`, without the three.
+   *
+   *     await vectors.analogy('man', 'king', 'woman') // queen
+   *
+   * @throws {InlayError} `NOT_FOUND`
+   */
+  async analogy(
+    a: string,
+    b: string,
+    c: string,
+    options: SearchOptions = {},
+  ): Promise<Neighbour[]> {
+    const query = { positive: [b, c], negative: [a] }
+    const [found] = await this.#search([query], options, 'WordVectors.analogy')
+    return found!
+  }
+
+  /**
+   * Asks the questions of a file in the format of word2vec's questions-words.txt: four words a
+   * line, `: name` before each section.
+   *
+   *     const { accuracy, sections } = await vectors.evaluateAnalogies('questions-words.txt')
+   *
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` a line that is no question
+   */
+  async evaluateAnalogies(
+    path: Path,
+    options: Options<typeof analogyOptions> & RunOptions = {},
+  ): Promise<AnalogyEvaluation> {
+    const who = 'WordVectors.evaluateAnalogies'
+    const file = settlePath(path, who)
+    const { settings, run: runSettings } = settle(analogyOptions, options, who)
+    const native = this.native(who)
+    return run<AnalogyEvaluation>(who, runSettings, (spec, events) =>
+      evaluateAnalogies(native, file, settings, spec, events),
+    )
+  }
+
+  /**
+   * Compares cosines with the scores that people gave: a file of two words and a number a line, as
+   * WordSim-353 and SimLex-999 are.
+   *
+   *     const { spearman } = await vectors.evaluateSimilarity('wordsim353.tsv')
+   *
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` a line that is no pair
+   */
+  async evaluateSimilarity(path: Path, options: RunOptions = {}): Promise<SimilarityEvaluation> {
+    const who = 'WordVectors.evaluateSimilarity'
+    const file = settlePath(path, who)
+    const runSettings = settle({}, options, who).run
+    const native = this.native(who)
+    return run<SimilarityEvaluation>(who, runSettings, (spec, events) =>
+      evaluateSimilarity(native, file, spec, events),
+    )
+  }
+
+  /**
+   * A copy whose mean row is zero.
+   *
+   *     const centered = await vectors.centered()
+   */
+  async centered(options: RunOptions = {}): Promise<WordVectors> {
+    return this.#transformed('WordVectors.centered', { kind: 'centered' }, options)
+  }
+
+  /**
+   * A copy whose rows have length 1; zero rows stay zero.
+   *
+   *     const normalized = await vectors.normalized()
+   */
+  async normalized(options: RunOptions = {}): Promise<WordVectors> {
+    return this.#transformed('WordVectors.normalized', { kind: 'normalized' }, options)
+  }
+
+  /**
+   * A centred copy without its first principal components: what all words have in common (Mu and
+   * Viswanath 2018, arXiv:1702.01417).
+   *
+   *     const isotropic = await vectors.withoutTopComponents(2)
+   */
+  async withoutTopComponents(count: number, options: RunOptions = {}): Promise<WordVectors> {
+    const who = 'WordVectors.withoutTopComponents'
+    this.#checkCount(count, who)
+    return this.#transformed(who, { kind: 'withoutTopComponents', count }, options)
+  }
+
+  /**
+   * A copy whose values are kept in another precision.
+   *
+   *     const small = await vectors.withPrecision('int8')
+   */
+  async withPrecision(precision: Precision, options: RunOptions = {}): Promise<WordVectors> {
+    const who = 'WordVectors.withPrecision'
+    settleAlone({ precision: oneOf(precisions, '') }, { precision }, who)
+    return this.#transformed(who, { kind: 'withPrecision', precision }, options)
+  }
+
+  /**
+   * Where each word lies along the first principal components: [words, count], row after row, for
+   * maps.
+   *
+   *     const map = await vectors.principalComponents(2, { restrict: 1000 })
+   */
+  async principalComponents(
+    count: number,
+    options: { readonly restrict?: number | undefined } & RunOptions = {},
+  ): Promise<Float32Array> {
+    const who = 'WordVectors.principalComponents'
+    this.#checkCount(count, who)
+    const table = { restrict: integer(undefined, { from: 1 }, 'the most frequent words only') }
+    const { settings, run: runSettings } = settle(table, options, who)
+    const native = this.native(who)
+    return run<Float32Array>(who, runSettings, (spec, events) =>
+      componentsOfVectors(native, count, settings.restrict, spec, events),
+    )
+  }
+
+  /**
+   * All vectors, row after row: [size, dimensions], a copy.
+   *
+   *     const rows = await vectors.matrix()
+   */
+  async matrix(options: RunOptions = {}): Promise<Float32Array> {
+    const who = 'WordVectors.matrix'
+    const runSettings = settle({}, options, who).run
+    const native = this.native(who)
+    return run<Float32Array>(who, runSettings, (spec, events) =>
+      matrixOfVectors(native, spec, events),
+    )
+  }
+
+  /**
+   * Writes a file; it is there in full or not at all. `.npy` gets its words in a file beside it,
+   * `NAME.vocabulary.txt`, and `.tsv` as the projector wants it, `NAME.metadata.tsv`.
+   *
+   *     await vectors.save('vectors.safetensors', { precision: 'float16' })
+   *     await vectors.save('vectors.bin') // for gensim and word2vec.c
+   *
+   * @throws {InlayError} `DISK_FULL`, `IO`; `INVALID_INPUT` a word that the format cannot hold
+   */
+  async save(path: Path, options: Options<typeof saveOptions> & RunOptions = {}): Promise<void> {
+    const who = 'WordVectors.save'
+    const file = settlePath(path, who)
+    const { settings, run: runSettings } = settle(saveOptions, options, who)
+    const format = settings.format ?? formatOf(file, who)
+    const native = this.native(who)
+    await run<void>(who, runSettings, (spec, events) =>
+      saveVectors(native, file, { ...settings, format }, spec, events),
+    )
+  }
+
+  /** Frees the memory now rather than when the garbage is collected. */
+  close(): void {
+    this.#handle.close()
+    this.#names.close()
+  }
+
+  /** As `close`: `using vectors = await WordVectors.open(...)` closes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** @internal */
+  native(who: string): VectorsHandle {
+    return this.#handle.use(who)
+  }
+
+  #ids(words: readonly string[], who: string): Uint32Array {
+    if (!Array.isArray(words) || words.length === 0) {
+      throw wrongOption('words', 'an array of one word at least', words, who)
+    }
+    const native = this.native(who)
+    return Uint32Array.from(words, (word) => idOf(native, word, who))
+  }
+
+  #checkCount(count: number, who: string): void {
+    const table = { count: integer(1, { from: 1, to: this.dimensions }, '') }
+    settleAlone(table, { count }, who)
+  }
+
+  async #search(
+    queries: readonly (WordOrVector | Query)[],
+    options: SearchOptions,
+    who: string,
+  ): Promise<Neighbour[][]> {
+    const native = this.native(who)
+    const { spec, signal } = settleSearch(native, queries, options, who)
+    if (queries.length === 0) return []
+    const { similarities, ends, words } = await serve(who, signal, (events) =>
+      searchVectors(native, spec, events),
+    )
+    const names = decode(words)
+    const neighbours = names.map((word, i) => ({ word, similarity: similarities[i]! }))
+    return Array.from(ends, (end, i) => neighbours.slice(i === 0 ? 0 : ends[i - 1], end))
+  }
+
+  async #transformed(who: string, transform: TransformSpec, options: RunOptions) {
+    const runSettings = settle({}, options, who).run
+    const native = this.native(who)
+    return new WordVectors(
+      await run<VectorsHandle>(who, runSettings, (spec, events) =>
+        transformVectors(native, transform, spec, events),
+      ),
+    )
+  }
+}
+
+type TransformSpec = Parameters<typeof transformVectors>[1]
+
+const formats: Readonly<Record<string, (typeof saveOptions.format)['default']>> = {
+  safetensors: 'safetensors',
+  txt: 'word2vec-text',
+  vec: 'word2vec-text',
+  bin: 'word2vec-binary',
+  npy: 'npy',
+  tsv: 'projector',
+}
+
+function formatOf(file: string, who: string) {
+  const end = /\.(\w+)$/.exec(file)?.[1]?.toLowerCase() ?? ''
+  const format = Object.hasOwn(formats, end) ? formats[end] : undefined
+  if (format) return format
+  const expected = `given where the name ends in none of ${Object.keys(formats)
+    .map((name) => `.${name}`)
+    .join(' ')}`
+  throw wrongOption('format', expected, undefined, who)
+}

@@ -1,0 +1,430 @@
+import { type CorpusSettings, Corpus, corpusOptions, readCorpus } from '../corpus/corpus.js'
+import type { CorpusSource } from '../corpus/source.js'
+import { InvalidOptionError } from '../errors.js'
+import { Handle } from '../handle.js'
+import {
+  type ModelHandle,
+  estimateWord2Vec,
+  openWord2Vec,
+  predictWord,
+  saveWord2Vec,
+  scoreSentence,
+  trainWord2Vec,
+  updateWord2Vec,
+} from '../native.js'
+import {
+  type Options,
+  type RunOptions,
+  type RunSettings,
+  type Settings,
+  flag,
+  integer,
+  oneOf,
+  real,
+  runOptions,
+  settle,
+  settleAlone,
+  text,
+  value,
+  wrongOption,
+} from '../options.js'
+import { type Path, settlePath } from '../path.js'
+import { run, serve } from '../run.js'
+import { decode } from '../vectors/word-list.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+
+/** How a model is trained. In brackets: the names in word2vec.c and gensim. */
+const trainingOptions = {
+  /** What predicts what: the centre each word of its context, or the mean of the context the
+   * centre [-cbow, sg]. */
+  architecture: oneOf(['skip-gram', 'cbow'], 'what predicts what'),
+  /** How a prediction is scored [-hs, hs]. */
+  objective: oneOf(['negative-sampling', 'hierarchical-softmax'], 'how a prediction is scored'),
+  /** Values in a word's vector [-size, vector_size]. */
+  dimensions: integer(100, { from: 1, to: 4096 }, "values in a word's vector"),
+  /** Words on each side of the centre, at most [-window]. */
+  window: integer(5, { from: 1, to: 1000 }, 'words on each side of the centre, at most'),
+  /** Whether each context has a random width up to `window`, so that near words count more
+   * [shrink_windows]. */
+  shrinkWindow: flag(true, 'gives each context a random width up to the window'),
+  /** Noise words for each prediction; negative sampling only [-negative]. */
+  negative: integer(5, { from: 1, to: 1000 }, 'noise words for each prediction'),
+  /** Noise words are drawn by count to this power: 0 all alike, 1 as they occur, below 0 the rare
+   * ones first, as for item2vec (Caselles-Dupré et al. 2018, arXiv:1804.04212) [ns_exponent]. */
+  negativeExponent: real(
+    0.75,
+    { from: -10, to: 10 },
+    'noise words are drawn by count to this power',
+  ),
+  /** Whether the words around one centre share their noise words: several times as fast, at the
+   * same quality; `false` draws for each prediction, as word2vec.c does. */
+  sharedNegatives: flag(true, 'lets the words around one centre share their noise words'),
+  /** Whether a context is the mean of its vectors; else their sum. cbow only [-, cbow_mean]. */
+  cbowMean: flag(true, 'takes the mean of a context; else the sum (cbow)'),
+  /** Passes over the corpus [-iter, epochs]. */
+  epochs: integer(5, { from: 1, to: 1_000_000 }, 'passes over the corpus'),
+  /** Learning rate at the first word [-alpha, alpha]. Default: 0.025, for cbow 0.05. */
+  learningRate: real(
+    undefined,
+    { above: 0, to: 10 },
+    'learning rate at the first word (default: 0.025, cbow 0.05)',
+  ),
+  /** Learning rate at the last word [min_alpha]. Default: 1e-4 of `learningRate`. */
+  finalLearningRate: real(
+    undefined,
+    { from: 0, to: 10 },
+    'learning rate at the last word (default: 1e-4 of the first)',
+  ),
+  /** The way from the first learning rate to the last. */
+  schedule: oneOf(
+    ['linear', 'cosine', 'constant'],
+    'the way from the first learning rate to the last',
+  ),
+  /** Occurrences of words more frequent than this share of the text are left out at random
+   * [-sample, sample]; 0 leaves none out. */
+  subsample: real(
+    1e-3,
+    { from: 0, to: 1 },
+    'leaves out occurrences of words more frequent than this share',
+  ),
+  /** Input vectors to start from; words that are not in it start at random. */
+  initialVectors: value<WordVectors>(
+    'WordVectors',
+    (given) => given instanceof WordVectors,
+    'vectors to start from',
+  ),
+  /** Words whose input vectors do not move; `true`: all that `initialVectors` has. */
+  frozen: value<true | readonly string[]>(
+    'true or an array of words',
+    (given) =>
+      given === true || (Array.isArray(given) && given.every((word) => typeof word === 'string')),
+    'words whose vectors do not move',
+  ),
+  /** A file that holds the state of the training: written every `checkpointEvery` seconds, when the
+   * run is aborted, and at the end. If it is there at the start, training goes on from it. */
+  checkpoint: text('the file that a training goes on from, and writes its state to'),
+  /** Seconds from one checkpoint to the next. */
+  checkpointEvery: real(30, { above: 0, to: 1e6 }, 'seconds from one checkpoint to the next'),
+}
+
+/** Every option of `Word2Vec.train`. */
+export const word2vecOptions = { ...corpusOptions, ...trainingOptions }
+
+/** The options of `Word2Vec.train`: see `word2vecOptions`. */
+export type Word2VecOptions = Options<typeof word2vecOptions> & RunOptions
+
+type TrainingSettings = Settings<typeof trainingOptions>
+
+/** How a model was trained, every option with its value. */
+export type Word2VecSettings = Readonly<
+  Required<
+    Pick<
+      TrainingSettings,
+      | 'architecture'
+      | 'objective'
+      | 'dimensions'
+      | 'window'
+      | 'shrinkWindow'
+      | 'negative'
+      | 'negativeExponent'
+      | 'sharedNegatives'
+      | 'cbowMean'
+      | 'epochs'
+      | 'schedule'
+      | 'subsample'
+    >
+  > & { learningRate: number; finalLearningRate: number }
+>
+
+/** A word that a model expects. */
+export interface Prediction {
+  readonly word: string
+  /** From 0 to 1; over the whole vocabulary they sum to 1. */
+  readonly probability: number
+}
+
+const predictOptions = {
+  topK: integer(10, { from: 1, to: 0xffff_ffff }, 'how many words'),
+  signal: runOptions.signal,
+}
+
+const estimateOptions = {
+  vocabulary: integer(undefined, { from: 1 }, 'words'),
+  dimensions: trainingOptions.dimensions,
+  objective: trainingOptions.objective,
+  threads: runOptions.threads,
+}
+
+/**
+ * Word vectors by predicting neighbours (Mikolov et al. 2013, arXiv:1301.3781 figure 1,
+ * arXiv:1310.4546).
+ *
+ *     sentence ─▶ context ─(hidden, target)─▶ objective ─▶ input vectors, output vectors
+ *                 skip-gram | cbow            negative sampling | hierarchical softmax
+ *
+ *     const model = await Word2Vec.train('corpus.txt', { dimensions: 300, epochs: 3 })
+ *     await model.vectors.mostSimilar('king')
+ *     await model.save('model.safetensors')
+ */
+export class Word2Vec {
+  /** The vectors of the words as centres (syn0): [words, dimensions], what one calls the word
+   * vectors. They share the model's memory. */
+  readonly vectors: WordVectors
+  /** The vectors of the words as neighbours (syn1neg); `undefined` for hierarchical softmax, whose
+   * outputs are inner nodes of a tree and no words. */
+  readonly outputVectors: WordVectors | undefined
+  /** Mean loss of a prediction in each epoch, in nats. */
+  readonly losses: readonly number[]
+  /** How it was trained. */
+  readonly options: Word2VecSettings
+  /** Where the model came from `update`: words that it had before, and words that are new. */
+  readonly updated: { readonly kept: number; readonly added: number } | undefined
+  readonly #handle: Handle<ModelHandle>
+
+  /** @internal */
+  constructor(native: ModelHandle, updated?: { kept: number; added: number }) {
+    this.#handle = new Handle(native, 'the model')
+    this.vectors = new WordVectors(native.vectors())
+    const output = native.outputVectors()
+    this.outputVectors = output ? new WordVectors(output) : undefined
+    this.losses = native.losses()
+    this.options = native.options() as Word2VecSettings
+    this.updated = updated
+  }
+
+  /**
+   * Trains on `source`: text, sentences or a corpus that was read before. Same bytes for the same
+   * `seed` with `threads: 1` on one machine; more threads write to the same vectors without locks
+   * (Hogwild, Niu et al. 2011, arXiv:1106.5730), and their order is the machine's.
+   *
+   *     const model = await Word2Vec.train('corpus.txt', { architecture: 'cbow', window: 8 })
+   *     const items = await Word2Vec.train(sessions, { minCount: 1, subsample: 0, negativeExponent: -0.5 })
+   *
+   * @throws {InvalidOptionError} before anything is read; a checkpoint of other options or text
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` no word occurs `minCount` times, or as
+   * `Corpus.read`; `OUT_OF_MEMORY`; `DISK_FULL`; `DIVERGED` a vector is no longer finite
+   */
+  static async train(
+    source: CorpusSource | Corpus,
+    options: Word2VecOptions = {},
+  ): Promise<Word2Vec> {
+    const who = 'Word2Vec.train'
+    const { settings, run: runSettings } = settle(word2vecOptions, options, who)
+    checkTogether(settings, options, who)
+    const initial = settings.initialVectors?.native(who)
+    const corpus = await corpusOf(source, settings, options, runSettings, who)
+    try {
+      const native = corpus.native(who)
+      return new Word2Vec(
+        await run<ModelHandle>(who, runSettings, (spec, events) =>
+          trainWord2Vec(native, trainSpec(settings), initial, spec, events),
+        ),
+      )
+    } finally {
+      if (corpus !== source) corpus.close()
+    }
+  }
+
+  /**
+   * Opens a model that `save` wrote: vectors, counts and options. It is mapped, not read.
+   *
+   *     const model = await Word2Vec.open('model.safetensors')
+   *
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no Word2Vec model, or damaged
+   */
+  static async open(path: Path, options: RunOptions = {}): Promise<Word2Vec> {
+    const who = 'Word2Vec.open'
+    const file = settlePath(path, who)
+    const runSettings = settle({}, options, who).run
+    return new Word2Vec(
+      await run<ModelHandle>(who, runSettings, (spec, events) => openWord2Vec(file, spec, events)),
+    )
+  }
+
+  /**
+   * The bytes that a training takes beside the text, which stays on disk.
+   *
+   *     Word2Vec.estimateMemory({ vocabulary: 1_000_000, dimensions: 300 }) // 2.4e9 and a little
+   *
+   * @throws {InvalidOptionError}
+   */
+  static estimateMemory(options: {
+    readonly vocabulary: number
+    readonly dimensions?: number | undefined
+    readonly objective?: Word2VecSettings['objective'] | undefined
+    readonly threads?: number | undefined
+  }): number {
+    const who = 'Word2Vec.estimateMemory'
+    const { vocabulary, dimensions, objective, threads } = settleAlone(
+      estimateOptions,
+      options,
+      who,
+    )
+    if (vocabulary === undefined) {
+      throw wrongOption('vocabulary', estimateOptions.vocabulary.expected, undefined, who)
+    }
+    return estimateWord2Vec(vocabulary, dimensions, objective, threads ?? 0)
+  }
+
+  /**
+   * Goes on training on new text and gives a new model; this one stays as it is. Its words are all
+   * kept, with their vectors; new words that occur `minCount` times come after them.
+   *
+   *     const newer = await model.update('news.txt', { epochs: 2 })
+   *     newer.updated // { kept: 70_000, added: 1_200 }
+   *
+   * Options that are not given are as this model was trained with; `dimensions` and `objective`
+   * cannot change.
+   *
+   * @throws as `Word2Vec.train`
+   */
+  async update(source: CorpusSource, options: Word2VecOptions = {}): Promise<Word2Vec> {
+    const who = 'Word2Vec.update'
+    const { settings, run: runSettings } = settle(
+      word2vecOptions,
+      { ...this.options, ...defined(options) },
+      who,
+    )
+    for (const name of ['dimensions', 'objective'] as const) {
+      if (settings[name] !== this.options[name]) {
+        throw wrongOption(name, `${this.options[name]}, as the model has it`, settings[name], who)
+      }
+    }
+    const native = this.#handle.use(who)
+    checkTogether(settings, options, who)
+    const initial = settings.initialVectors?.native(who)
+    using corpus = await readCorpus(source, settings, runSettings, who, native)
+    const newer = await run<ModelHandle>(who, runSettings, (spec, events) =>
+      updateWord2Vec(native, corpus.native(who), trainSpec(settings), initial, spec, events),
+    )
+    const kept = this.vectors.size
+    return new Word2Vec(newer, { kept, added: corpus.size - kept })
+  }
+
+  /**
+   * The centre words that a context speaks for, most probable first: softmax of the output vectors
+   * with the context's mean vector. Unknown words of the context are left out.
+   *
+   *     await model.predict(['the', 'of', 'england'], { topK: 3 })
+   *
+   * @throws {InlayError} `NOT_FOUND` no word of the context is known
+   */
+  async predict(
+    context: readonly string[],
+    options: Options<typeof predictOptions> = {},
+  ): Promise<Prediction[]> {
+    const who = 'Word2Vec.predict'
+    const { topK, signal } = settleAlone(predictOptions, options, who)
+    checkWords(context, 'context', who)
+    const native = this.#handle.use(who)
+    const { words, probabilities } = await serve(who, signal, (events) =>
+      predictWord(native, context as string[], topK, events),
+    )
+    return decode(words).map((word, i) => ({ word, probability: probabilities[i]! }))
+  }
+
+  /**
+   * The natural logarithm of a sentence's probability: the sum over its words and their contexts
+   * (Taddy 2015, arXiv:1504.07295). Unknown words are left out; without a pair of known words it is
+   * 0. Hierarchical softmax only.
+   *
+   *     await model.score(['the', 'king', 'of', 'england'])
+   *
+   * @throws {InlayError} `UNSUPPORTED` the model was trained with negative sampling
+   */
+  async score(sentence: readonly string[]): Promise<number> {
+    const who = 'Word2Vec.score'
+    checkWords(sentence, 'sentence', who)
+    const native = this.#handle.use(who)
+    return serve<number>(who, undefined, (events) =>
+      scoreSentence(native, sentence as string[], events),
+    )
+  }
+
+  /**
+   * Writes the model to a file: both matrices, counts and options. `WordVectors.open` and whatever
+   * reads safetensors read its vectors too. The file is there in full or not at all.
+   *
+   *     await model.save('model.safetensors')
+   *
+   * @throws {InlayError} `DISK_FULL`, `IO`
+   */
+  async save(path: Path, options: RunOptions = {}): Promise<void> {
+    const who = 'Word2Vec.save'
+    const file = settlePath(path, who)
+    const runSettings = settle({}, options, who).run
+    const native = this.#handle.use(who)
+    await run<void>(who, runSettings, (spec, events) => saveWord2Vec(native, file, spec, events))
+  }
+
+  /** Frees the memory of the model and of its `vectors` and `outputVectors` now rather than when
+   * the garbage is collected. */
+  close(): void {
+    this.#handle.close()
+    this.vectors.close()
+    this.outputVectors?.close()
+  }
+
+  /** As `close`: `using model = await Word2Vec.train(...)` closes it at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+async function corpusOf(
+  source: CorpusSource | Corpus,
+  settings: CorpusSettings,
+  given: Word2VecOptions,
+  runSettings: RunSettings,
+  who: string,
+): Promise<Corpus> {
+  if (!(source instanceof Corpus)) return readCorpus(source, settings, runSettings, who)
+  const names = Object.keys(corpusOptions) as (keyof typeof corpusOptions)[]
+  const vain = names.find((name) => given[name] !== undefined)
+  if (vain === undefined) return source
+  const expected = 'left out where the source is a Corpus, which was read with its own'
+  throw wrongOption(vain, expected, given[vain], who)
+}
+
+/** What no single option can say. */
+function checkTogether(settings: TrainingSettings, given: Word2VecOptions, who: string): void {
+  const refuse = (option: string, message: string) => {
+    throw new InvalidOptionError(`${who}: \`${option}\` ${message}`, { option })
+  }
+  if (settings.frozen === true && !settings.initialVectors) {
+    refuse('frozen', 'can be true only with `initialVectors`')
+  }
+  if (settings.objective === 'hierarchical-softmax') {
+    for (const option of ['negative', 'negativeExponent', 'sharedNegatives'] as const) {
+      if (given[option] !== undefined) refuse(option, 'is for negative sampling only')
+    }
+  }
+  if (settings.architecture === 'skip-gram' && given.cbowMean !== undefined) {
+    refuse('cbowMean', 'is for cbow only')
+  }
+  if (settings.schedule === 'constant' && given.finalLearningRate !== undefined) {
+    refuse('finalLearningRate', "has no meaning with the schedule 'constant'")
+  }
+}
+
+function trainSpec(settings: TrainingSettings) {
+  const { initialVectors: _, frozen, ...rest } = settings
+  const learningRate = settings.learningRate ?? (settings.architecture === 'cbow' ? 0.05 : 0.025)
+  return {
+    ...rest,
+    learningRate,
+    finalLearningRate: settings.finalLearningRate ?? learningRate * 1e-4,
+    freezeInitial: frozen === true,
+    frozen: frozen === true || frozen === undefined ? [] : [...frozen],
+  }
+}
+
+function checkWords(words: readonly string[], name: string, who: string): void {
+  if (Array.isArray(words) && words.every((word) => typeof word === 'string')) return
+  throw wrongOption(name, 'an array of words', words, who)
+}
+
+function defined<T extends object>(options: T): Partial<T> {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as Partial<T>
+}
