@@ -1,0 +1,50 @@
+// What can be said of a command's files before hours of work are spent on them.
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { UsageError } from './flags.js'
+
+/** How vectors can be written, by the ending of the file's name. */
+const endings = ['.safetensors', '.txt', '.vec', '.bin', '.npy', '.tsv']
+
+/** Refuses a name of which no format can be told; `flag` is what asked for it. */
+export function checkEnding(path: string, flag: string): void {
+  if (endings.includes(extname(path).toLowerCase())) return
+  const known = `${endings.slice(0, -1).join(', ')} or ${endings.at(-1)}`
+  throw new UsageError(`${flag}: the name must end in ${known}, got "${path}"`)
+}
+
+/** Throws unless a file can be made, or replaced, at `path`. */
+export function checkWritable(path: string, flag: string): void {
+  const folder = dirname(resolve(path))
+  const stat = statSync(folder, { throwIfNoEntry: false })
+  if (!stat) throw new Error(`${flag} ${path}: there is no folder ${folder}`)
+  if (!stat.isDirectory()) throw new Error(`${flag} ${path}: ${folder} is not a folder`)
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new Error(`${flag} ${path}: that is a folder`)
+  }
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch {
+    throw new Error(`${flag} ${path}: nothing can be written into ${folder}`)
+  }
+}
+
+/** Throws if `path` is one of `others`, which would be lost. */
+export function checkApart(path: string, others: readonly string[], flag: string): void {
+  const place = placeOf(path)
+  const same = others.find((other) => placeOf(other) === place)
+  if (same !== undefined) throw new UsageError(`${flag} ${path}: that would overwrite ${same}`)
+}
+
+/** Where a path leads; its file need not be there yet. */
+function placeOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    try {
+      return join(realpathSync(dirname(path)), basename(path))
+    } catch {
+      return resolve(path)
+    }
+  }
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+// The command line `inlay`: finds the command, reads its flags, and makes one line and an exit code
+// of whatever goes wrong: 1 an error of data or system, 2 wrong usage, 128 and more a signal.
+import { readFileSync } from 'node:fs'
+import { InlayError } from '../errors.js'
+import { nearest } from '../options.js'
+import { type Command, helpOf, overviewOf } from './command.js'
+import { UsageError, flagName, parse } from './flags.js'
+import { Session } from './session.js'
+import { vectorsCommands } from './vectors.js'
+import { word2vecCommands } from './word2vec.js'
+
+const commands: readonly Command[] = [...word2vecCommands, ...vectorsCommands]
+
+void main(process.argv.slice(2)).then((code) => {
+  // Not `process.exit`: what was printed may still be on its way into a pipe.
+  process.exitCode = code
+})
+
+async function main(argv: readonly string[]): Promise<number> {
+  const session = new Session()
+  session.listen()
+  if (argv.length === 0) {
+    session.note(overviewOf('', commands).trimEnd())
+    return 2
+  }
+  if (argv[0] === '--version' || argv[0] === '-V') {
+    session.print(version())
+    return 0
+  }
+  let hint = 'inlay --help'
+  try {
+    const help = helpFor(argv)
+    if (help !== undefined) {
+      session.print(help.trimEnd())
+      return 0
+    }
+    const command = find(argv)
+    hint = `inlay ${command.name} --help`
+    await start(command, argv.slice(2), session)
+    return 0
+  } catch (error) {
+    if (session.ending !== undefined) {
+      session.note(`inlay: ${session.lastWords}`)
+      return session.ending
+    }
+    const isUsage = isWrongUsage(error)
+    session.note(`inlay: ${oneLine(error)}${isUsage ? `; see \`${hint}\`` : ''}`)
+    return isUsage ? 2 : 1
+  }
+}
+
+async function start(command: Command, argv: readonly string[], session: Session): Promise<void> {
+  const flags = command.groups.flatMap((group) => group.flags)
+  const { given, operands } = parse(flags, argv)
+  const { from, to } = command.count
+  if (operands.length < from || operands.length > to) {
+    const wanted = `inlay ${command.name} ${command.usage}`
+    const problem = operands.length < from ? 'too little' : 'too much'
+    throw new UsageError(`${problem} was given: \`${wanted}\` is wanted`)
+  }
+  await command.run(given, operands, session)
+}
+
+/** The help that `argv` asks for, by --help, -h or `help`, at whichever level. */
+function helpFor(argv: readonly string[]): string | undefined {
+  const end = argv.indexOf('--')
+  const before = end < 0 ? argv : argv.slice(0, end)
+  const isAsked = before[0] === 'help' || before.includes('--help') || before.includes('-h')
+  const [first, second] = before.filter((word) => word !== 'help' && !word.startsWith('-'))
+  if (first === undefined) return isAsked ? overviewOf('', commands) : undefined
+  const group = groupOf(first)
+  if (second === undefined) {
+    return isAsked || argv.length === 1 ? overviewOf(first, group) : undefined
+  }
+  return isAsked ? helpOf(find([first, second])) : undefined
+}
+
+function find([first = '', second = '']: readonly string[]): Command {
+  const group = groupOf(first)
+  const command = group.find(({ name }) => name === `${first} ${second}`)
+  if (command) return command
+  throw unknownCommand(
+    `${first} ${second}`,
+    group.map(({ name }) => name),
+  )
+}
+
+function groupOf(first: string): readonly Command[] {
+  const group = commands.filter(({ name }) => name.startsWith(`${first} `))
+  if (group.length > 0) return group
+  throw unknownCommand(first, [...new Set(commands.map(({ name }) => name.split(' ')[0]!))])
+}
+
+function unknownCommand(typed: string, known: readonly string[]): UsageError {
+  if (typed.startsWith('-')) return new UsageError(`a command comes before ${typed}`)
+  const suggestion = nearest(typed, known)
+  const question = suggestion === undefined ? '' : `; did you mean \`inlay ${suggestion}\`?`
+  return new UsageError(`there is no command \`inlay ${typed.trim()}\`${question}`)
+}
+
+function isWrongUsage(error: unknown): boolean {
+  if (error instanceof UsageError) return true
+  return error instanceof InlayError && error.code === 'INVALID_OPTION'
+}
+
+/** The library says "Word2Vec.train: `minCount` must be ..."; here it is --min-count. */
+function oneLine(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(/^\w+\.\w+: /, '')
+  const option = error instanceof InlayError ? error.context['option'] : undefined
+  if (typeof option !== 'string' || option === '') return message
+  return message.replaceAll(`\`${option}\``, `--${flagName(option)}`)
+}
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
