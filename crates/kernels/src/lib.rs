@@ -16,6 +16,7 @@ mod math;
 mod neon;
 mod rows;
 mod scalar;
+mod search;
 mod simd;
 
 pub use detect::{Kernels, Task};
@@ -23,4 +24,5 @@ pub use logistic::{Output, exchange, learn};
 pub use math::{exp, ln};
 pub use rows::{add_to_rows, axpy, dot, mean_of_rows, prefetch};
 pub use scalar::Scalar;
+pub use search::{Scores, Stored};
 pub use simd::Simd;

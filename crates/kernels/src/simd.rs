@@ -31,6 +31,41 @@ pub trait Simd: Copy + Send + Sync {
     /// `from` is good for reading `count` values.
     unsafe fn load_first(self, from: *const f32, count: usize) -> Self::Vector;
 
+    /// Reads `LANES` half-precision numbers by their bits, any alignment. Finite ones only: an
+    /// infinity comes out as 65536, where the set has no instruction of its own.
+    ///
+    /// # Safety
+    /// `from` is good for reading `LANES` values.
+    #[inline(always)]
+    unsafe fn load_half(self, from: *const u16) -> Self::Vector {
+        let mut lanes = [0.0f32; 16];
+        for (i, lane) in lanes.iter_mut().enumerate().take(Self::LANES) {
+            // SAFETY: the caller's pointer is good for `LANES` values.
+            let bits = u32::from(unsafe { from.add(i).read_unaligned() });
+            // The exponent counts from 15 there and from 127 here: 2^112 corrects it, also for the
+            // numbers below the normal ones.
+            let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
+            *lane = f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16);
+        }
+        // SAFETY: 16 values hold the lanes of any set.
+        unsafe { self.load(lanes.as_ptr()) }
+    }
+
+    /// Reads `LANES` bytes with a sign as numbers.
+    ///
+    /// # Safety
+    /// `from` is good for reading `LANES` values.
+    #[inline(always)]
+    unsafe fn load_bytes(self, from: *const i8) -> Self::Vector {
+        let mut lanes = [0.0f32; 16];
+        for (i, lane) in lanes.iter_mut().enumerate().take(Self::LANES) {
+            // SAFETY: the caller's pointer is good for `LANES` values.
+            *lane = f32::from(unsafe { from.add(i).read() });
+        }
+        // SAFETY: 16 values hold the lanes of any set.
+        unsafe { self.load(lanes.as_ptr()) }
+    }
+
     /// a + b
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// a - b
