@@ -1,1 +1,38 @@
-//! (in the making)
+//! Texts as ids: open, decode, split, count, and a mapped file of ids.
+//!
+//! ```text
+//! files, streams ─▶ blocks ─▶ clean ─▶ spelling ─▶ separators, segments ─▶ tables   (all threads)
+//!                                                    numbers to a temporary file ─┐
+//!              vocabulary: tables merged, words chosen and ordered ─▶ ids mapped ─▶ the ids file
+//! ```
+//!
+//! A source is read once. What comes out does not depend on the number of threads or on how the
+//! source was cut.
+
+mod blocks;
+mod clean;
+mod corpus;
+mod decode;
+mod fingerprint;
+mod ids;
+mod numbering;
+mod options;
+mod positioned;
+mod saved;
+mod segments;
+mod separators;
+mod sorting;
+mod source;
+mod spelling;
+mod table;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod vocabulary;
+
+pub use corpus::{Corpus, Counted, Dropped, count};
+pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences, Tokenizer};
+pub use source::{Batch, Source};
+
+/// What stands after each sentence in `Corpus::ids`.
+pub const SENTENCE_END: u32 = u32::MAX;

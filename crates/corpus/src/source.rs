@@ -1,0 +1,143 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+
+use inlay_base::{Error, Result};
+
+/// Where a corpus comes from. Every source is read once.
+#[derive(Debug)]
+pub enum Source {
+    /// Files in this order, a name given twice is read twice. Each string is
+    /// - a path; plain text, .gz or .zst, told by content;
+    /// - a directory: the files right in it in the order of their names, without those whose names
+    ///   begin with a dot and without what lies in directories below;
+    /// - a glob (`*`, `?`, `[...]`, `**`), where no file has the name itself: the files that match,
+    ///   in the order of their paths.
+    Files(Vec<String>),
+    /// Batches until the sender is gone. A bounded channel makes the sender wait for the reader.
+    /// The sender of a stream that failed stops the run before it goes: its going means the end.
+    Stream(Receiver<Batch>),
+}
+
+/// A part of a stream, best about a megabyte: it is what a thread works on at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Batch {
+    /// Texts to be split: each ends its last word and its last sentence.
+    Texts {
+        /// UTF-8, all texts end to end.
+        bytes: Vec<u8>,
+        /// Where each text ends in `bytes`.
+        ends: Vec<usize>,
+    },
+    /// Sentences of words, which are taken as they are but for lower-casing and normalization: a
+    /// word may hold any bytes, and none. Words that are not UTF-8 are not changed.
+    Words {
+        /// All words end to end.
+        bytes: Vec<u8>,
+        /// Where each word ends in `bytes`.
+        word_ends: Vec<usize>,
+        /// Where each sentence ends in `word_ends`.
+        sentence_ends: Vec<usize>,
+    },
+    /// Sentences of integers, the words being their decimal form.
+    Integers {
+        /// All integers.
+        values: Vec<i64>,
+        /// Where each sentence ends in `values`.
+        sentence_ends: Vec<usize>,
+    },
+}
+
+impl Batch {
+    /// How many items of the stream it holds, texts or sentences.
+    pub(crate) fn items(&self) -> usize {
+        match self {
+            Batch::Texts { ends, .. } => ends.len(),
+            Batch::Words { sentence_ends, .. } | Batch::Integers { sentence_ends, .. } => {
+                sentence_ends.len()
+            }
+        }
+    }
+
+    /// Its size, for the progress of a run.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Batch::Texts { bytes, .. } | Batch::Words { bytes, .. } => bytes.len(),
+            Batch::Integers { values, .. } => size_of_val(values.as_slice()),
+        }
+    }
+
+    /// Fails unless all ends rise to the end of what they cut.
+    pub(crate) fn check(&self) -> Result<()> {
+        let rises = |ends: &[usize], length: usize| {
+            ends.is_sorted() && ends.last().copied().unwrap_or(0) == length
+        };
+        let right = match self {
+            Batch::Texts { bytes, ends } => rises(ends, bytes.len()),
+            Batch::Words { bytes, word_ends, sentence_ends } => {
+                rises(word_ends, bytes.len()) && rises(sentence_ends, word_ends.len())
+            }
+            Batch::Integers { values, sentence_ends } => rises(sentence_ends, values.len()),
+        };
+        if right { Ok(()) } else { Err(stream_error("a batch whose ends do not fit its content")) }
+    }
+}
+
+pub(crate) fn stream_error(problem: impl Into<String>) -> Error {
+    Error::InvalidInput { source: "stream".into(), offset: None, problem: problem.into() }
+}
+
+/// The files that paths, directories and globs stand for.
+pub(crate) fn resolve(names: &[String]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for name in names {
+        let path = Path::new(name);
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => files.extend(files_of_directory(path)?),
+            Ok(_) => files.push(path.into()),
+            Err(_) if name.contains(['*', '?', '[']) => files.extend(files_of_glob(name)?),
+            Err(error) => return Err(Error::io("open", path, &error)),
+        }
+    }
+    if files.is_empty() {
+        let source = "files".into();
+        return Err(Error::InvalidInput { source, offset: None, problem: "none is named".into() });
+    }
+    Ok(files)
+}
+
+fn files_of_directory(directory: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| Error::io("read", directory, &error);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        // Asked of the path, not the entry: a link to a file is a file.
+        if !hidden && fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file()) {
+            files.push(entry.path());
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::invalid_file(directory, None, "is a directory without files"));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn files_of_glob(pattern: &str) -> Result<Vec<PathBuf>> {
+    let paths = glob::glob(pattern).map_err(|error| {
+        let problem = format!("is neither a file nor a glob ({})", error.msg);
+        Error::invalid_file(Path::new(pattern), Some(error.pos as u64), problem)
+    })?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| Error::io("read", error.path(), error.error()))?;
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::NotFound { what: "file that matches", name: pattern.into() });
+    }
+    Ok(files)
+}
