@@ -56,34 +56,46 @@ export function parse<T extends Table>(
   return { given: given as Options<T>, operands }
 }
 
-/** How a flag is written in help: "-o, --output FILE", "--no-shrink-window", "--sentences line|paragraph". */
-export function synopsis({ flag, short, option }: Flag): string {
+/** How a flag is written in help: "-o, --output FILE", "--no-shrink-window", "--schedule NAME". */
+export function synopsis({ name, flag, short, option }: Flag): string {
   const { shape } = option
-  if (shape.kind === 'flag') {
-    const name = option.default === true ? `--no-${flag}` : `--${flag}`
-    return short === undefined ? `    ${name}` : `-${short}, ${name}`
+  const letter = short === undefined ? '    ' : `-${short}, `
+  if (shape.kind === 'flag') return `${letter}--${option.default === true ? 'no-' : ''}${flag}`
+  const file = name.endsWith('Directory') ? 'FOLDER' : 'FILE'
+  const placeholders = {
+    integer: 'N',
+    real: 'X',
+    choice: 'NAME',
+    text: file,
+    list: 'LIST',
+    value: '',
   }
-  const argument = { integer: 'N', real: 'X', text: 'FILE', list: 'WORDS', value: 'VALUE' }
-  const typed = shape.kind === 'choice' ? shape.choices.join('|') : argument[shape.kind]
-  return `${short === undefined ? '    ' : `-${short}, `}--${flag} ${typed}`
+  return `${letter}--${flag} ${placeholders[shape.kind]}`
 }
 
-/** The option's meaning with its default and limits: "values in a word's vector [100; 1 to 4096]". */
+/** The option's meaning with its choices, default and limits: "values in a word's vector [100; 1 to 4096]". */
 export function meaning({ option }: Flag): string {
   const { about, shape, default: value } = option
+  const hasDefault = typeof value === 'number' || typeof value === 'string'
   const parts = [
-    typeof value === 'number' || typeof value === 'string' ? String(value) : '',
+    hasDefault ? String(value) : '',
     shape.kind === 'integer' || shape.kind === 'real' ? range(shape.limits) : '',
   ].filter((part) => part !== '')
-  const text = shape.kind === 'flag' && value === true ? `not: ${about}` : about
-  return parts.length === 0 ? text : `${text} [${parts.join('; ')}]`
+  const limits = parts.length === 0 ? '' : ` [${parts.join('; ')}]`
+  if (shape.kind === 'choice') return `${about}: ${shape.choices.join(', ')}${limits}`
+  return `${shape.kind === 'flag' && value === true ? 'off: ' : ''}${about}${limits}`
 }
 
 function range({ from, above, to, below }: Limits): string {
-  if (from !== undefined && to !== undefined) return `${from} to ${to}`
+  if (from !== undefined && to !== undefined) return `${from} to ${to.toLocaleString('en')}`
   if (from !== undefined && below === undefined) return `${from} or more`
   const least = from === undefined ? (above === undefined ? '' : `above ${above}`) : `from ${from}`
-  const most = to === undefined ? (below === undefined ? '' : `below ${below}`) : `at most ${to}`
+  const most =
+    to === undefined
+      ? below === undefined
+        ? ''
+        : `below ${below}`
+      : `at most ${to.toLocaleString('en')}`
   return [least, most].filter((part) => part !== '').join(', ')
 }
 
