@@ -22,6 +22,12 @@ pub fn metadata_path(path: &Path) -> PathBuf {
     path.with_extension("metadata.tsv")
 }
 
+/// How many rows there are.
+pub fn rows(map: &Map) -> usize {
+    let end = map.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1);
+    map[..end].iter().filter(|&&byte| byte == b'\n').count() + usize::from(end > 0)
+}
+
 /// Reads the values: numbers separated by tabs, one row a line, without a heading.
 ///
 /// # Errors

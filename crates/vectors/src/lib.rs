@@ -1,1 +1,21 @@
-//! (in the making)
+//! Rows with names: exact nearest neighbours, analogies, evaluation, reduced precision, transforms,
+//! principal components, files.
+
+mod components;
+mod eigen;
+mod evaluate;
+mod file;
+mod query;
+mod rows;
+mod search;
+mod similarity;
+mod top;
+mod transform;
+mod word_vectors;
+
+pub use evaluate::{Analogies, EvaluateOptions, Section, Similarities};
+pub use file::{OpenOptions, SaveOptions};
+pub use query::{Item, Query, SearchOptions};
+pub use rows::{Precision, Rows, RowsBuilder};
+pub use top::Neighbour;
+pub use word_vectors::WordVectors;

@@ -1,0 +1,143 @@
+//! Principal components: the mean and covariance of the rows, in f64, and its eigenvectors.
+
+use std::sync::{Mutex, PoisonError};
+
+use inlay_base::{Result, Workers};
+use inlay_formats::GiveRows;
+use inlay_kernels::{Kernels, Simd, Task};
+
+use crate::eigen;
+use crate::rows::Rows;
+use crate::search::Tasks;
+
+/// Rows of the covariance that one task makes, so that the result does not depend on the number of
+/// threads: each task meets all rows in order.
+const BAND: usize = 32;
+/// Rows that are added at once: the covariance is read and written once for so many.
+const STEP: usize = 8;
+
+/// The mean of the first `rows` rows.
+pub(crate) fn mean(matrix: &Rows, rows: usize, workers: &dyn Workers) -> Result<Vec<f64>> {
+    let dimensions = matrix.dimensions();
+    let tasks = Tasks::over(matrix, rows);
+    let sums: Vec<Mutex<Vec<f64>>> = (0..tasks.count).map(|_| Mutex::default()).collect();
+    workers.each(tasks.count, &|task| {
+        let mut sum = vec![0.0f64; dimensions];
+        let mut row = vec![0.0; dimensions];
+        for i in tasks.range(task) {
+            matrix.give(i, &mut row);
+            sum.iter_mut().zip(&row).for_each(|(sum, &value)| *sum += f64::from(value));
+        }
+        *sums[task].lock().unwrap_or_else(PoisonError::into_inner) = sum;
+        Ok(())
+    })?;
+    let mut mean = vec![0.0; dimensions];
+    for sum in sums {
+        let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+        mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum);
+    }
+    mean.iter_mut().for_each(|value| *value /= rows.max(1) as f64);
+    Ok(mean)
+}
+
+/// The mean of the first `rows` rows and the `n` directions of length 1 along which they vary
+/// most, widest first, end to end; fewer where there are fewer dimensions. The largest value of
+/// each direction is positive.
+pub(crate) fn top(
+    matrix: &Rows,
+    rows: usize,
+    n: usize,
+    workers: &dyn Workers,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let dimensions = matrix.dimensions();
+    let mean = mean(matrix, rows, workers)?;
+    let n = n.min(dimensions);
+    if n == 0 {
+        return Ok((mean, Vec::new()));
+    }
+    let covariance = covariance(matrix, rows, &mean, workers)?;
+    let mut directions = eigen::widest(covariance, dimensions, n, workers)?;
+    for direction in directions.chunks_mut(dimensions) {
+        let largest = direction.iter().fold(0.0f64, |a, &b| if b.abs() > a.abs() { b } else { a });
+        if largest < 0.0 {
+            direction.iter_mut().for_each(|value| *value = -*value);
+        }
+    }
+    Ok((mean, directions))
+}
+
+/// Σ (x - mean)(x - mean)ᵀ, all of it.
+fn covariance(matrix: &Rows, rows: usize, mean: &[f64], workers: &dyn Workers) -> Result<Vec<f64>> {
+    let dimensions = mean.len();
+    let bands: Vec<usize> = (0..dimensions).step_by(BAND).collect();
+    let parts: Vec<Mutex<Vec<f64>>> = bands.iter().map(|_| Mutex::default()).collect();
+    // Wide bands first: the later ones are shorter, for half of the matrix mirrors the other.
+    workers.each(bands.len(), &|band| {
+        let first = bands[band];
+        let height = BAND.min(dimensions - first);
+        let width = dimensions - first;
+        let mut sums = vec![0.0; height * width];
+        let mut values = vec![0.0; STEP * dimensions];
+        let mut centered = vec![0.0; STEP * width];
+        for start in (0..rows).step_by(STEP) {
+            let here = STEP.min(rows - start);
+            matrix.give(start, &mut values[..here * dimensions]);
+            centered.fill(0.0);
+            for (row, to) in
+                values[..here * dimensions].chunks(dimensions).zip(centered.chunks_mut(width))
+            {
+                for ((to, &value), mean) in to.iter_mut().zip(&row[first..]).zip(&mean[first..]) {
+                    *to = f64::from(value) - mean;
+                }
+            }
+            Kernels::get().run(AddProducts { centered: &centered, width, sums: &mut sums });
+        }
+        *parts[band].lock().unwrap_or_else(PoisonError::into_inner) = sums;
+        Ok(())
+    })?;
+    let mut covariance = vec![0.0; dimensions * dimensions];
+    for (first, part) in bands.iter().zip(parts) {
+        let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let width = dimensions - first;
+        for (i, sums) in part.chunks(width).enumerate() {
+            for (j, &sum) in sums.iter().enumerate() {
+                covariance[(first + i) * dimensions + first + j] = sum;
+                covariance[(first + j) * dimensions + first + i] = sum;
+            }
+        }
+    }
+    Ok(covariance)
+}
+
+/// sums[i][j] += Σᵣ centered[r][i] · centered[r][j] for `STEP` rows.
+struct AddProducts<'a> {
+    centered: &'a [f64],
+    width: usize,
+    sums: &'a mut [f64],
+}
+
+impl Task for AddProducts<'_> {
+    type Output = ();
+
+    /// Plain f64 code: entered for an instruction set, the inner loop uses its registers.
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let width = self.width;
+        let (x, rest) = self.centered.split_at(width);
+        let rows: [&[f64]; STEP - 1] = std::array::from_fn(|r| &rest[r * width..(r + 1) * width]);
+        let [b, c, d, e, f, g, h] = rows;
+        for (i, sums) in self.sums.chunks_exact_mut(width).enumerate() {
+            let at = [x[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i]];
+            for j in 0..width {
+                sums[j] += at[0] * x[j]
+                    + at[1] * b[j]
+                    + at[2] * c[j]
+                    + at[3] * d[j]
+                    + at[4] * e[j]
+                    + at[5] * f[j]
+                    + at[6] * g[j]
+                    + at[7] * h[j];
+            }
+        }
+    }
+}
