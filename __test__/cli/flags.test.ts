@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
 import { flag, integer, list, oneOf, real, text } from '#inlay/options.js'
 import { group } from '#inlay/cli/command.js'
@@ -44,8 +44,7 @@ test('the beginning of a choice is enough when there is only one such', (t) => {
 })
 
 test('a list grows, and is read from a file after @', (t) => {
-  const file = folder(t)('words.txt')
-  writeFileSync(file, 'c\nd,e\n')
+  const file = join(folder(t, { 'words.txt': 'c\nd,e\n' }), 'words.txt')
   t.deepEqual(given('--stop-words', 'a,b', '--stop-words', `@${file}`).stopWords, [
     'a',
     'b',

@@ -1,6 +1,6 @@
 // Runs the built command line as a process of its own, as a shell does.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,9 +15,10 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Starts `inlay ...argv`; `ended` tells how it went. */
-export function start(...argv: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+/** Starts `inlay` in a folder with the words of `line`; `ended` tells how it went. */
+export function start(cwd: string, line: string): { child: ChildProcess; ended: Promise<Ended> } {
+  const argv = [main, ...line.split(/\s+/).filter((word) => word !== '')]
+  const child = spawn(process.execPath, argv, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -29,15 +30,16 @@ export function start(...argv: readonly string[]): { child: ChildProcess; ended:
   return { child, ended }
 }
 
-export function inlay(...argv: readonly string[]): Promise<Ended> {
-  return start(...argv).ended
+export function inlay(cwd: string, line: string): Promise<Ended> {
+  return start(cwd, line).ended
 }
 
-/** A folder for one test, gone after it. */
-export function folder(t: ExecutionContext): (name: string) => string {
+/** A folder for one test with these files in it, gone after it. */
+export function folder(t: ExecutionContext, files: Record<string, string | Buffer> = {}): string {
   const path = mkdtempSync(join(tmpdir(), 'inlay-cli-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))
-  return (name) => join(path, name)
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(path, name), content)
+  return path
 }
 
 /** Resolves when there is such a file, rejects when the process ended before. */

@@ -1,45 +1,40 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
 import { word2vecOptions } from 'inlay'
 import { flagName } from '#inlay/cli/flags.js'
 import { folder, inlay } from './inlay.js'
 
-for (const argv of [
-  ['--help'],
-  ['-h'],
-  ['help'],
-  ['word2vec', '--help'],
-  ['vectors', '-h'],
-  ['vectors'],
-]) {
-  test(`inlay ${argv.join(' ')} lists the commands on stdout`, async (t) => {
-    const { code, stdout, stderr } = await inlay(...argv)
+for (const line of ['--help', '-h', 'help', 'word2vec --help', 'vectors -h', 'vectors']) {
+  test(`inlay ${line} lists the commands on stdout`, async (t) => {
+    const { code, stdout, stderr } = await inlay('.', line)
     t.is(code, 0)
     t.is(stderr, '')
     t.regex(stdout, /^Usage: inlay/m)
-    t.regex(stdout, argv.includes('vectors') ? /vectors similar/ : /word2vec train/)
+    t.regex(stdout, line.startsWith('vectors') ? /vectors similar/ : /word2vec train/)
   })
 }
 
-for (const argv of [
-  ['word2vec', 'train', '--help'],
-  ['help', 'vectors', 'similar'],
-  ['vectors', 'analogy', '-h'],
-  ['vectors', 'evaluate', 'file', '--help'],
-  ['vectors', 'convert', '--help', '--limit', 'wrong'],
+for (const line of [
+  'word2vec train --help',
+  'help vectors similar',
+  'vectors analogy -h',
+  'vectors evaluate file --help',
+  'vectors convert --help --limit wrong',
 ]) {
-  test(`inlay ${argv.join(' ')} tells the flags on stdout`, async (t) => {
-    const { code, stdout, stderr } = await inlay(...argv)
+  test(`inlay ${line} tells the flags on stdout`, async (t) => {
+    const { code, stdout, stderr } = await inlay('.', line)
     t.is(code, 0)
     t.is(stderr, '')
     t.regex(stdout, /^Usage: inlay \w+ \w+ [A-Z]/m)
     t.regex(stdout, /^Examples$/m)
-    t.true(stdout.split('\n').every((line) => line.length <= 110 || line.startsWith('  inlay')))
+    const lines = stdout.split('\n').filter((text) => !text.startsWith('  inlay'))
+    t.true(lines.every((text) => text.length <= 100))
   })
 }
 
 test('the help of training names every option that text can give', async (t) => {
-  const { stdout } = await inlay('word2vec', 'train', '--help')
+  const { stdout } = await inlay('.', 'word2vec train --help')
   const names: Record<string, string> = { checkpoint: 'resume' }
   for (const [name, { default: value }] of Object.entries(word2vecOptions)) {
     const flag = names[name] ?? flagName(name)
@@ -49,19 +44,19 @@ test('the help of training names every option that text can give', async (t) => 
 })
 
 test('--version prints the version of the package', async (t) => {
-  const { code, stdout } = await inlay('--version')
+  const { code, stdout } = await inlay('.', '--version')
   t.is(code, 0)
   t.regex(stdout, /^\d+\.\d+\.\d+\n$/)
 })
 
 test('without a command the help goes to stderr, with exit code 2', async (t) => {
-  const { code, stdout, stderr } = await inlay()
+  const { code, stdout, stderr } = await inlay('.', '')
   t.is(code, 2)
   t.is(stdout, '')
   t.regex(stderr, /^Usage: inlay COMMAND/m)
 })
 
-const wrong: readonly [argv: string, message: RegExp][] = [
+const wrong: readonly [line: string, message: RegExp][] = [
   ['vectros similar f w', /no command `inlay vectros`; did you mean `inlay vectors`\?/],
   ['vectors similiar f w', /did you mean `inlay vectors similar`\?/],
   ['--dimensions 5', /a command comes before --dimensions/],
@@ -107,9 +102,9 @@ const wrong: readonly [argv: string, message: RegExp][] = [
   ['vectors convert f g', /must end in/],
   ['vectors convert f.txt f.txt', /would overwrite/],
 ]
-for (const [argv, message] of wrong) {
-  test(`wrong usage is one line and exit code 2: inlay ${argv}`, async (t) => {
-    const { code, stdout, stderr } = await inlay(...argv.split(' '))
+for (const [line, message] of wrong) {
+  test(`wrong usage is one line and exit code 2: inlay ${line}`, async (t) => {
+    const { code, stdout, stderr } = await inlay('.', line)
     t.is(code, 2)
     t.is(stdout, '')
     t.regex(stderr, message)
@@ -117,7 +112,7 @@ for (const [argv, message] of wrong) {
   })
 }
 
-const failing: readonly [argv: string, message: RegExp][] = [
+const failing: readonly [line: string, message: RegExp][] = [
   ['vectors similar missing.bin king', /missing\.bin/],
   ['vectors convert missing.bin out.txt', /missing\.bin/],
   ['vectors similar noise king', /noise/],
@@ -127,16 +122,11 @@ const failing: readonly [argv: string, message: RegExp][] = [
   ['word2vec train noise -o v.bin --resume nowhere/state', /--resume .*there is no folder/],
   ['word2vec train noise -o v.bin --stop-words @nothing.txt', /nothing\.txt/],
 ]
-for (const [argv, message] of failing) {
-  test(`an error of data or system is one line and exit code 1: inlay ${argv}`, async (t) => {
-    const inFolder = folder(t)
-    mkdirSync(inFolder('folder.bin'))
-    writeFileSync(inFolder('noise'), Buffer.from([7, 0, 255, 254, 1, 2, 3]))
-    const isFile = /^(noise|nowhere|[\w/]+\.\w+)/
-    const words = argv
-      .split(' ')
-      .map((word) => (isFile.test(word) ? inFolder(word) : word.replace('@', `@${inFolder('')}`)))
-    const { code, stdout, stderr } = await inlay(...words)
+for (const [line, message] of failing) {
+  test(`an error of data or system is one line and exit code 1: inlay ${line}`, async (t) => {
+    const inside = folder(t, { noise: Buffer.from([7, 0, 255, 254, 1, 2, 3]) })
+    mkdirSync(join(inside, 'folder.bin'))
+    const { code, stdout, stderr } = await inlay(inside, line)
     t.is(code, 1)
     t.is(stdout, '')
     t.regex(stderr, message)
