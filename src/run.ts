@@ -31,14 +31,20 @@ export interface Feeder {
   close(): void
 }
 
+/** Makes a feeder that can stop its run with a reason, which becomes the rejection; `joined` gives
+ * errors of ours the stack of the verb that was called. */
+export type MakeFeeder = (
+  stop: (reason: unknown) => void,
+  joined: (error: InlayError) => InlayError,
+) => Feeder
+
 /** A long computation on threads of its own: `start` gets its threads and seed and the callback
- * to report to. `feed` makes the feeder of a run that reads from JavaScript; what it stops with
- * is the rejection. */
+ * to report to. `feed` makes the feeder of a run that reads from JavaScript. */
 export function run<T>(
   who: string,
   settings: RunSettings,
   start: (spec: RunSpec, events: Events<T>) => RunHandle,
-  feed?: (stop: (reason: unknown) => void) => Feeder,
+  feed?: MakeFeeder,
 ): Promise<T> {
   const { threads = 0, seed, signal, onProgress } = settings
   const caller = stackOf(run)
@@ -60,7 +66,7 @@ export function run<T>(
         stop(error)
       }
     }
-    const feeder = feed?.(stop)
+    const feeder = feed?.(stop, (error) => called(error, caller))
 
     const handle = start({ threads, seed }, (kind, value) => {
       if (kind === 'progress') return tell((progress) => progress.hear(value))
@@ -107,8 +113,13 @@ function errorOf(failure: Failure, who: string, caller: { stack?: string }): Inl
     code === 'INVALID_OPTION'
       ? new InvalidOptionError(message, context)
       : new InlayError(code as ErrorCode, message, context)
+  return called(error, caller)
+}
+
+/** An error of ours gets the stack of the verb that was called: it was made on a later turn. */
+function called(error: InlayError, caller: { stack?: string }): InlayError {
   const frames = caller.stack?.split('\n').slice(1).join('\n')
-  error.stack = `${error.name}: ${message}\n${frames}`
+  error.stack = `${error.name}: ${error.message}\n${frames}`
   return error
 }
 
@@ -131,6 +142,10 @@ class ProgressReport {
 
   hear(event: ProgressEvent): void {
     const time = performance.now()
+    const { phase, done } = event
+    if (phase === this.#phase && done === this.#recent.at(-1)?.done && event.loss === undefined) {
+      return // nothing has happened since
+    }
     const progress = this.#progress(event, time)
     // A tenth of a second less what the clocks of two threads may differ by.
     if (time - this.#told < 95) {

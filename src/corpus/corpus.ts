@@ -1,6 +1,7 @@
 import { Handle } from '../handle.js'
 import {
   type CorpusHandle,
+  type ModelHandle,
   TextStream,
   openCorpus,
   readCorpusFiles,
@@ -170,19 +171,21 @@ export class Corpus {
   }
 }
 
-/** What `Corpus.read` does, in the name of another verb. */
+/** What `Corpus.read` does, in the name of another verb. The words of `base` come first, whatever
+ * their count. */
 export async function readCorpus(
   source: CorpusSource,
   settings: CorpusSettings,
   runSettings: RunSettings,
   who: string,
+  base?: ModelHandle,
 ): Promise<Corpus> {
   const from = settleSource(source, who)
   if (from.files) {
     const { files } = from
     return new Corpus(
       await run<CorpusHandle>(who, runSettings, (spec, events) =>
-        readCorpusFiles(files, settings, spec, events),
+        readCorpusFiles(files, settings, base, spec, events),
       ),
     )
   }
@@ -191,7 +194,7 @@ export async function readCorpus(
     await run<CorpusHandle>(
       who,
       runSettings,
-      (spec, events) => readCorpusStream(stream, settings, spec, events),
+      (spec, events) => readCorpusStream(stream, settings, base, spec, events),
       feed(from.texts, stream, settings.invalidUtf8, who),
     ),
   )

@@ -3,8 +3,9 @@
 // that the event loop waits.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { InlayError } from '../errors.js'
 import { wrongOption } from '../options.js'
-import type { Feeder } from '../run.js'
+import type { MakeFeeder } from '../run.js'
 import type { TextStream } from '../native.js'
 import { Packer } from './packer.js'
 
@@ -83,8 +84,8 @@ export function feed(
   stream: TextStream,
   invalidUtf8: 'error' | 'replace' | 'skip',
   who: string,
-): (stop: (reason: unknown) => void) => Feeder {
-  return (stop) => {
+): MakeFeeder {
+  return (stop, joined) => {
     let wishes = 0
     let wake = () => {}
     let closed = false
@@ -95,6 +96,13 @@ export function feed(
       if (wishes > 0) await nextTurn()
       else await new Promise<void>((resolve) => (wake = resolve))
       wishes--
+    }
+    const pack = (packer: Packer, text: Text, from: number) => {
+      try {
+        return packer.pack(text, from)
+      } catch (error) {
+        throw error instanceof InlayError ? joined(error) : error
+      }
     }
     const pump = async () => {
       const packer = new Packer(stream, invalidUtf8, who)
@@ -115,7 +123,7 @@ export function feed(
             packer.index++
             rest = { text: value, from: 0 }
           }
-          const from = packer.pack(rest.text, rest.from)
+          const from = pack(packer, rest.text, rest.from)
           rest = from === undefined ? undefined : { text: rest.text, from }
           if (rest || performance.now() > deadline) break
         }

@@ -1,7 +1,8 @@
 // Searches as users write them, and as they cross: numbers of words with weights, and one vector
 // for what is no word.
-import { InlayError, shown } from '../errors.js'
-import type { SearchSpec, VectorsHandle } from '../native.js'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { InlayError } from '../errors.js'
+import type { Found } from '../native.js'
 import {
   type Options,
   integer,
@@ -11,6 +12,7 @@ import {
   value,
   wrongOption,
 } from '../options.js'
+import { decode } from './word-list.js'
 
 /** A word, or a vector of as many values as the words have. */
 export type WordOrVector = string | Float32Array | readonly number[]
@@ -51,66 +53,60 @@ export interface Neighbour {
   readonly similarity: number
 }
 
-/** A search, checked and in numbers. */
-export interface SettledSearch {
-  readonly spec: SearchSpec
-  readonly signal: AbortSignal | undefined
-}
+/** Queries of one call that are searched at once; the next ones wait for their turn. */
+export const TOGETHER = 256
 
-/** Checks searches; nothing is looked at but the words' numbers. */
-export function settleSearch(
-  vectors: VectorsHandle,
-  queries: readonly (WordOrVector | Query)[],
-  options: SearchOptions,
-  who: string,
-): SettledSearch {
-  const { topK, restrict, exclude, signal } = settleAlone(searchOptions, options, who)
-  const { dimensions } = vectors
-  const words: number[] = []
-  const weights: number[] = []
-  const ends: number[] = []
-  const sums = new Float32Array(queries.length * dimensions)
-  const add = (item: WordOrVector, weight: number, sum: Float32Array) => {
-    if (typeof item === 'string') {
-      words.push(idOf(vectors, item, who))
-      weights.push(weight)
-      return
-    }
-    const vector = vectorOf(item, dimensions, who)
-    for (let i = 0; i < dimensions; i++) sum[i]! += weight * vector[i]!
-  }
-  for (const [i, query] of queries.entries()) {
-    const sum = sums.subarray(i * dimensions, (i + 1) * dimensions)
-    const { positive, negative } = parts(query, who)
-    for (const item of positive) add(item, 1, sum)
-    for (const item of negative) add(item, -1, sum)
-    ends.push(words.length)
-  }
-  const unwanted = exclude.map((word) => vectors.find(word)).filter((id) => id >= 0)
-  return {
-    spec: {
-      words: Uint32Array.from(words),
-      weights: Float32Array.from(weights),
-      ends: Uint32Array.from(ends),
-      sums,
-      topK,
-      restrict,
-      exclude: Uint32Array.from(unwanted),
-    },
-    signal,
-  }
+/** Checks how a search is to answer. */
+export function settleSearch(options: SearchOptions, who: string) {
+  const { signal, exclude, ...settings } = settleAlone(searchOptions, options, who)
+  return { settings: { ...settings, exclude: [...exclude] }, signal }
 }
 
 /**
- * The number of a word.
+ * Checks queries and packs them for the crossing; the first has the number `from`.
  *
- * @throws {InlayError} `NOT_FOUND`
+ * @throws {InvalidOptionError} it is no query
+ * @throws {InlayError} `INVALID_INPUT` a vector of the wrong length or not finite
  */
-export function idOf(vectors: VectorsHandle, word: unknown, who: string): number {
-  if (typeof word !== 'string') throw wrongOption('word', 'a string', word, who)
-  const id = vectors.find(word)
-  if (id >= 0) return id
-  throw new InlayError('NOT_FOUND', `${who}: there is no word ${shown(word)}`, { word })
+export function packed(
+  queries: readonly (WordOrVector | Query)[],
+  from: number,
+  dimensions: number,
+  who: string,
+) {
+  const words: string[] = []
+  const vectors: Float32Array[] = []
+  const shape: number[] = []
+  for (const [i, query] of queries.entries()) {
+    const { positive, negative } = parts(query, from + i, who)
+    for (const items of [positive, negative]) {
+      const [wordCount, vectorCount] = [words.length, vectors.length]
+      for (const item of items) {
+        if (typeof item === 'string') words.push(item)
+        else vectors.push(vectorOf(item, dimensions, who))
+      }
+      shape.push(words.length - wordCount, vectors.length - vectorCount)
+    }
+  }
+  const values = new Float32Array(vectors.length * dimensions)
+  for (const [i, vector] of vectors.entries()) values.set(vector, i * dimensions)
+  return { words, vectors: values, shape: Uint32Array.from(shape) }
+}
+
+/** Answers whose words are decoded at once, before other events have their turn. */
+const DECODED = 4096
+
+/** The neighbours of each query, as users have them. */
+export async function unpacked({ words, similarities, ends }: Found): Promise<Neighbour[][]> {
+  const neighbours: Neighbour[] = []
+  for (let from = 0; from < similarities.length; from += DECODED) {
+    if (from > 0) await nextTurn()
+    const offsets = words.offsets.subarray(from, from + DECODED + 1)
+    for (const word of decode({ bytes: words.bytes, offsets })) {
+      neighbours.push({ word, similarity: similarities[neighbours.length]! })
+    }
+  }
+  return Array.from(ends, (end, i) => neighbours.slice(i === 0 ? 0 : ends[i - 1], end))
 }
 
 /**
@@ -144,18 +140,19 @@ export function isQuery<Q extends Query>(given: WordOrVector | Q): given is Q {
 
 function parts(
   query: WordOrVector | Query,
+  number: number,
   who: string,
 ): { positive: readonly WordOrVector[]; negative: readonly WordOrVector[] } {
   if (typeof query === 'string' || query instanceof Float32Array || isNumbers(query)) {
     return { positive: [query], negative: [] }
   }
   if (!isQuery(query)) {
-    throw wrongOption('query', 'a word, a vector or `{ positive, negative }`', query, who)
+    throw wrongOption(`query ${number}`, 'a word, a vector or `{ positive, negative }`', query, who)
   }
   const { positive, negative } = settleAlone(queryOptions, query, who)
   const found = { positive: items(positive), negative: items(negative) }
   if (found.positive.length + found.negative.length === 0) {
-    throw wrongOption('query', 'of one word or vector at least', query, who)
+    throw wrongOption(`query ${number}`, 'of one word or vector at least', query, who)
   }
   return found
 }

@@ -1,6 +1,8 @@
-import { InlayError } from '../errors.js'
+import { InlayError, shown } from '../errors.js'
 import { Handle } from '../handle.js'
 import {
+  type AnalogyScores,
+  type Found,
   type NamesHandle,
   type VectorsHandle,
   componentsOfVectors,
@@ -33,13 +35,15 @@ import {
   type Neighbour,
   type Query,
   type SearchOptions,
+  TOGETHER,
   type WordOrVector,
-  idOf,
   isQuery,
+  packed,
   settleSearch,
+  unpacked,
   vectorOf,
 } from './query.js'
-import { WordList, decode } from './word-list.js'
+import { WordList } from './word-list.js'
 
 /** How values may be kept. */
 export const precisions = ['float32', 'float16', 'int8'] as const
@@ -64,8 +68,8 @@ export const openOptions = {
   precision: maybeOneOf(precisions, 'how values are kept (default: as in the file)'),
   /** The file of words, one a line, that belongs to a .npy or .tsv file. */
   vocabulary: text('the file of words of a .npy or .tsv file'),
-  /** Words that are no UTF-8: an error, U+FFFD in their place, or the bytes kept as they are. */
-  invalidUtf8: oneOf(['error', 'replace', 'keep'], 'what to do with words that are no UTF-8'),
+  /** Words that are no UTF-8: their bytes kept as they are, an error, or U+FFFD in their place. */
+  invalidUtf8: oneOf(['keep', 'error', 'replace'], 'what to do with words that are no UTF-8'),
 }
 
 /** How vectors are saved. */
@@ -85,6 +89,16 @@ export const analogyOptions = {
   /** Whether upper and lower case are one. */
   lowercase: flag(true, 'takes upper and lower case for one'),
 }
+
+/** How similarities are scored. */
+export const similarityOptions = {
+  /** Pairs with other than the first, most frequent words are skipped. Default: none. */
+  restrict: integer(undefined, { from: 1 }, 'uses the most frequent words only'),
+  lowercase: analogyOptions.lowercase,
+}
+
+/** Questions or pairs: a file, or their text. */
+export type Questions = Path | { readonly text: string }
 
 /** How many right, of those that could be asked. */
 export interface AnalogyScore {
@@ -222,8 +236,8 @@ export class WordVectors {
    * @throws {InlayError} `NOT_FOUND`
    */
   vector(word: string): Float32Array {
-    const native = this.native('WordVectors.vector')
-    return native.vector(idOf(native, word, 'WordVectors.vector'))
+    const who = 'WordVectors.vector'
+    return this.native(who).vector(this.#known(word, who))
   }
 
   /**
@@ -235,8 +249,7 @@ export class WordVectors {
    */
   similarity(a: string, b: string): number {
     const who = 'WordVectors.similarity'
-    const native = this.native(who)
-    return native.similarity(idOf(native, a, who), idOf(native, b, who))
+    return this.native(who).similarity(this.#known(a, who), this.#known(b, who))
   }
 
   /**
@@ -248,7 +261,7 @@ export class WordVectors {
    */
   nSimilarity(as: readonly string[], bs: readonly string[]): number {
     const who = 'WordVectors.nSimilarity'
-    return this.native(who).nSimilarity(this.#ids(as, who), this.#ids(bs, who))
+    return this.native(who).nSimilarity(this.#allKnown(as, who), this.#allKnown(bs, who))
   }
 
   /**
@@ -261,11 +274,11 @@ export class WordVectors {
   doesntMatch(words: readonly string[]): string {
     const who = 'WordVectors.doesntMatch'
     const native = this.native(who)
-    const known = words.filter((word) => this.has(word))
-    if (known.length === 0) {
-      throw new InlayError('NOT_FOUND', `${who}: none of the words is known`, {})
-    }
-    return known[native.doesntMatch(this.#ids(known, who))]!
+    const known = listOfWords(words, who).filter((word) => native.find(word) >= 0)
+    if (known.length > 0) return known[native.doesntMatch(known)]!
+    throw new InlayError('NOT_FOUND', `${who}: none of the words is known`, {
+      words: words.join(' '),
+    })
   }
 
   /**
@@ -278,8 +291,8 @@ export class WordVectors {
   async rank(a: string, b: string): Promise<number> {
     const who = 'WordVectors.rank'
     const native = this.native(who)
-    const [first, second] = [idOf(native, a, who), idOf(native, b, who)]
-    return serve<number>(who, undefined, (events) => rankOfWord(native, first, second, events))
+    const [from, to] = [this.#known(a, who), this.#known(b, who)]
+    return serve<number>(who, undefined, (events) => rankOfWord(native, from, to, events))
   }
 
   /**
@@ -360,16 +373,18 @@ export class WordVectors {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` a line that is no question
    */
   async evaluateAnalogies(
-    path: Path,
+    questions: Questions,
     options: Options<typeof analogyOptions> & RunOptions = {},
   ): Promise<AnalogyEvaluation> {
     const who = 'WordVectors.evaluateAnalogies'
-    const file = settlePath(path, who)
+    const from = settleQuestions(questions, who)
     const { settings, run: runSettings } = settle(analogyOptions, options, who)
     const native = this.native(who)
-    return run<AnalogyEvaluation>(who, runSettings, (spec, events) =>
-      evaluateAnalogies(native, file, settings, spec, events),
+    const found = await run<AnalogyScores>(who, runSettings, (spec, events) =>
+      evaluateAnalogies(native, { ...from, ...settings }, spec, events),
     )
+    const { correct, total } = found.total
+    return { accuracy: correct / total, ...found, correct, total }
   }
 
   /**
@@ -380,13 +395,16 @@ export class WordVectors {
    *
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` a line that is no pair
    */
-  async evaluateSimilarity(path: Path, options: RunOptions = {}): Promise<SimilarityEvaluation> {
+  async evaluateSimilarity(
+    pairs: Questions,
+    options: Options<typeof similarityOptions> & RunOptions = {},
+  ): Promise<SimilarityEvaluation> {
     const who = 'WordVectors.evaluateSimilarity'
-    const file = settlePath(path, who)
-    const runSettings = settle({}, options, who).run
+    const from = settleQuestions(pairs, who)
+    const { settings, run: runSettings } = settle(similarityOptions, options, who)
     const native = this.native(who)
     return run<SimilarityEvaluation>(who, runSettings, (spec, events) =>
-      evaluateSimilarity(native, file, spec, events),
+      evaluateSimilarity(native, { ...from, ...settings }, spec, events),
     )
   }
 
@@ -478,10 +496,9 @@ export class WordVectors {
     const who = 'WordVectors.save'
     const file = settlePath(path, who)
     const { settings, run: runSettings } = settle(saveOptions, options, who)
-    const format = settings.format ?? formatOf(file, who)
     const native = this.native(who)
     await run<void>(who, runSettings, (spec, events) =>
-      saveVectors(native, file, { ...settings, format }, spec, events),
+      saveVectors(native, file, settings, spec, events),
     )
   }
 
@@ -501,12 +518,14 @@ export class WordVectors {
     return this.#handle.use(who)
   }
 
-  #ids(words: readonly string[], who: string): Uint32Array {
-    if (!Array.isArray(words) || words.length === 0) {
-      throw wrongOption('words', 'an array of one word at least', words, who)
-    }
-    const native = this.native(who)
-    return Uint32Array.from(words, (word) => idOf(native, word, who))
+  #known(word: unknown, who: string): string {
+    if (typeof word !== 'string') throw wrongOption('word', 'a string', word, who)
+    if (this.native(who).find(word) >= 0) return word
+    throw new InlayError('NOT_FOUND', `${who}: there is no word ${shown(word)}`, { word })
+  }
+
+  #allKnown(words: unknown, who: string): string[] {
+    return listOfWords(words, who).map((word) => this.#known(word, who))
   }
 
   #checkCount(count: number, who: string): void {
@@ -519,15 +538,17 @@ export class WordVectors {
     options: SearchOptions,
     who: string,
   ): Promise<Neighbour[][]> {
-    const native = this.native(who)
-    const { spec, signal } = settleSearch(native, queries, options, who)
-    if (queries.length === 0) return []
-    const { similarities, ends, words } = await serve(who, signal, (events) =>
-      searchVectors(native, spec, events),
-    )
-    const names = decode(words)
-    const neighbours = names.map((word, i) => ({ word, similarity: similarities[i]! }))
-    return Array.from(ends, (end, i) => neighbours.slice(i === 0 ? 0 : ends[i - 1], end))
+    const { settings, signal } = settleSearch(options, who)
+    const answers: Neighbour[][] = []
+    for (let from = 0; from < queries.length; from += TOGETHER) {
+      const native = this.native(who)
+      const spec = packed(queries.slice(from, from + TOGETHER), from, this.dimensions, who)
+      const found = await serve<Found>(who, signal, (events) =>
+        searchVectors(native, { ...spec, ...settings }, events),
+      )
+      answers.push(...(await unpacked(found)))
+    }
+    return answers
   }
 
   async #transformed(who: string, transform: TransformSpec, options: RunOptions) {
@@ -541,23 +562,21 @@ export class WordVectors {
   }
 }
 
+function settleQuestions(
+  questions: unknown,
+  who: string,
+): {
+  path: string | undefined
+  text: string | undefined
+} {
+  const { text } = (questions ?? {}) as { text?: unknown }
+  if (typeof text === 'string') return { path: undefined, text }
+  return { path: settlePath(questions, who), text: undefined }
+}
+
+function listOfWords(words: unknown, who: string): string[] {
+  if (Array.isArray(words) && words.length > 0) return words as string[]
+  throw wrongOption('words', 'an array of one word at least', words, who)
+}
+
 type TransformSpec = Parameters<typeof transformVectors>[1]
-
-const formats: Readonly<Record<string, (typeof saveOptions.format)['default']>> = {
-  safetensors: 'safetensors',
-  txt: 'word2vec-text',
-  vec: 'word2vec-text',
-  bin: 'word2vec-binary',
-  npy: 'npy',
-  tsv: 'projector',
-}
-
-function formatOf(file: string, who: string) {
-  const end = /\.(\w+)$/.exec(file)?.[1]?.toLowerCase() ?? ''
-  const format = Object.hasOwn(formats, end) ? formats[end] : undefined
-  if (format) return format
-  const expected = `given where the name ends in none of ${Object.keys(formats)
-    .map((name) => `.${name}`)
-    .join(' ')}`
-  throw wrongOption('format', expected, undefined, who)
-}

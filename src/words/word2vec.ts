@@ -4,13 +4,15 @@ import { InvalidOptionError } from '../errors.js'
 import { Handle } from '../handle.js'
 import {
   type ModelHandle,
+  type Predictions,
+  type StartSpec,
+  type Word2VecSpec,
   estimateWord2Vec,
   openWord2Vec,
   predictWord,
   saveWord2Vec,
   scoreSentence,
   trainWord2Vec,
-  updateWord2Vec,
 } from '../native.js'
 import {
   type Options,
@@ -116,25 +118,7 @@ export type Word2VecOptions = Options<typeof word2vecOptions> & RunOptions
 type TrainingSettings = Settings<typeof trainingOptions>
 
 /** How a model was trained, every option with its value. */
-export type Word2VecSettings = Readonly<
-  Required<
-    Pick<
-      TrainingSettings,
-      | 'architecture'
-      | 'objective'
-      | 'dimensions'
-      | 'window'
-      | 'shrinkWindow'
-      | 'negative'
-      | 'negativeExponent'
-      | 'sharedNegatives'
-      | 'cbowMean'
-      | 'epochs'
-      | 'schedule'
-      | 'subsample'
-    >
-  > & { learningRate: number; finalLearningRate: number }
->
+export type Word2VecSettings = Readonly<Word2VecSpec>
 
 /** A word that a model expects. */
 export interface Prediction {
@@ -152,7 +136,6 @@ const estimateOptions = {
   vocabulary: integer(undefined, { from: 1 }, 'words'),
   dimensions: trainingOptions.dimensions,
   objective: trainingOptions.objective,
-  threads: runOptions.threads,
 }
 
 /**
@@ -188,7 +171,7 @@ export class Word2Vec {
     const output = native.outputVectors()
     this.outputVectors = output ? new WordVectors(output) : undefined
     this.losses = native.losses()
-    this.options = native.options() as Word2VecSettings
+    this.options = native.options()
     this.updated = updated
   }
 
@@ -217,7 +200,15 @@ export class Word2Vec {
       const native = corpus.native(who)
       return new Word2Vec(
         await run<ModelHandle>(who, runSettings, (spec, events) =>
-          trainWord2Vec(native, trainSpec(settings), initial, spec, events),
+          trainWord2Vec(
+            native,
+            trainSpec(settings),
+            startSpec(settings),
+            undefined,
+            initial,
+            spec,
+            events,
+          ),
         ),
       )
     } finally {
@@ -252,18 +243,13 @@ export class Word2Vec {
     readonly vocabulary: number
     readonly dimensions?: number | undefined
     readonly objective?: Word2VecSettings['objective'] | undefined
-    readonly threads?: number | undefined
   }): number {
     const who = 'Word2Vec.estimateMemory'
-    const { vocabulary, dimensions, objective, threads } = settleAlone(
-      estimateOptions,
-      options,
-      who,
-    )
+    const { vocabulary, dimensions, objective } = settleAlone(estimateOptions, options, who)
     if (vocabulary === undefined) {
       throw wrongOption('vocabulary', estimateOptions.vocabulary.expected, undefined, who)
     }
-    return estimateWord2Vec(vocabulary, dimensions, objective, threads ?? 0)
+    return estimateWord2Vec(vocabulary, dimensions, objective)
   }
 
   /**
@@ -295,7 +281,15 @@ export class Word2Vec {
     const initial = settings.initialVectors?.native(who)
     using corpus = await readCorpus(source, settings, runSettings, who, native)
     const newer = await run<ModelHandle>(who, runSettings, (spec, events) =>
-      updateWord2Vec(native, corpus.native(who), trainSpec(settings), initial, spec, events),
+      trainWord2Vec(
+        corpus.native(who),
+        trainSpec(settings),
+        startSpec(settings),
+        native,
+        initial,
+        spec,
+        events,
+      ),
     )
     const kept = this.vectors.size
     return new Word2Vec(newer, { kept, added: corpus.size - kept })
@@ -317,7 +311,7 @@ export class Word2Vec {
     const { topK, signal } = settleAlone(predictOptions, options, who)
     checkWords(context, 'context', who)
     const native = this.#handle.use(who)
-    const { words, probabilities } = await serve(who, signal, (events) =>
+    const { words, probabilities } = await serve<Predictions>(who, signal, (events) =>
       predictWord(native, context as string[], topK, events),
     )
     return decode(words).map((word, i) => ({ word, probability: probabilities[i]! }))
@@ -407,16 +401,15 @@ function checkTogether(settings: TrainingSettings, given: Word2VecOptions, who: 
   }
 }
 
-function trainSpec(settings: TrainingSettings) {
-  const { initialVectors: _, frozen, ...rest } = settings
+function trainSpec(settings: TrainingSettings): Word2VecSpec {
   const learningRate = settings.learningRate ?? (settings.architecture === 'cbow' ? 0.05 : 0.025)
-  return {
-    ...rest,
-    learningRate,
-    finalLearningRate: settings.finalLearningRate ?? learningRate * 1e-4,
-    freezeInitial: frozen === true,
-    frozen: frozen === true || frozen === undefined ? [] : [...frozen],
-  }
+  const finalLearningRate = settings.finalLearningRate ?? learningRate * 1e-4
+  return { ...settings, learningRate, finalLearningRate }
+}
+
+function startSpec({ frozen, checkpoint, checkpointEvery }: TrainingSettings): StartSpec {
+  const words = frozen === true || frozen === undefined ? [] : [...frozen]
+  return { frozen: words, freezeGiven: frozen === true, checkpoint, checkpointEvery }
 }
 
 function checkWords(words: readonly string[], name: string, who: string): void {

@@ -11,6 +11,7 @@ use crate::held::{Held, Weighty};
 use crate::names::NamesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed};
 use crate::stream::TextStream;
+use crate::words::ModelHandle;
 
 /// How text becomes words.
 #[napi(object, object_to_js = false)]
@@ -34,7 +35,7 @@ pub struct CorpusSpec {
 }
 
 impl CorpusSpec {
-    pub fn options(self) -> napi::Result<Options> {
+    fn options(self, base: Option<&ModelHandle>) -> napi::Result<Options> {
         Ok(Options {
             tokenizer: choice(
                 &self.tokenizer,
@@ -67,7 +68,7 @@ impl CorpusSpec {
                 ],
             )?,
             spool_directory: self.spool_directory.map(PathBuf::from),
-            base: None,
+            base: base.map(ModelHandle::base).transpose()?,
         })
     }
 }
@@ -136,18 +137,19 @@ impl CorpusHandle {
     }
 }
 
-/// Reads files: paths, globs, directories.
+/// Reads files: paths, globs, directories. With a model, its words come first.
 #[napi(
-    ts_args_type = "files: readonly string[], spec: CorpusSpec, run: RunSpec, events: Events<CorpusHandle>"
+    ts_args_type = "files: readonly string[], spec: CorpusSpec, base: ModelHandle | undefined, run: RunSpec, events: Events<CorpusHandle>"
 )]
 pub fn read_corpus_files(
     env: &Env,
     files: Vec<String>,
     spec: CorpusSpec,
+    base: Option<&ModelHandle>,
     run: RunSpec,
     events: Events<'_, CorpusHandle>,
 ) -> napi::Result<RunHandle> {
-    let options = spec.options()?;
+    let options = spec.options(base)?;
     launch(env, run, events, move |run| {
         Corpus::read(Source::Files(files), &options, run).map(|corpus| CorpusHandle::new(corpus))
     })
@@ -155,16 +157,17 @@ pub fn read_corpus_files(
 
 /// Reads what JavaScript feeds to the stream.
 #[napi(
-    ts_args_type = "stream: TextStream, spec: CorpusSpec, run: RunSpec, events: Events<CorpusHandle>"
+    ts_args_type = "stream: TextStream, spec: CorpusSpec, base: ModelHandle | undefined, run: RunSpec, events: Events<CorpusHandle>"
 )]
 pub fn read_corpus_stream(
     env: &Env,
     stream: &mut TextStream,
     spec: CorpusSpec,
+    base: Option<&ModelHandle>,
     run: RunSpec,
     events: Events<'_, CorpusHandle>,
 ) -> napi::Result<RunHandle> {
-    let (options, pieces) = (spec.options()?, stream.pieces()?);
+    let (options, pieces) = (spec.options(base)?, stream.pieces()?);
     launch_fed(env, run, events, move |run, ask| {
         let read = |batches| Corpus::read(Source::Stream(batches), &options, run);
         pieces.feed(run, ask, read).map(|corpus| CorpusHandle::new(corpus))

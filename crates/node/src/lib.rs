@@ -8,8 +8,11 @@ mod live;
 mod names;
 mod probe;
 mod run;
+mod search;
 mod serve;
 mod stream;
+mod vectors;
+mod words;
 
 use run::refuse;
 

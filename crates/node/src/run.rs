@@ -152,6 +152,9 @@ pub fn launch_fed<T: ToNapiValue + Send + 'static>(
     let run = Run::new(spec.threads as usize, spec.seed as u64, Arc::clone(&stop), sink);
     let body = move || {
         let outcome = guard(|| work(&run, ask));
+        if outcome.is_ok() {
+            run.finish();
+        }
         channel.call(outcome.into(), NonBlocking);
     };
     let thread = thread::Builder::new().name("inlay".into()).spawn(body);
