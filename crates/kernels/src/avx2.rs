@@ -1,6 +1,6 @@
 use std::arch::x86_64::*;
 
-use crate::Simd;
+use crate::{Simd, Task};
 
 /// AVX2 with FMA: 8 numbers at a time.
 #[derive(Clone, Copy)]
@@ -24,6 +24,16 @@ impl Simd for Avx2 {
     type Vector = __m256;
     const LANES: usize = 8;
     const TILE: (usize, usize) = (3, 3);
+
+    #[inline(always)]
+    fn call<T: Task>(self, task: T) -> T::Output {
+        #[inline(never)]
+        #[target_feature(enable = "avx2,fma")]
+        fn called<T: Task>(simd: Avx2, task: T) -> T::Output {
+            task.run(simd)
+        }
+        unsafe { called(self, task) }
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {

@@ -1,6 +1,6 @@
 use std::arch::x86_64::*;
 
-use crate::Simd;
+use crate::{Simd, Task};
 
 /// AVX-512F: 16 numbers at a time, 32 registers.
 #[derive(Clone, Copy)]
@@ -23,6 +23,16 @@ impl Simd for Avx512 {
     type Vector = __m512;
     const LANES: usize = 16;
     const TILE: (usize, usize) = (4, 6);
+
+    #[inline(always)]
+    fn call<T: Task>(self, task: T) -> T::Output {
+        #[inline(never)]
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        fn called<T: Task>(simd: Avx512, task: T) -> T::Output {
+            task.run(simd)
+        }
+        unsafe { called(self, task) }
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {

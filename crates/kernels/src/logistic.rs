@@ -13,7 +13,7 @@
 
 use inlay_base::SharedRow;
 
-use crate::{Simd, exp, ln};
+use crate::{Simd, Task, exp, ln};
 
 /// An output row of a prediction.
 #[derive(Clone, Copy)]
@@ -42,24 +42,40 @@ pub fn exchange<S: Simd>(
     outputs: &[Output<'_>],
     rate: f32,
 ) -> f32 {
-    let Some(first) = inputs.first() else { return 0.0 };
-    let padded = first.padded();
-    assert!(inputs.iter().all(|input| input.padded() == padded));
-    assert!(outputs.iter().all(|output| output.row.padded() == padded));
-    let mut loss = simd.splat(0.0);
-    let mut inputs = inputs;
-    while !inputs.is_empty() {
-        let (some, rest) = inputs.split_at(share(inputs.len(), S::TILE.0));
-        let mut outputs = outputs;
-        while !outputs.is_empty() {
-            let (targets, others) = outputs.split_at(share(outputs.len(), S::TILE.1));
-            // SAFETY: all rows are `padded` long, and the slices have the lengths of the shape.
-            loss = simd.add(loss, unsafe { tile(simd, some, targets, Tile { rate, padded }) });
-            outputs = others;
+    simd.call(Exchange { inputs, outputs, rate })
+}
+
+struct Exchange<'a> {
+    inputs: &'a [SharedRow<'a>],
+    outputs: &'a [Output<'a>],
+    rate: f32,
+}
+
+impl Task for Exchange<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let Self { mut inputs, outputs, rate } = self;
+        let Some(first) = inputs.first() else { return 0.0 };
+        let padded = first.padded();
+        assert!(inputs.iter().all(|input| input.padded() == padded));
+        assert!(outputs.iter().all(|output| output.row.padded() == padded));
+        let step = Tile { rate, padded };
+        let mut loss = simd.splat(0.0);
+        while !inputs.is_empty() {
+            let (some, rest) = inputs.split_at(share(inputs.len(), S::TILE.0));
+            let mut outputs = outputs;
+            while !outputs.is_empty() {
+                let (targets, others) = outputs.split_at(share(outputs.len(), S::TILE.1));
+                // SAFETY: all rows are `padded` long, and the slices are as long as the shape.
+                loss = simd.add(loss, unsafe { tile(simd, some, targets, step) });
+                outputs = others;
+            }
+            inputs = rest;
         }
-        inputs = rest;
+        simd.sum(loss)
     }
-    simd.sum(loss)
 }
 
 /// One step of a hidden vector with every output: the outputs change in place, what the hidden
@@ -75,31 +91,47 @@ pub fn learn<S: Simd>(
     rate: f32,
     gradient: &mut [f32],
 ) -> f32 {
-    let padded = hidden.len();
-    assert_eq!(gradient.len(), padded);
-    assert!(outputs.iter().all(|output| output.row.padded() == padded));
-    gradient.fill(0.0);
-    let mut loss = simd.splat(0.0);
-    let mut outputs = outputs;
-    while !outputs.is_empty() {
-        let (targets, others) = outputs.split_at(share(outputs.len(), 6));
+    simd.call(Learn { hidden, outputs, rate, gradient })
+}
+
+struct Learn<'a> {
+    hidden: &'a [f32],
+    outputs: &'a [Output<'a>],
+    rate: f32,
+    gradient: &'a mut [f32],
+}
+
+impl Task for Learn<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let Self { hidden, mut outputs, rate, gradient } = self;
+        let padded = hidden.len();
+        assert_eq!(gradient.len(), padded);
+        assert!(outputs.iter().all(|output| output.row.padded() == padded));
+        gradient.fill(0.0);
         let step = Tile { rate, padded };
-        let (h, g) = (hidden.as_ptr(), gradient.as_mut_ptr());
-        // SAFETY: all rows are `padded` long, and the slice has the length of the shape.
-        let lost = unsafe {
-            match targets.len() {
-                1 => column::<S, 1>(simd, h, targets, g, step),
-                2 => column::<S, 2>(simd, h, targets, g, step),
-                3 => column::<S, 3>(simd, h, targets, g, step),
-                4 => column::<S, 4>(simd, h, targets, g, step),
-                5 => column::<S, 5>(simd, h, targets, g, step),
-                _ => column::<S, 6>(simd, h, targets, g, step),
-            }
-        };
-        loss = simd.add(loss, lost);
-        outputs = others;
+        let mut loss = simd.splat(0.0);
+        while !outputs.is_empty() {
+            let (targets, others) = outputs.split_at(share(outputs.len(), 6));
+            let (h, g) = (hidden.as_ptr(), gradient.as_mut_ptr());
+            // SAFETY: all rows are `padded` long, and the slice is as long as the shape.
+            let lost = unsafe {
+                match targets.len() {
+                    1 => column::<S, 1>(simd, h, targets, g, step),
+                    2 => column::<S, 2>(simd, h, targets, g, step),
+                    3 => column::<S, 3>(simd, h, targets, g, step),
+                    4 => column::<S, 4>(simd, h, targets, g, step),
+                    5 => column::<S, 5>(simd, h, targets, g, step),
+                    _ => column::<S, 6>(simd, h, targets, g, step),
+                }
+            };
+            loss = simd.add(loss, lost);
+            outputs = others;
+        }
+        simd.sum(loss)
     }
-    simd.sum(loss)
 }
 
 /// How many to take of `left` where `most` fit a tile: no tile is left with one when two can share.
@@ -285,7 +317,7 @@ mod tests {
     use inlay_base::{Random, SharedMatrix};
 
     use super::*;
-    use crate::{Kernels, Task};
+    use crate::Kernels;
 
     const RATE: f32 = 0.3;
 
@@ -316,8 +348,8 @@ mod tests {
         (0..count).map(|t| if t == 0 { (1.0, 1.0) } else { (-1.0, (t % 3) as f32) }).collect()
     }
 
-    struct Exchange<'a>(&'a SharedMatrix, &'a SharedMatrix);
-    impl Task for Exchange<'_> {
+    struct ExchangeAll<'a>(&'a SharedMatrix, &'a SharedMatrix);
+    impl Task for ExchangeAll<'_> {
         type Output = f32;
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> f32 {
@@ -392,7 +424,7 @@ mod tests {
                         let ([x, _], [_, y]) = (x, y);
                         let (mut exact_x, mut exact_y) = (rows(&x), rows(&y));
                         let wanted = exact(&mut exact_x, &mut exact_y, tile_of(set));
-                        let loss = f64::from(set.run(Exchange(&x, &y)));
+                        let loss = f64::from(set.run(ExchangeAll(&x, &y)));
                         let what = format!("{} {inputs} x {outputs} of {columns}", set.name());
                         assert!(
                             (loss - wanted).abs() < 1e-5 * (1.0 + wanted),
@@ -431,8 +463,8 @@ mod tests {
         }
     }
 
-    struct Learn<'a>(&'a [f32], &'a SharedMatrix, &'a mut [f32]);
-    impl Task for Learn<'_> {
+    struct LearnAll<'a>(&'a [f32], &'a SharedMatrix, &'a mut [f32]);
+    impl Task for LearnAll<'_> {
         type Output = f32;
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> f32 {
@@ -465,7 +497,7 @@ mod tests {
                 };
                 let h: Vec<f64> = hidden.iter().map(|&v| f64::from(v)).collect();
                 let mut gradient = vec![7.0; columns];
-                let loss = set.run(Learn(&hidden, &y, &mut gradient));
+                let loss = set.run(LearnAll(&hidden, &y, &mut gradient));
                 assert!((f64::from(loss) - loss_at(&h)).abs() < 1e-5 * (1.0 + loss_at(&h)));
                 for i in 0..columns {
                     let (mut up, mut down) = (h.clone(), h.clone());
@@ -484,7 +516,7 @@ mod tests {
         for set in Kernels::available() {
             for size in [1e-20, 50.0, 1e4] {
                 let ([x, _], [_, y]) = (matrices(5, 33, size), matrices(7, 33, size));
-                let loss = set.run(Exchange(&x, &y));
+                let loss = set.run(ExchangeAll(&x, &y));
                 assert!(loss.is_finite() && loss >= 0.0, "{} {size}: {loss}", set.name());
                 assert!(rows(&x).iter().chain(&rows(&y)).flatten().all(|v| v.is_finite()));
             }

@@ -1,6 +1,6 @@
 use std::arch::aarch64::*;
 
-use crate::Simd;
+use crate::{Simd, Task};
 
 /// NEON: 4 numbers at a time, 32 registers; part of every 64-bit ARM.
 #[derive(Clone, Copy)]
@@ -12,6 +12,11 @@ impl Simd for Neon {
     type Vector = float32x4_t;
     const LANES: usize = 4;
     const TILE: (usize, usize) = (4, 6);
+
+    #[inline(never)]
+    fn call<T: Task>(self, task: T) -> T::Output {
+        task.run(self)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {

@@ -1,4 +1,4 @@
-use crate::Simd;
+use crate::{Simd, Task};
 
 /// Plain Rust: runs everywhere and is the oracle of the other sets.
 #[derive(Clone, Copy)]
@@ -8,6 +8,11 @@ impl Simd for Scalar {
     type Vector = f32;
     const LANES: usize = 1;
     const TILE: (usize, usize) = (2, 3);
+
+    #[inline(never)]
+    fn call<T: Task>(self, task: T) -> T::Output {
+        task.run(self)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> f32 {

@@ -1,3 +1,5 @@
+use crate::Task;
+
 /// One instruction set. A value of it is the proof that this machine has it: only `Kernels` makes
 /// one. The methods hold intrinsics and become single instructions inside `Kernels::run`, and only
 /// there. None of them takes or makes a closure: a closure does not inherit the set of the function
@@ -9,6 +11,10 @@ pub trait Simd: Copy + Send + Sync {
     const LANES: usize;
     /// Inputs and outputs of a tile whose sums stay in registers (see `logistic`).
     const TILE: (usize, usize);
+
+    /// Runs a task as a function of its own, compiled once for this set whoever calls it: for a
+    /// large kernel, where a copy in every caller would cost more than the call.
+    fn call<T: Task>(self, task: T) -> T::Output;
 
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::Vector;
