@@ -1,8 +1,8 @@
 //! How far a training has come: what a checkpoint keeps, and what shards of work are left.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use inlay_base::Random;
 

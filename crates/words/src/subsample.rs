@@ -21,7 +21,9 @@ impl Subsample {
             let ratio = count.max(1) as f64 / (threshold * total);
             ((ratio.sqrt() + 1.0) / ratio * 4_294_967_296.0).min(4_294_967_295.0) as u32
         };
-        Self { keep: if threshold > 0.0 { counts.iter().map(chance).collect() } else { Vec::new() } }
+        Self {
+            keep: if threshold > 0.0 { counts.iter().map(chance).collect() } else { Vec::new() },
+        }
     }
 
     /// Whether this occurrence of the word stays.

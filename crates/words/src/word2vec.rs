@@ -138,7 +138,9 @@ pub fn train(
     let training = Training { corpus, options, frozen: &matrices.frozen, seed: run.seed() };
     let conditions = training.conditions();
     let resumed = match checkpoint {
-        Some(checkpoint) => checkpoint::read(checkpoint, &conditions, &mut matrices, options.epochs)?,
+        Some(checkpoint) => {
+            checkpoint::read(checkpoint, &conditions, &mut matrices, options.epochs)?
+        }
         None => None,
     };
     let standing = resumed.unwrap_or_else(|| Standing::start(options.epochs));
@@ -160,7 +162,8 @@ pub fn train(
             teaching.with(architecture, &NegativeSampling { output, noise: &noise, negative })?
         }
     };
-    Model::new(Arc::clone(corpus.names()), counts.to_vec(), matrices, tree, options.clone(), losses)
+    let names = Arc::clone(corpus.names());
+    Ok(Model::new(names, counts, matrices, tree, options.clone(), losses))
 }
 
 /// All that the four combinations of architecture and objective have in common.

@@ -77,7 +77,12 @@ pub fn write(
     parts.extend([
         Part::bytes("counts", Dtype::U64, &[corpus.counts().len()], cast(corpus.counts())),
         Part::bytes("losses", Dtype::U64, &[standing.losses.len(), 2], cast(&losses)),
-        Part::bytes("unfinished", Dtype::U64, &[standing.unfinished.len(), PART], cast(&unfinished)),
+        Part::bytes(
+            "unfinished",
+            Dtype::U64,
+            &[standing.unfinished.len(), PART],
+            cast(&unfinished),
+        ),
         matrix_part("vectors", &matrices.input),
         matrix_part("output", &matrices.output),
     ]);

@@ -1,5 +1,5 @@
 use inlay_base::{Error, Random, Result, Run, SharedMatrix};
-use inlay_formats::Names;
+use inlay_formats::{GiveRows, Names};
 
 use super::{Frozen, Options, Scoring, Start, known};
 
@@ -42,7 +42,7 @@ impl Matrices {
             }
             for (word, name) in names.iter().enumerate() {
                 if let Some(known) = vectors.names().find(name) {
-                    vectors.rows().read(known as usize, &mut row);
+                    vectors.rows().give(known as usize, &mut row);
                     input.write(word as u32, &row);
                     given[word] = true;
                 }
@@ -53,7 +53,7 @@ impl Matrices {
         {
             for (word, name) in names.iter().enumerate() {
                 if let Some(known) = learnt.names().find(name) {
-                    learnt.rows().read(known as usize, &mut row);
+                    learnt.rows().give(known as usize, &mut row);
                     output.write(word as u32, &row);
                 }
             }

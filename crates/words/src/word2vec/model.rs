@@ -2,9 +2,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use inlay_base::{Error, Result, Run, SharedMatrix};
-use inlay_formats::Names;
 use inlay_formats::safetensors::{self, Dtype, Part, Reader};
-use inlay_vectors::{Rows, WordVectors};
+use inlay_formats::{GiveRows, Names};
+use inlay_vectors::{Precision, Rows, WordVectors};
 use serde::{Deserialize, Serialize};
 
 use super::matrices::Matrices;
@@ -12,12 +12,14 @@ use super::{Options, Scoring};
 use crate::Huffman;
 
 const KIND: &str = "word2vec";
+/// Rows that are written between two looks at the signal.
+const BLOCK: usize = 256;
 
 /// A trained model: both matrices, the counts of its words, and how it was made.
 pub struct Model {
     vectors: WordVectors,
     pub(super) output: Output,
-    counts: Vec<u64>,
+    counts: Arc<[u64]>,
     options: Options,
     losses: Vec<f64>,
 }
@@ -42,18 +44,31 @@ struct Header {
 impl Model {
     pub(super) fn new(
         names: Arc<Names>,
-        counts: Vec<u64>,
+        counts: &[u64],
         matrices: Matrices,
         tree: Option<Huffman>,
         options: Options,
         losses: Vec<f64>,
-    ) -> Result<Self> {
-        let vectors = WordVectors::new(Arc::clone(&names), rows(matrices.input))?;
+    ) -> Self {
+        let (input, output) = (rows(matrices.input), rows(matrices.output));
+        Self::of_rows(names, counts.into(), (input, output), tree, options, losses)
+    }
+
+    fn of_rows(
+        names: Arc<Names>,
+        counts: Arc<[u64]>,
+        (input, output): (Rows, Rows),
+        tree: Option<Huffman>,
+        options: Options,
+        losses: Vec<f64>,
+    ) -> Self {
+        let counted = Some(Arc::clone(&counts));
+        let vectors = WordVectors::with_counts(Arc::clone(&names), input, counted);
         let output = match tree {
-            Some(tree) => Output::Nodes(rows(matrices.output), tree),
-            None => Output::Words(WordVectors::new(names, rows(matrices.output))?),
+            Some(tree) => Output::Nodes(output, tree),
+            None => Output::Words(WordVectors::new(names, output)),
         };
-        Ok(Self { vectors, output, counts, options, losses })
+        Self { vectors, output, counts, options, losses }
     }
 
     /// Input vectors: what is meant by "word vectors".
@@ -111,7 +126,7 @@ impl Model {
     }
 
     /// Reads a file that `save` wrote.
-    pub fn open(path: &Path, run: &Run) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
         let damaged = |problem: &str| Error::invalid_file(path, None, problem);
         let header = reader.metadata("inlay");
@@ -122,7 +137,7 @@ impl Model {
         let names = Arc::new(names);
         let counts = reader.tensor("counts").filter(|tensor| tensor.dtype == Dtype::U64);
         let counts = counts.ok_or_else(|| damaged("has no counts"))?;
-        let counts: Vec<u64> =
+        let counts: Arc<[u64]> =
             counts.bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
         let tree = match header.options.objective {
             Scoring::HierarchicalSoftmax => Some(Huffman::new(&counts)?),
@@ -134,19 +149,14 @@ impl Model {
             let tensor = reader.tensor(name);
             let tensor = tensor.filter(|t| t.dtype == Dtype::F32 && t.shape == shape);
             let tensor = tensor.ok_or_else(|| damaged("has vectors of another shape"))?;
-            run.check()?;
-            Rows::mapped(reader.map(), &tensor)
+            Rows::mapped(reader.map(), (count, shape[1]), Precision::Float32, tensor.range, 0..0)
         };
         if counts.len() != names.len() {
             return Err(damaged("does not have a count for each word"));
         }
-        let vectors = WordVectors::new(Arc::clone(&names), rows("vectors", names.len())?)?;
-        let output = match tree {
-            Some(tree) => Output::Nodes(rows("output", nodes)?, tree),
-            None => Output::Words(WordVectors::new(names, rows("output", nodes)?)?),
-        };
+        let rows = (rows("vectors", names.len())?, rows("output", nodes)?);
         let Header { options, losses, .. } = header;
-        Ok(Self { vectors, output, counts, options, losses })
+        Ok(Self::of_rows(names, counts, rows, tree, options, losses))
     }
 }
 
@@ -169,16 +179,16 @@ pub(super) fn matrix_part<'a>(name: &'a str, matrix: &'a SharedMatrix) -> Part<'
 }
 
 fn rows_part<'a>(name: &'a str, rows: &'a Rows, run: &'a Run) -> Part<'a> {
-    let shape = [rows.rows(), rows.columns()];
+    let shape = [rows.rows(), rows.dimensions()];
     Part::streamed(name, Dtype::F32, &shape, move |writer| {
-        let mut row = vec![0.0f32; rows.columns()];
-        for number in 0..rows.rows() {
-            if number % 1024 == 0 {
-                run.check()?;
-                run.advance((rows.rows() - number).min(1024) as u64);
-            }
-            rows.read(number, &mut row);
-            writer.write(bytemuck::cast_slice(&row))?;
+        let mut block = vec![0.0f32; BLOCK * rows.dimensions()];
+        for first in (0..rows.rows()).step_by(BLOCK) {
+            run.check()?;
+            let count = BLOCK.min(rows.rows() - first);
+            let block = &mut block[..count * rows.dimensions()];
+            rows.give(first, block);
+            writer.write(bytemuck::cast_slice(block))?;
+            run.advance(count as u64);
         }
         Ok(())
     })

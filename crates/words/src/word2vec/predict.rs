@@ -1,8 +1,10 @@
 //! What a trained model says of a word among others.
 
 use std::cmp::Reverse;
+use std::sync::{Mutex, PoisonError};
 
 use inlay_base::{Error, Result, Workers};
+use inlay_formats::GiveRows;
 use inlay_vectors::Rows;
 
 use super::model::{Model, Output};
@@ -83,14 +85,12 @@ impl Model {
             if around.is_empty() {
                 continue;
             }
-            let mut ln_given = |hidden: &[f32]| -> f64 {
-                let row = |node: u32| {
-                    let mut row = vec![0.0; hidden.len()];
-                    nodes.read(node as usize, &mut row);
-                    row
-                };
+            let ln_given = |hidden: &[f32]| -> f64 {
                 tree.path(word)
-                    .map(|branch| ln_branch(product(hidden, &row(branch.node)), branch.right))
+                    .map(|branch| {
+                        let row = nodes.row(branch.node as usize);
+                        ln_branch(product(hidden, &row), branch.right)
+                    })
                     .sum()
             };
             total += match self.options().architecture {
@@ -110,22 +110,19 @@ impl Model {
     }
 
     fn row(&self, word: u32) -> Vec<f32> {
-        let mut row = vec![0.0; self.options().dimensions];
-        self.vectors().rows().read(word as usize, &mut row);
-        row
+        self.vectors().rows().row(word as usize)
     }
 }
 
 /// The product of a vector with every row.
 fn products(rows: &Rows, hidden: &[f32], workers: &dyn Workers) -> Result<Vec<f64>> {
     let mut scores = vec![0.0; rows.rows()];
-    let blocks: Vec<std::sync::Mutex<&mut [f64]>> =
-        scores.chunks_mut(BLOCK).map(std::sync::Mutex::new).collect();
+    let blocks: Vec<Mutex<&mut [f64]>> = scores.chunks_mut(BLOCK).map(Mutex::new).collect();
     workers.each(blocks.len(), &|block| {
         let mut row = vec![0.0; hidden.len()];
-        let mut scores = blocks[block].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut scores = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
         for (i, score) in scores.iter_mut().enumerate() {
-            rows.read(block * BLOCK + i, &mut row);
+            rows.give(block * BLOCK + i, &mut row);
             *score = product(hidden, &row);
         }
         Ok(())
