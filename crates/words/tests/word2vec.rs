@@ -307,7 +307,6 @@ fn a_model_goes_on_with_new_words() {
         let after = train(&corpus, &options(kind), &start, None, &run).unwrap();
         assert_eq!(after.vectors().len(), 21);
         let (near, far) = (cosine(after.vectors(), 99, 12), cosine(after.vectors(), 99, 2));
-        let (near, far) = (cosine(after.vectors(), 99, 12), cosine(after.vectors(), 99, 2));
         assert!(near > far + 0.3, "{kind:?}: {near} {far}");
         let total: u64 = after.counts().iter().sum();
         assert_eq!(total, 40_000, "counts of both texts");
