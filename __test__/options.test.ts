@@ -64,10 +64,7 @@ for (const { option, value } of wrongValues({ ...table, ...runOptions })) {
 test('a message says who, what, what is allowed and what came', (t) => {
   const refuse = (given: object, message: string) =>
     t.throws(() => settleAlone(table, given, 'Word2Vec.train'), refused(message))
-  refuse(
-    { dimensions: 0 },
-    'Word2Vec.train: `dimensions` must be an integer from 1 to 4096, got 0',
-  )
+  refuse({ dimensions: 0 }, 'Word2Vec.train: `dimensions` must be an integer from 1 to 4096, got 0')
   refuse({ limit: 'x' }, 'Word2Vec.train: `limit` must be an integer from 1 up, got "x"')
   refuse({ rate: 2 }, 'Word2Vec.train: `rate` must be a number above 0 to 1, got 2')
   refuse({ threshold: 1 }, 'Word2Vec.train: `threshold` must be a number below 0.5, got 1')
@@ -90,7 +87,8 @@ test('an unknown option is refused, with the nearest known name', (t) => {
 })
 
 test('options that are no object are refused', (t) => {
-  for (const given of [null, 5, 'x', [1]]) t.throws(() => settle(table, given, 'f'), refused(/^f: /))
+  for (const given of [null, 5, 'x', [1]])
+    t.throws(() => settle(table, given, 'f'), refused(/^f: /))
 })
 
 test('each property of the caller is read once', (t) => {

@@ -2,6 +2,8 @@ import { InlayError } from './errors.js'
 
 /** What the native classes have in common. */
 interface Closable {
+  /** Tells the garbage collector what the object weighs. */
+  weigh(): void
   close(): void
 }
 
@@ -10,11 +12,8 @@ interface Closable {
 export class Handle<Native extends Closable> {
   #native: Native | undefined
 
-  constructor(
-    native: Native,
-    /** For the message: "the corpus", "the model". */
-    readonly what: string,
-  ) {
+  constructor(native: Native) {
+    native.weigh()
     this.#native = native
   }
 
@@ -25,7 +24,7 @@ export class Handle<Native extends Closable> {
    */
   use(who: string): Native {
     if (this.#native) return this.#native
-    throw new InlayError('CLOSED', `${who}: ${this.what} was closed`)
+    throw new InlayError('CLOSED', `${who}: called after \`close()\``)
   }
 
   /** Frees the memory at once, or when the last run that uses it ends. Twice is once. */

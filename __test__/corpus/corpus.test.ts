@@ -14,7 +14,10 @@ const invalidInput = { instanceOf: InlayError, code: 'INVALID_INPUT' }
 test('words are counted, most frequent first, ties in the order of their bytes', async (t) => {
   using corpus = await Corpus.read(['b a c', 'b a b'], all)
   t.deepEqual([...corpus.words], ['b', 'a', 'c'])
-  t.deepEqual(['b', 'a', 'c', 'd'].map((word) => corpus.count(word)), [3, 2, 1, 0])
+  t.deepEqual(
+    ['b', 'a', 'c', 'd'].map((word) => corpus.count(word)),
+    [3, 2, 1, 0],
+  )
   t.like(corpus, { size: 3, tokens: 6, sentences: 2, dropped: { words: 0, tokens: 0 } })
 })
 
@@ -150,7 +153,10 @@ test('the list of words is read like an array', async (t) => {
   t.is(words.length, 5000)
   t.deepEqual([...words], names)
   t.deepEqual([words.at(0), words.at(4999), words.at(-1)], ['w0000', 'w4999', 'w4999'])
-  t.deepEqual([words.at(5000), words.at(-5001), words.bytes(5000)], [undefined, undefined, undefined])
+  t.deepEqual(
+    [words.at(5000), words.at(-5001), words.bytes(5000)],
+    [undefined, undefined, undefined],
+  )
   t.deepEqual(words.slice(1022, 1026), names.slice(1022, 1026))
   t.deepEqual(words.slice(-2), names.slice(-2))
   t.deepEqual(words.bytes(1), new TextEncoder().encode('w0001'))

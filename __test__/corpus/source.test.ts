@@ -10,9 +10,10 @@ import { folder } from '../fixtures/folder.js'
 const all = { minCount: 1 }
 /** What is never bounded, and says when it was given back. */
 class Endless {
-  taken = 0
-  returned = 0
-  *sync(): Generator<string> {
+  async *later(): AsyncGenerator<string> {
+    yield* this.now()
+  }
+  *now(): Generator<string> {
     try {
       for (;;) {
         this.taken++
@@ -22,9 +23,8 @@ class Endless {
       this.returned++
     }
   }
-  async *async(): AsyncGenerator<string> {
-    yield* this.sync()
-  }
+  taken = 0
+  returned = 0
 }
 
 const words = async (source: CorpusSource) => {
@@ -83,7 +83,7 @@ test('a word may be longer than a batch', async (t) => {
 test('reading takes no more from an iterator than there is room for', async (t) => {
   const endless = new Endless()
   const controller = new AbortController()
-  const reading = Corpus.read(endless.async(), { signal: controller.signal })
+  const reading = Corpus.read(endless.later(), { signal: controller.signal })
   while (endless.taken < 100_000) await sleep(5)
   controller.abort()
   await t.throwsAsync(reading, { any: true, instanceOf: DOMException })
@@ -182,40 +182,35 @@ test('a stream of bytes is refused; its lines are not', async (t) => {
 })
 
 test.serial('a long source never holds the event loop', async (t) => {
-  const longest = async (source: () => CorpusSource) => {
-    const windows: number[] = []
-    for (let i = 0; i < 3; i++) {
-      const controller = new AbortController()
-      const made = source()
-      const delay = monitorEventLoopDelay({ resolution: 1 })
-      const reading = Corpus.read(made, { ...all, signal: controller.signal }).catch(() => {})
-      await sleep(10)
-      delay.enable()
-      await sleep(200)
-      delay.disable()
-      controller.abort()
-      await reading
-      windows.push(delay.max / 1e6)
-    }
-    return Math.min(...windows)
+  /** The longest hold of one window, in ms. */
+  const held = async (source: CorpusSource) => {
+    const controller = new AbortController()
+    const { signal } = controller
+    const delay = monitorEventLoopDelay({ resolution: 1 })
+    const reading = Corpus.read(source, { ...all, threads: 1, signal }).catch(() => {})
+    await sleep(10)
+    delay.enable()
+    await sleep(200)
+    delay.disable()
+    controller.abort()
+    await reading
+    return delay.max / 1e6
   }
-  function* pending() {
-    yield* [] as string[]
-    return
-  }
-  const idle = await longest(pending)
   const text = 'some words '.repeat(4_000_000)
   const list = Array.from({ length: 2_000_000 }, (_, i) => `word ${i % 1000}`)
   const numbers = new Uint32Array(20_000_000)
   for (const [name, source] of Object.entries({
-    sync: () => new Endless().sync(),
-    async: () => new Endless().async(),
+    now: () => new Endless().now(),
+    later: () => new Endless().later(),
     text: () => [text],
     list: () => [list],
     numbers: () => [numbers],
   })) {
-    const busy = await longest(source)
-    t.log(name, { idle, busy })
-    t.true(busy - idle < 5, name)
+    // What the library holds it holds in each window; what a busy machine holds, not in each.
+    const windows: number[] = []
+    do windows.push(await held(source()))
+    while (windows.at(-1)! >= 5 && windows.length < 20)
+    t.log(name, windows.map((ms) => ms.toFixed(1)).join(' '))
+    t.true(windows.at(-1)! < 5, name)
   }
 })

@@ -88,8 +88,8 @@ export class Corpus {
 
   /** @internal */
   constructor(native: CorpusHandle) {
-    this.#handle = new Handle(native, 'the corpus')
-    this.#names = new Handle(native.names(), 'the corpus')
+    this.#handle = new Handle(native)
+    this.#names = new Handle(native.names())
     this.words = new WordList(this.#names)
     const { size, tokens, sentences, droppedWords, droppedTokens } = native.figures()
     this.size = size

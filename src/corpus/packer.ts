@@ -6,6 +6,8 @@ import type { Text } from './source.js'
 
 /** Bytes of one batch. */
 const BATCH = 1 << 18
+/** Words of one batch: to encode so many takes about a millisecond. */
+const WORDS = 1 << 13
 /** A character of a JavaScript string becomes three bytes at most. */
 const WIDEST = 3
 /** Half of a surrogate pair without its other half: no Unicode, so no UTF-8. */
@@ -22,7 +24,7 @@ export class Packer {
   #used = 0
   #items = new Float64Array(BATCH / 8)
   /** Where each word ends, in bytes; the number of items. */
-  #words = new Uint32Array(BATCH / 8)
+  #words = new Uint32Array(WORDS)
   #count = 0
   /** Where each text ends, in bytes; each sentence, in words or items. */
   #ends: number[] = []

@@ -35,7 +35,7 @@ export type SettledSource =
   | { readonly files?: undefined; readonly texts: () => Iterator<Text> | AsyncIterator<Text> }
 
 /** How long taking one batch may take, in milliseconds, before other events have their turn. */
-const SLICE = 2
+const SLICE = 1
 
 /**
  * Tells what a source is, reading nothing.
@@ -92,9 +92,10 @@ export function feed(
     let iterator: Iterator<Text> | AsyncIterator<Text> | undefined
 
     const wished = async () => {
-      // A wish that waits already must not keep other events from their turn.
-      if (wishes > 0) await nextTurn()
-      else await new Promise<void>((resolve) => (wake = resolve))
+      if (wishes === 0) await new Promise<void>((resolve) => (wake = resolve))
+      // Wishes are delivered until none is left: whoever fulfils them there and then, and gets the
+      // next one for it, keeps timers and sockets waiting.
+      await nextTurn()
       wishes--
     }
     const pack = (packer: Packer, text: Text, from: number) => {

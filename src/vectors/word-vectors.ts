@@ -161,8 +161,8 @@ export class WordVectors {
 
   /** @internal */
   constructor(native: VectorsHandle) {
-    this.#handle = new Handle(native, 'the word vectors')
-    this.#names = new Handle(native.names(), 'the word vectors')
+    this.#handle = new Handle(native)
+    this.#names = new Handle(native.names())
     this.words = new WordList(this.#names)
     this.size = this.words.length
     this.dimensions = native.dimensions

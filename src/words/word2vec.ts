@@ -166,7 +166,7 @@ export class Word2Vec {
 
   /** @internal */
   constructor(native: ModelHandle, updated?: { kept: number; added: number }) {
-    this.#handle = new Handle(native, 'the model')
+    this.#handle = new Handle(native)
     this.vectors = new WordVectors(native.vectors())
     const output = native.outputVectors()
     this.outputVectors = output ? new WordVectors(output) : undefined

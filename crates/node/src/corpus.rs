@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use inlay_corpus::{Corpus, InvalidUtf8, Normalization, Options, Sentences, Source, Tokenizer};
 use napi::Env;
+use napi::bindgen_prelude::ObjectFinalize;
 use napi_derive::napi;
 
 use crate::choice;
@@ -84,12 +85,23 @@ pub struct CorpusFigures {
 }
 
 /// A corpus.
-#[napi]
+#[napi(custom_finalize)]
 pub struct CorpusHandle(Held<Corpus>);
+
+impl ObjectFinalize for CorpusHandle {
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.0.close(&env)
+    }
+}
 
 impl Weighty for Corpus {
     fn weight(&self) -> u64 {
-        size_of_val(self.ids()) as u64 + self.names().bytes().len() as u64
+        size_of_val(self.ids()) as u64 + self.names().weight()
+    }
+
+    /// The text lies in a file, and the words are counted by their own handle.
+    fn memory(&self) -> u64 {
+        0
     }
 }
 
@@ -131,9 +143,15 @@ impl CorpusHandle {
         Ok(id.map_or(0.0, |id| corpus.counts()[id as usize] as f64))
     }
 
+    /// Tells the garbage collector what the handle weighs.
     #[napi]
-    pub fn close(&mut self) {
-        self.0.close();
+    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.tell(env)
+    }
+
+    #[napi]
+    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.close(env)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use napi::Env;
+
 use crate::run::refuse;
 
 /// From so many bytes on, unmapping takes longer than the event loop may be held.
@@ -11,32 +13,53 @@ const LARGE: u64 = 64 << 20;
 pub trait Weighty: Send + 'static {
     /// Bytes of memory or of mapped files that go when it is dropped.
     fn weight(&self) -> u64;
+
+    /// Bytes of memory among them.
+    fn memory(&self) -> u64;
 }
 
 /// A value until it is closed. A large one is dropped on a thread of its own.
-pub struct Held<T: Weighty>(Option<T>);
+pub struct Held<T: Weighty> {
+    value: Option<T>,
+    /// What the garbage collector has been told that the handle weighs.
+    told: i64,
+}
 
 impl<T: Weighty> Held<T> {
     pub fn new(value: T) -> Self {
-        Self(Some(value))
+        Self { value: Some(value), told: 0 }
     }
 
     /// The value. TypeScript asks before it calls, so the error is a fault of ours.
     pub fn get(&self) -> napi::Result<&T> {
-        self.0.as_ref().ok_or_else(|| refuse("the handle is closed".into()))
+        self.value.as_ref().ok_or_else(|| refuse("the handle is closed".into()))
     }
 
-    pub fn close(&mut self) {
-        if let Some(value) = self.0.take_if(|value| value.weight() >= LARGE) {
+    /// Tells the garbage collector what it frees with the handle, which looks tiny to it: else a
+    /// process that makes one model after the other is out of memory before it has any garbage.
+    pub fn tell(&mut self, env: &Env) -> napi::Result<()> {
+        let memory = self.value.as_ref().map_or(0, |value| value.memory() as i64);
+        env.adjust_external_memory(memory - self.told)?;
+        self.told = memory;
+        Ok(())
+    }
+
+    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
+        self.free();
+        self.tell(env)
+    }
+
+    fn free(&mut self) {
+        if let Some(value) = self.value.take_if(|value| value.weight() >= LARGE) {
             // Where no thread can be had, the closure is dropped here, and the value with it.
             let _ = thread::Builder::new().name("inlay free".into()).spawn(move || drop(value));
         }
-        self.0 = None;
+        self.value = None;
     }
 }
 
 impl<T: Weighty> Drop for Held<T> {
     fn drop(&mut self) {
-        self.close();
+        self.free();
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use inlay_formats::Names;
-use napi::bindgen_prelude::{Uint8Array, Uint32Array};
+use napi::Env;
+use napi::bindgen_prelude::{ObjectFinalize, Uint8Array, Uint32Array};
 use napi_derive::napi;
 
 use crate::held::{Held, Weighty};
@@ -27,12 +28,22 @@ impl WordBlock {
 }
 
 /// A vocabulary.
-#[napi]
+#[napi(custom_finalize)]
 pub struct NamesHandle(Held<Arc<Names>>);
+
+impl ObjectFinalize for NamesHandle {
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.0.close(&env)
+    }
+}
 
 impl Weighty for Arc<Names> {
     fn weight(&self) -> u64 {
         self.bytes().len() as u64 + size_of_val(self.offsets()) as u64
+    }
+
+    fn memory(&self) -> u64 {
+        self.weight()
     }
 }
 
@@ -56,8 +67,14 @@ impl NamesHandle {
         Ok(WordBlock::new(names, from..to.min(names.len() as u32)))
     }
 
+    /// Tells the garbage collector what the handle weighs.
     #[napi]
-    pub fn close(&mut self) {
-        self.0.close();
+    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.tell(env)
+    }
+
+    #[napi]
+    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.close(env)
     }
 }

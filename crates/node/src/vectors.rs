@@ -8,7 +8,7 @@ use inlay_base::{Error, Pages, Result, Run, Workers};
 use inlay_formats::{Format, InvalidUtf8, Names};
 use inlay_vectors::{OpenOptions, Precision, Rows, SaveOptions, WordVectors};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Float32ArraySlice};
+use napi::bindgen_prelude::{Float32Array, Float32ArraySlice, ObjectFinalize};
 use napi_derive::napi;
 
 use crate::choice;
@@ -23,20 +23,27 @@ const FORMATS: [(&str, Format); 5] = [
     ("npy", Format::Npy),
     ("projector", Format::Projector),
 ];
-const PRECISIONS: [(&str, Precision); 3] = [
-    ("float32", Precision::Float32),
-    ("float16", Precision::Float16),
-    ("int8", Precision::Int8),
-];
+const PRECISIONS: [(&str, Precision); 3] =
+    [("float32", Precision::Float32), ("float16", Precision::Float16), ("int8", Precision::Int8)];
 
 /// Word vectors.
-#[napi]
+#[napi(custom_finalize)]
 pub struct VectorsHandle(Held<WordVectors>);
+
+impl ObjectFinalize for VectorsHandle {
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.0.close(&env)
+    }
+}
 
 impl Weighty for WordVectors {
     fn weight(&self) -> u64 {
         let row = self.dimensions() * self.precision().size();
         (self.len() * row) as u64 + self.names().weight()
+    }
+
+    fn memory(&self) -> u64 {
+        if self.rows().is_mapped() { 0 } else { self.weight() }
     }
 }
 
@@ -98,9 +105,15 @@ impl VectorsHandle {
         self.0.get()?.doesnt_match(&bytes(words)).map(|place| place as u32).map_err(told)
     }
 
+    /// Tells the garbage collector what the handle weighs.
     #[napi]
-    pub fn close(&mut self) {
-        self.0.close();
+    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.tell(env)
+    }
+
+    #[napi]
+    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.close(env)
     }
 }
 

@@ -11,7 +11,7 @@ use inlay_words::word2vec::{
     Architecture, Checkpoint, Frozen, Model, Options, Scoring, Start, estimate_memory, train,
 };
 use napi::Env;
-use napi::bindgen_prelude::Float64Array;
+use napi::bindgen_prelude::{Float64Array, ObjectFinalize};
 use napi_derive::napi;
 
 use crate::choice;
@@ -112,12 +112,24 @@ pub struct StartSpec {
 }
 
 /// A trained model.
-#[napi]
+#[napi(custom_finalize)]
 pub struct ModelHandle(Held<Arc<Model>>);
+
+impl ObjectFinalize for ModelHandle {
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.0.close(&env)
+    }
+}
 
 impl Weighty for Arc<Model> {
     fn weight(&self) -> u64 {
         self.vectors().weight() + self.output().map_or(0, Weighty::weight)
+    }
+
+    /// Vectors of words are counted by handles of their own; those of inner nodes, which are as
+    /// many, have none.
+    fn memory(&self) -> u64 {
+        if self.output().is_some() { 0 } else { self.vectors().memory() }
     }
 }
 
@@ -157,9 +169,15 @@ impl ModelHandle {
         Ok(Word2VecSpec::of(self.0.get()?.options()))
     }
 
+    /// Tells the garbage collector what the handle weighs.
     #[napi]
-    pub fn close(&mut self) {
-        self.0.close();
+    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.tell(env)
+    }
+
+    #[napi]
+    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.close(env)
     }
 }
 
