@@ -39,16 +39,16 @@ const PATIENCE: Duration = Duration::from_millis(5);
 pub(crate) struct Blocks<'a> {
     run: &'a Run,
     cut: Cut,
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<'a>>,
     /// The first block that could not be read, and why.
     fault: Mutex<Option<(usize, Error)>>,
     /// What the source is called in errors.
     pub name: String,
 }
 
-struct Queue {
+struct Queue<'a> {
     files: VecDeque<PathBuf>,
-    current: Option<Current>,
+    current: Option<Current<'a>>,
     stream: Option<Receiver<Batch>>,
     /// Items of the stream taken.
     items: u64,
@@ -56,9 +56,9 @@ struct Queue {
     blocks: usize,
 }
 
-enum Current {
+enum Current<'a> {
     Plain { file: Arc<File>, path: Arc<PathBuf>, length: u64, taken: u64 },
-    Sequence { sequence: Sequence, path: Arc<PathBuf>, rest: Vec<u8>, begun: bool },
+    Sequence { sequence: Sequence<'a>, path: Arc<PathBuf>, rest: Vec<u8>, begun: bool },
 }
 
 /// A block that a thread has taken.
@@ -166,8 +166,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Queue {
-    fn take(&mut self, text: &mut Vec<u8>, cut: Cut, run: &Run) -> Result<Option<Taken>> {
+impl<'a> Queue<'a> {
+    fn take(&mut self, text: &mut Vec<u8>, cut: Cut, run: &'a Run) -> Result<Option<Taken>> {
         if let Some(stream) = &self.stream {
             return match receive(stream, run)? {
                 Some(batch) => {
@@ -184,7 +184,7 @@ impl Queue {
             match &mut self.current {
                 None => match self.files.pop_front() {
                     None => return Ok(None),
-                    Some(path) => self.current = Some(Current::new(path)?),
+                    Some(path) => self.current = Some(Current::new(path, run)?),
                 },
                 Some(Current::Plain { taken, length, .. }) if taken == length => {
                     self.current = None;
@@ -215,9 +215,9 @@ impl Queue {
     }
 }
 
-impl Current {
-    fn new(path: PathBuf) -> Result<Self> {
-        let opened = open(&path)?;
+impl<'a> Current<'a> {
+    fn new(path: PathBuf, run: &'a Run) -> Result<Self> {
+        let opened = open(&path, run)?;
         let path = Arc::new(path);
         Ok(match opened {
             Opened::Plain(file, length) => {
@@ -248,7 +248,7 @@ fn receive(stream: &Receiver<Batch>, run: &Run) -> Result<Option<Batch>> {
 /// Reads a block of text that comes in order: `rest`, which is what the block before left, then
 /// more until there is enough and white space near the end. True at the end of the file.
 fn fill(
-    sequence: &mut Sequence,
+    sequence: &mut Sequence<'_>,
     rest: &mut Vec<u8>,
     text: &mut Vec<u8>,
     cut: Cut,
@@ -258,7 +258,7 @@ fn fill(
     loop {
         run.check()?;
         let before = text.len();
-        if sequence.read(text, STEP.min(cut.block), run)? == 0 {
+        if sequence.read(text, STEP.min(cut.block))? == 0 {
             return Ok(true);
         }
         if text.len() >= cut.block {

@@ -119,7 +119,7 @@ impl Corpus {
         let length = usize::try_from(written.length).ok().and_then(|length| length.checked_mul(4));
         let ids = length.and_then(|length| Array::mapped(&map, 0..length));
         let ids = ids.ok_or_else(|| Error::Internal("the ids are not all in their file".into()))?;
-        let fingerprint = fingerprint::of_corpus(written.fingerprint, &names, &counts);
+        let fingerprint = fingerprint::of_corpus(written.fingerprint, &names, &counts, run)?;
         Ok(Self(Arc::new(Content {
             names,
             counts: counts.into(),

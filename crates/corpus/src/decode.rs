@@ -1,7 +1,7 @@
 //! Files as text: plain, gzip or zstd, told by their first bytes.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,70 +9,87 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use flate2::bufread::MultiGzDecoder;
 use inlay_base::{Error, Result, Run};
 
+use crate::pipe::Pipe;
+
 /// A file that was opened.
-pub(crate) enum Opened {
+pub(crate) enum Opened<'a> {
     /// Plain text of known length, which threads read at their own places.
     Plain(File, u64),
     /// Text that comes only in order.
-    Sequence(Sequence),
+    Sequence(Sequence<'a>),
 }
 
 /// Text that comes only in order: decompressed, or from a pipe.
-pub(crate) struct Sequence {
-    reader: Box<dyn Read + Send>,
+pub(crate) struct Sequence<'a> {
+    reader: Box<dyn Read + Send + 'a>,
     /// "gzip" or "zstd".
     form: &'static str,
     path: PathBuf,
+    run: &'a Run,
     /// Bytes of the file that the decoder has asked for.
     taken: Arc<AtomicU64>,
-    /// Of these, how many `advance` has heard of.
+    /// Of these, how many the run has heard of.
     reported: u64,
     /// Bytes of text read.
     pub offset: u64,
 }
 
 /// Counts what is read from a file.
-struct Counted {
-    file: File,
+struct Counted<R> {
+    reader: R,
     taken: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
+        let read = self.reader.read(buffer)?;
         self.taken.fetch_add(read as u64, Relaxed);
         Ok(read)
     }
 }
 
 /// Opens a file and looks at its first bytes.
-pub(crate) fn open(path: &Path) -> Result<Opened> {
+pub(crate) fn open<'a>(path: &Path, run: &'a Run) -> Result<Opened<'a>> {
     let failed = |error| Error::io("open", path, &error);
-    let mut file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    let mut magic = Vec::new();
-    (&mut file).take(4).read_to_end(&mut magic).map_err(|error| Error::io("read", path, &error))?;
-    let form = form(&magic);
-    if form.is_none() && metadata.is_file() {
-        return Ok(Opened::Plain(file, metadata.len()));
+    // Asked before it is opened: a pipe is open only when somebody writes to it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return sequence(Pipe::open(path, run)?, path, run).map(Opened::Sequence);
     }
-    let taken = Arc::new(AtomicU64::new(magic.len() as u64));
-    let rest = Counted { file, taken: Arc::clone(&taken) };
-    let whole = BufReader::with_capacity(1 << 16, Cursor::new(magic).chain(rest));
-    let reader: Box<dyn Read + Send> = match form {
+    let mut file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let magic = magic(&mut file).map_err(|error| Error::io("read", path, &error))?;
+    match form(&magic) {
+        None => Ok(Opened::Plain(file, length)),
+        Some(_) => {
+            file.rewind().map_err(|error| Error::io("read", path, &error))?;
+            sequence(file, path, run).map(Opened::Sequence)
+        }
+    }
+}
+
+fn sequence<'a, R: Read + Send + 'a>(reader: R, path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
+    let failed = |error| match run.check() {
+        Ok(()) => Error::io("read", path, &error),
+        Err(aborted) => aborted,
+    };
+    let taken = Arc::new(AtomicU64::new(0));
+    let mut counted = Counted { reader, taken: Arc::clone(&taken) };
+    let magic = magic(&mut counted).map_err(failed)?;
+    let form = form(&magic);
+    let whole = BufReader::with_capacity(1 << 16, Cursor::new(magic).chain(counted));
+    let reader: Box<dyn Read + Send + 'a> = match form {
         Some("gzip") => Box::new(MultiGzDecoder::new(whole)),
         Some(_) => Box::new(zstd::stream::read::Decoder::with_buffer(whole).map_err(failed)?),
         None => Box::new(whole),
     };
-    let form = form.unwrap_or("plain");
-    Ok(Opened::Sequence(Sequence {
-        reader,
-        form,
-        path: path.into(),
-        taken,
-        reported: 0,
-        offset: 0,
-    }))
+    let (form, path) = (form.unwrap_or("plain"), path.into());
+    Ok(Sequence { reader, form, path, run, taken, reported: 0, offset: 0 })
+}
+
+fn magic(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut magic = Vec::new();
+    reader.take(4).read_to_end(&mut magic)?;
+    Ok(magic)
 }
 
 fn form(magic: &[u8]) -> Option<&'static str> {
@@ -84,24 +101,27 @@ fn form(magic: &[u8]) -> Option<&'static str> {
     }
 }
 
-impl Sequence {
+impl Sequence<'_> {
     /// The file's name.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Appends some text to `buffer`, at most `limit` bytes; 0 at the end.
-    pub fn read(&mut self, buffer: &mut Vec<u8>, limit: usize, run: &Run) -> Result<usize> {
+    pub fn read(&mut self, buffer: &mut Vec<u8>, limit: usize) -> Result<usize> {
         let before = buffer.len();
         let outcome = self.reader.by_ref().take(limit as u64).read_to_end(buffer);
         let taken = self.taken.load(Relaxed);
-        run.advance(taken - self.reported);
+        self.run.advance(taken - self.reported);
         self.reported = taken;
         self.offset += (buffer.len() - before) as u64;
         outcome.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &io::Error) -> Error {
+        if let Err(aborted) = self.run.check() {
+            return aborted;
+        }
         if error.raw_os_error().is_some() {
             return Error::io("read", &self.path, error);
         }

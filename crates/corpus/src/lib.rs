@@ -17,6 +17,7 @@ mod fingerprint;
 mod ids;
 mod numbering;
 mod options;
+mod pipe;
 mod positioned;
 mod saved;
 mod segments;

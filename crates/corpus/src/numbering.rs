@@ -36,21 +36,21 @@ pub(crate) struct Piece {
 }
 
 /// All words of a source, numbered by several tables.
-pub(crate) struct NumberedSource {
+pub(crate) struct NumberedSource<'a> {
     /// One for each thread.
-    pub tables: Vec<Table>,
+    pub tables: Vec<Table<'a>>,
     /// In the order of the source, without blocks that say nothing.
     pub pieces: Vec<Piece>,
 }
 
 /// Reads a source. Without a spool the words are only counted.
-pub(crate) fn number(
-    blocks: Blocks<'_>,
+pub(crate) fn number<'a>(
+    blocks: Blocks<'a>,
     options: &Options,
     spool: Option<&Spool>,
     seed: Seed,
-    run: &Run,
-) -> Result<NumberedSource> {
+    run: &'a Run,
+) -> Result<NumberedSource<'a>> {
     let workers = run.workers(|worker| {
         let mut reader = Reader::new(options, seed, run);
         let mut pieces = Vec::new();
@@ -84,7 +84,7 @@ pub(crate) fn number(
 /// One thread's way from a block to numbers.
 struct Reader<'a> {
     run: &'a Run,
-    tally: Tally,
+    tally: Tally<'a>,
     spelling: Spelling,
     invalid_utf8: InvalidUtf8,
     /// Line feeds that end a sentence.
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
     fn new(options: &Options, seed: Seed, run: &'a Run) -> Self {
         Self {
             run,
-            tally: Tally::new(options, seed),
+            tally: Tally::new(options, seed, run),
             spelling: Spelling::new(options),
             invalid_utf8: options.invalid_utf8,
             needed: needed(options.sentences),

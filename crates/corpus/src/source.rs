@@ -8,11 +8,12 @@ use inlay_base::{Error, Result};
 #[derive(Debug)]
 pub enum Source {
     /// Files in this order, a name given twice is read twice. Each string is
-    /// - a path; plain text, .gz or .zst, told by content;
+    /// - a path; plain text, .gz or .zst, told by content; a pipe (`/dev/stdin`) is read as it
+    ///   comes;
     /// - a directory: the files right in it in the order of their names, without those whose names
     ///   begin with a dot and without what lies in directories below;
     /// - a glob (`*`, `?`, `[...]`, `**`), where no file has the name itself: the files that match,
-    ///   in the order of their paths.
+    ///   in the order of their paths. As in a shell, `*` does not match a dot at a name's start.
     Files(Vec<String>),
     /// Batches until the sender is gone. A bounded channel makes the sender wait for the reader.
     /// The sender of a stream that failed stops the run before it goes: its going means the end.
@@ -69,6 +70,10 @@ impl Batch {
 
     /// Fails unless all ends rise to the end of what they cut.
     pub(crate) fn check(&self) -> Result<()> {
+        // Places in a batch are counted in 32 bits.
+        if self.bytes() > 1 << 31 {
+            return Err(stream_error("a batch of more than 2 GiB; about 1 MiB is best"));
+        }
         let rises = |ends: &[usize], length: usize| {
             ends.is_sorted() && ends.last().copied().unwrap_or(0) == length
         };
@@ -125,7 +130,9 @@ fn files_of_directory(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn files_of_glob(pattern: &str) -> Result<Vec<PathBuf>> {
-    let paths = glob::glob(pattern).map_err(|error| {
+    let options =
+        glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let paths = glob::glob_with(pattern, options).map_err(|error| {
         let problem = format!("is neither a file nor a glob ({})", error.msg);
         Error::invalid_file(Path::new(pattern), Some(error.pos as u64), problem)
     })?;

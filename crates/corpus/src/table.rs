@@ -11,6 +11,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use bytemuck::{Pod, Zeroable};
+use inlay_base::Run;
 
 /// Bytes that may be read, not used, behind the end of a word.
 pub const OVERHANG: usize = 16;
@@ -54,7 +55,8 @@ const NO_WORD: u32 = u32::MAX;
 const NOT_SHORT: u32 = u32::MAX - 1;
 
 /// See the module.
-pub struct Table {
+pub struct Table<'a> {
+    run: &'a Run,
     seed: Seed,
     /// Numbers of words, 0 for none; never more than half full.
     slots: Vec<u32>,
@@ -63,11 +65,12 @@ pub struct Table {
     full: bool,
 }
 
-impl Table {
-    /// No words yet.
-    pub fn new(seed: Seed) -> Self {
+impl<'a> Table<'a> {
+    /// No words yet. Once the run is stopped, whatever is added may get any number.
+    pub fn new(seed: Seed, run: &'a Run) -> Self {
         let none = Entry { key: [0; 2], count: 0, length: NO_WORD, tag: 0 };
-        Self { seed, slots: vec![0; 1 << 14], entries: vec![none], long: Vec::new(), full: false }
+        let slots = vec![0; 1 << 14];
+        Self { run, seed, slots, entries: vec![none], long: Vec::new(), full: false }
     }
 
     /// One more than the greatest number of a word; words are numbered from 1.
@@ -201,9 +204,12 @@ impl Table {
     fn grow(&mut self) {
         let length = self.slots.len() * 2;
         self.slots = Vec::new(); // before the new ones: both at once would be half as much again
-        self.slots.resize(length, 0);
+        self.slots = vec![0; length];
         let (shift, mask) = (self.shift(), length - 1);
         for (number, entry) in self.entries.iter().enumerate().skip(1) {
+            if number.is_multiple_of(1 << 16) && self.run.stopped() {
+                return; // ten million words take a tenth of a second
+            }
             let mut place = (entry.tag >> shift) as usize;
             while self.slots[place] != 0 {
                 place = (place + 1) & mask;

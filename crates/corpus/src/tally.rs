@@ -30,8 +30,8 @@ pub struct Numbered {
 }
 
 /// Splits and counts.
-pub struct Tally {
-    pub table: Table,
+pub struct Tally<'a> {
+    pub table: Table<'a>,
     pub block: Numbered,
     tokenizer: Tokenizer,
     /// Line feeds in a row that end a sentence.
@@ -53,10 +53,10 @@ pub fn needed(sentences: Sentences) -> u32 {
     }
 }
 
-impl Tally {
-    pub fn new(options: &Options, seed: Seed) -> Self {
+impl<'a> Tally<'a> {
+    pub fn new(options: &Options, seed: Seed, run: &'a Run) -> Self {
         Self {
-            table: Table::new(seed),
+            table: Table::new(seed, run),
             block: Numbered::default(),
             tokenizer: options.tokenizer,
             needed: needed(options.sentences),

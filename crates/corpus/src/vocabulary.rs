@@ -19,6 +19,9 @@ pub(crate) const DROPPED: u32 = u32::MAX;
 const PARTS: usize = 256;
 const PART_SHIFT: u32 = 32 - PARTS.trailing_zeros();
 
+/// Words between two questions whether the run goes on.
+const STEP: usize = 1 << 16;
+
 /// The words that are kept.
 pub(crate) struct Vocabulary {
     /// Most frequent first, ties in the order of their bytes.
@@ -69,18 +72,18 @@ struct Kept {
 }
 
 /// Merges the tables, which share a seed; `name` is what the source is called in errors.
-pub(crate) fn merge(
-    mut tables: Vec<Table>,
+pub(crate) fn merge<'a>(
+    mut tables: Vec<Table<'a>>,
     options: &Options,
     seed: Seed,
     name: &str,
-    run: &Run,
+    run: &'a Run,
 ) -> Result<Vocabulary> {
     let sources = tables.len();
     tables.extend(base_table(options, seed, run)?);
     let parted = each(tables.len(), run, |table| parted(&tables[table], run))?;
     let mut parts = each(PARTS, run, |part| merge_part(&tables, sources, &parted, part, run))?;
-    let kept = chosen(&tables, &parts, options);
+    let kept = chosen(&tables, &parts, options, run)?;
     let bytes = |kept: &Kept| {
         let word = parts[kept.part as usize].words[kept.place as usize];
         tables[word.table as usize].bytes(word.number)
@@ -99,6 +102,9 @@ pub(crate) fn merge(
     let mut ids_of_parts: Vec<Vec<u32>> =
         parts.iter().map(|part| vec![DROPPED; part.words.len()]).collect();
     for (id, word) in kept.iter().enumerate() {
+        if id.is_multiple_of(STEP) {
+            run.check()?;
+        }
         ids_of_parts[word.part as usize][word.place as usize] = id as u32;
     }
     let (mut tokens, mut dropped) = (0, Dropped::default());
@@ -149,12 +155,12 @@ fn each<T: Send>(
     Ok(results.into_iter().map(done).collect())
 }
 
-fn base_table(options: &Options, seed: Seed, run: &Run) -> Result<Option<Table>> {
+fn base_table<'a>(options: &Options, seed: Seed, run: &'a Run) -> Result<Option<Table<'a>>> {
     let Some(base) = &options.base else { return Ok(None) };
     assert_eq!(base.names.len(), base.counts.len(), "a count for each word of the base");
-    let mut table = Table::new(seed);
+    let mut table = Table::new(seed, run);
     for (at, (word, &count)) in base.names.iter().zip(&base.counts).enumerate() {
-        if at % 4096 == 0 {
+        if at.is_multiple_of(STEP) {
             run.check()?;
         }
         table.add_times(word, count);
@@ -162,17 +168,22 @@ fn base_table(options: &Options, seed: Seed, run: &Run) -> Result<Option<Table>>
     Ok(Some(table))
 }
 
-fn parted(table: &Table, run: &Run) -> Result<Parted> {
+fn parted(table: &Table<'_>, run: &Run) -> Result<Parted> {
     let part = |word: u32| (table.tag(word) >> PART_SHIFT) as usize;
     let mut starts = vec![0; PARTS + 1];
     for word in 1..table.end() {
+        if word.is_multiple_of(STEP as u32) {
+            run.check()?;
+        }
         starts[part(word) + 1] += 1;
     }
-    run.check()?;
     (0..PARTS).for_each(|part| starts[part + 1] += starts[part]);
     let mut next = starts.clone();
     let mut words = vec![0; table.end() as usize - 1];
     for word in 1..table.end() {
+        if word.is_multiple_of(STEP as u32) {
+            run.check()?;
+        }
         let place = &mut next[part(word)];
         words[*place] = word;
         *place += 1;
@@ -182,7 +193,7 @@ fn parted(table: &Table, run: &Run) -> Result<Parted> {
 
 /// Finds each word of the part once; tables from `sources` on are the base.
 fn merge_part(
-    tables: &[Table],
+    tables: &[Table<'_>],
     sources: usize,
     parted: &[Parted],
     part: usize,
@@ -229,11 +240,17 @@ fn merge_part(
 }
 
 /// The words that are frequent enough, and wanted.
-fn chosen(tables: &[Table], parts: &[Merged], options: &Options) -> Vec<Kept> {
+fn chosen(
+    tables: &[Table<'_>],
+    parts: &[Merged],
+    options: &Options,
+    run: &Run,
+) -> Result<Vec<Kept>> {
     let stop_words: HashSet<&[u8]> =
         options.stop_words.iter().map(|word| word.as_bytes()).collect();
     let mut kept = Vec::new();
     for (part, merged) in parts.iter().enumerate() {
+        run.check()?;
         for (place, word) in merged.words.iter().enumerate() {
             let bytes = tables[word.table as usize].bytes(word.number);
             let frequent = word.count >= options.min_count.max(1);
@@ -245,11 +262,11 @@ fn chosen(tables: &[Table], parts: &[Merged], options: &Options) -> Vec<Kept> {
             }
         }
     }
-    kept
+    Ok(kept)
 }
 
 /// Why nothing of the source is kept.
-fn nothing(tables: &[Table], parts: &[Merged], options: &Options, name: &str) -> Error {
+fn nothing(tables: &[Table<'_>], parts: &[Merged], options: &Options, name: &str) -> Error {
     let words = parts.iter().flat_map(|part| &part.words).filter(|word| word.count > 0);
     let bytes = |word: &Word| tables[word.table as usize].bytes(word.number);
     let order = |a: &&Word, b: &&Word| a.count.cmp(&b.count).then(bytes(b).cmp(bytes(a)));

@@ -71,6 +71,30 @@ fn an_abort_ends_the_wait_for_a_stream() {
 }
 
 #[test]
+#[cfg(unix)]
+fn an_abort_ends_the_wait_for_a_pipe_that_nobody_writes_to_and_for_one_that_stays_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for write_first in [false, true] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let run = Run::new(2, 1, Arc::clone(&stop), Box::new(|_| ()));
+        let source = Source::Files(vec![pipe.to_str().unwrap().into()]);
+        let outcome = thread::scope(|scope| {
+            let reader = scope.spawn(|| Corpus::read(source, &all_words(), &run).map(drop));
+            // Opening it waits for the reader, which waits for the writer.
+            let mut writer = write_first.then(|| fs::File::create(&pipe).unwrap());
+            if let Some(writer) = &mut writer {
+                std::io::Write::write_all(writer, b"some words").unwrap();
+            }
+            stop.store(true, Relaxed);
+            reader.join().unwrap()
+        });
+        assert_eq!(outcome, Err(Error::Aborted));
+    }
+}
+
+#[test]
 fn an_abort_ends_a_word_and_white_space_without_end() {
     let folder = tempfile::tempdir().unwrap();
     for byte in [b'x', b' ', b'\n'] {

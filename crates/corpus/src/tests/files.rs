@@ -34,6 +34,7 @@ fn a_glob_is_the_files_that_match_in_order() {
     write(folder.path(), "2.txt", b"two");
     write(folder.path(), "1.txt", b"one");
     write(folder.path(), "1.dat", b"other");
+    write(folder.path(), ".0.txt", b"hidden");
     fs::create_dir(folder.path().join("0.txt")).unwrap();
     write(&folder.path().join("0.txt"), "9.txt", b"nine");
     let corpus = read(&[&name(folder.path(), "*.txt")]).unwrap();

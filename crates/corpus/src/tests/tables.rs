@@ -1,12 +1,13 @@
 use std::collections::HashMap;
 
-use inlay_base::Random;
+use inlay_base::{Random, Run};
 
 use crate::table::{BATCH, OVERHANG, Seed, Table};
 
 /// Adds words in batches of all sizes and compares numbers and counts with a map's.
 fn agrees(words: &[Vec<u8>], seed: Seed) {
-    let mut table = Table::new(seed);
+    let run = Run::quiet(1, 1);
+    let mut table = Table::new(seed, &run);
     let mut text = vec![b'#'; 3];
     let mut places = Vec::new();
     for word in words {
@@ -81,7 +82,8 @@ fn zeros_at_the_end_are_part_of_a_word() {
 
 #[test]
 fn a_word_added_alone_is_the_word_added_in_a_batch() {
-    let mut table = Table::new(Seed::random());
+    let run = Run::quiet(1, 1);
+    let mut table = Table::new(Seed::random(), &run);
     for word in ["", "a", "sixteen bytes ok", "more than sixteen bytes"] {
         let text = [word.as_bytes(), &[b'#'; OVERHANG]].concat();
         let mut numbers = Vec::new();
