@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { WordVectors } from 'inlay'
 
 const examples = fileURLToPath(new URL('../examples/', import.meta.url))
@@ -12,35 +12,35 @@ const corpus = fileURLToPath(
   new URL('../../examples/data/state-of-the-union.txt.gz', import.meta.url),
 )
 
-async function run(folder: string, example: string, ...argv: string[]): Promise<string> {
+async function run(cwd: string, example: string, ...argv: string[]): Promise<string> {
   const file = join(examples, `${example}.js`)
-  const { stdout } = await promisify(execFile)(process.execPath, [file, ...argv], { cwd: folder })
+  const { stdout } = await promisify(execFile)(process.execPath, [file, ...argv], { cwd })
   return stdout
 }
 
-test.beforeEach((t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'inlay-examples-'))
-  t.context = folder
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-})
+function folder(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'inlay-examples-'))
+  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
 
 test('train.ts: peace has neighbours, and the vectors are on disk', async (t) => {
-  const folder = t.context as string
-  const stdout = await run(folder, 'train', corpus, 'vectors.safetensors')
+  const inside = folder(t)
+  const stdout = await run(inside, 'train', corpus, 'vectors.safetensors')
   t.regex(stdout, /^(\d\.\d\d {2}\S+\n){5}$/)
-  using vectors = await WordVectors.open(join(folder, 'vectors.safetensors'))
+  using vectors = await WordVectors.open(join(inside, 'vectors.safetensors'))
   t.true(vectors.has('constitution'))
 })
 
 test('items.ts: items that are bought together are neighbours', async (t) => {
-  const stdout = await run(t.context as string, 'items')
+  const stdout = await run(folder(t), 'items')
   t.regex(stdout, /^with 3: (\d, ){4}\d$/m)
   t.regex(stdout, /^with 14: (1\d, ){4}1\d$/m)
   t.regex(stdout, /^with 25: (2\d, ){4}2\d$/m)
 })
 
 test('continue.ts: new words come to the old ones', async (t) => {
-  const stdout = await run(t.context as string, 'continue')
-  t.regex(stdout, /^8 words before, 10 after$/m)
+  const stdout = await run(folder(t), 'continue')
+  t.regex(stdout, /^7 words before, 9 after$/m)
   t.regex(stdout, /^ship and rocket: -?[\d.]+$/m)
 })

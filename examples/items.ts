@@ -1,11 +1,12 @@
 // Vectors of things that are bought together: each session is a sentence, each item number a word.
 import { Word2Vec } from 'inlay'
 
-/** Shoppers of three kinds: items 0 to 9, 10 to 19 and 20 to 29. */
+/** Shoppers of three kinds, who want items 0 to 9, 10 to 19 and 20 to 29; six in each basket. */
 function* sessions(): Generator<number[]> {
+  const pick = (place: number) => Math.floor(10_000 * Math.abs(Math.sin(place))) % 10
   for (let i = 0; i < 3000; i++) {
     const kind = i % 3
-    yield Array.from({ length: 6 }, (_, step) => 10 * kind + ((i + step * step) % 10))
+    yield [0, 1, 2, 3, 4, 5].map((step) => 10 * kind + pick(6 * i + step))
   }
 }
 

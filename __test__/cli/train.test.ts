@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import test from 'ava'
+import ava from 'ava'
 import { Word2Vec, WordVectors } from 'inlay'
 import { appears, colouredText, folder, inlay, start } from './inlay.js'
+
+// One process at a time: dozens at once would only wait for each other.
+const test = ava.serial
 
 test('train writes vectors that know which words stand together', async (t) => {
   const inside = folder(t, { 'one.txt': colouredText(600), 'two.txt': colouredText(600) })

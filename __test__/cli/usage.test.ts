@@ -1,9 +1,12 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import test from 'ava'
+import ava from 'ava'
 import { word2vecOptions } from 'inlay'
 import { flagName } from '#inlay/cli/flags.js'
 import { folder, inlay } from './inlay.js'
+
+// One process at a time: dozens at once would only wait for each other.
+const test = ava.serial
 
 for (const line of ['--help', '-h', 'help', 'word2vec --help', 'vectors -h', 'vectors']) {
   test(`inlay ${line} lists the commands on stdout`, async (t) => {

@@ -67,13 +67,14 @@ function helpFor(argv: readonly string[]): string | undefined {
   const end = argv.indexOf('--')
   const before = end < 0 ? argv : argv.slice(0, end)
   const isAsked = before[0] === 'help' || before.includes('--help') || before.includes('-h')
-  const [first, second] = before.filter((word) => word !== 'help' && !word.startsWith('-'))
-  if (first === undefined) return isAsked ? overviewOf('', commands) : undefined
-  const group = groupOf(first)
-  if (second === undefined) {
-    return isAsked || argv.length === 1 ? overviewOf(first, group) : undefined
+  if (!isAsked) {
+    const isGroup = argv.length === 1 && !argv[0]!.startsWith('-')
+    return isGroup ? overviewOf(argv[0]!, groupOf(argv[0]!)) : undefined
   }
-  return isAsked ? helpOf(find([first, second])) : undefined
+  const [first, second] = before.filter((word) => word !== 'help' && !word.startsWith('-'))
+  if (first === undefined) return overviewOf('', commands)
+  if (second === undefined) return overviewOf(first, groupOf(first))
+  return helpOf(find([first, second]))
 }
 
 function find([first = '', second = '']: readonly string[]): Command {
