@@ -171,7 +171,7 @@ export class Corpus {
   }
 }
 
-/** What `Corpus.read` does, in the name of another verb. The words of `base` come first, whatever
+/** What `Corpus.read` does, in the name of another verb. The words of `base` are kept whatever
  * their count. */
 export async function readCorpus(
   source: CorpusSource,

@@ -253,7 +253,7 @@ export class WordVectors {
   }
 
   /**
-   * The cosine of the mean directions of two lists of words.
+   * The cosine of the means of two lists of words.
    *
    *     vectors.nSimilarity(['king', 'queen'], ['man', 'woman'])
    *
@@ -490,7 +490,7 @@ export class WordVectors {
    *     await vectors.save('vectors.safetensors', { precision: 'float16' })
    *     await vectors.save('vectors.bin') // for gensim and word2vec.c
    *
-   * @throws {InlayError} `DISK_FULL`, `IO`; `INVALID_INPUT` a word that the format cannot hold
+   * @throws {InlayError} `DISK_FULL`, `IO`; `UNSUPPORTED` a word that the format cannot hold
    */
   async save(path: Path, options: Options<typeof saveOptions> & RunOptions = {}): Promise<void> {
     const who = 'WordVectors.save'

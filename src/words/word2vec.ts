@@ -254,7 +254,7 @@ export class Word2Vec {
 
   /**
    * Goes on training on new text and gives a new model; this one stays as it is. Its words are all
-   * kept, with their vectors; new words that occur `minCount` times come after them.
+   * kept, with their vectors; new words that occur `minCount` times join them.
    *
    *     const newer = await model.update('news.txt', { epochs: 2 })
    *     newer.updated // { kept: 70_000, added: 1_200 }
@@ -395,6 +395,9 @@ function checkTogether(settings: TrainingSettings, given: Word2VecOptions, who: 
   }
   if (settings.architecture === 'skip-gram' && given.cbowMean !== undefined) {
     refuse('cbowMean', 'is for cbow only')
+  }
+  if (given.checkpointEvery !== undefined && settings.checkpoint === undefined) {
+    refuse('checkpointEvery', 'has no meaning without `checkpoint`')
   }
   if (settings.schedule === 'constant' && given.finalLearningRate !== undefined) {
     refuse('finalLearningRate', "has no meaning with the schedule 'constant'")

@@ -155,7 +155,7 @@ impl CorpusHandle {
     }
 }
 
-/// Reads files: paths, globs, directories. With a model, its words come first.
+/// Reads files: paths, globs, directories. Words of a model are kept whatever their count.
 #[napi(
     ts_args_type = "files: readonly string[], spec: CorpusSpec, base: ModelHandle | undefined, run: RunSpec, events: Events<CorpusHandle>"
 )]

@@ -181,7 +181,7 @@ impl ModelHandle {
     }
 }
 
-/// Trains on a corpus: from nothing, or from a model whose words come first in it.
+/// Trains on a corpus: from nothing, or from a model whose words it has.
 #[napi(ts_args_type = "corpus: CorpusHandle, spec: Word2VecSpec, start: StartSpec, \
 model: ModelHandle | undefined, initial: VectorsHandle | undefined, run: RunSpec, \
 events: Events<ModelHandle>")]
