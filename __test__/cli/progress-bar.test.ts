@@ -55,7 +55,7 @@ test('each phase leaves one line that says what it did', (t) => {
   const { bar, written, at } = screen()
   bar.hear({ phase: 'read', done: 1_000_000, total: 10_800_000, unit: 'bytes', rate: 0 })
   at(500)
-  bar.hear(training)
+  bar.hear({ ...training, done: 1000 })
   at(4500)
   bar.end()
   const lines = written
@@ -68,6 +68,15 @@ test('each phase leaves one line that says what it did', (t) => {
   ])
 })
 
+test('a phase that went on from a checkpoint counts what this run did', (t) => {
+  const { bar, written, at } = screen()
+  bar.hear({ ...training, done: 500_000 })
+  at(2000)
+  bar.hear({ ...training, done: 1_000_000 })
+  bar.end()
+  t.is(written.at(-1), 'train  500 k words in 2.00 s, 250 k words/s, loss 2.113\n')
+})
+
 test('a run that failed leaves no line', (t) => {
   const { bar, written } = screen()
   bar.hear(training)
@@ -77,6 +86,7 @@ test('a run that failed leaves no line', (t) => {
 
 test('without a terminal there is a plain line every five seconds and one for each phase', (t) => {
   const { bar, written, at } = screen({ isTTY: false })
+  bar.hear({ ...training, done: 0 })
   for (let time = 0; time <= 12_000; time += 100) {
     at(time)
     bar.hear(training)

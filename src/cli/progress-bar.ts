@@ -31,6 +31,8 @@ export class ProgressBar {
   readonly #stream: BarStream
   readonly #now: () => number
   readonly #style: Style | undefined
+  /** What was done when the phase was first heard of. */
+  #before = 0
   #last: Progress | undefined
   #phaseStarted: number
   #told: number
@@ -51,12 +53,14 @@ export class ProgressBar {
   readonly hear = (progress: Progress): void => {
     const time = this.#now()
     const isNew = progress.phase !== this.#last?.phase
-    if (isNew) this.#finishPhase(time)
+    if (isNew) {
+      this.#finishPhase(time)
+      this.#before = progress.done
+    }
     this.#last = progress
     if (this.#style) {
       if (!isNew && time - this.#told < redrawAfter) return
-      const width = (this.#stream.columns ?? 80) - 1
-      this.#stream.write(`\r\u001b[2K${barLine(progress, width, this.#style)}`)
+      this.#stream.write(`\r\u001b[2K${barLine(progress, this.#width(), this.#style)}`)
       this.#isDrawn = true
     } else {
       if (time - this.#told < lineAfter) return
@@ -76,10 +80,27 @@ export class ProgressBar {
     const last = this.#last
     if (last) {
       this.#clear()
-      const seconds = (time - this.#phaseStarted) / 1000
-      this.#stream.write(`${heading(last)}${summary(last, seconds)}\n`)
+      const line = `${heading(last)}${this.#summary(last, time)}`
+      this.#stream.write(`${this.#style ? line.slice(0, this.#width()) : line}\n`)
     }
     this.#phaseStarted = this.#told = time
+  }
+
+  /** A phase that has ended did all there was to do, whichever event was the last to come through. */
+  #summary({ done, total, unit, loss }: Progress, time: number): string {
+    const all = Math.max(done, total ?? 0)
+    const seconds = (time - this.#phaseStarted) / 1000
+    // More at the first word than a second's work: the run went on from a checkpoint.
+    const isResumed = this.#before * seconds > all - this.#before
+    const begun = isResumed && this.#before < all ? this.#before : 0
+    const speed = seconds > 0 ? `, ${quantity((all - begun) / seconds, unit)}/s` : ''
+    const lastLoss = loss === undefined ? '' : `, loss ${loss.toFixed(3)}`
+    return `${quantity(all - begun, unit)} in ${duration(seconds)}${speed}${lastLoss}`
+  }
+
+  /** Room for the ^C that a terminal writes, too. */
+  #width(): number {
+    return (this.#stream.columns ?? 80) - 3
   }
 
   #clear(): void {
@@ -116,7 +137,7 @@ function barLine(progress: Progress, width: number, style: Style): string {
   while (shown.length > 1 && length() > width) shown.splice(leastImportant(shown), 1)
   const line = (drawn: string) => `${head}${drawn}${shown.join('  ')}`
   const { total } = progress
-  const room = Math.min(40, width - length() - 2)
+  const room = Math.min(32, width - length() - 2)
   if (total === undefined || room < 8) return line('').slice(0, Math.max(width, 0))
   return line(`${bar(total > 0 ? progress.done / total : 1, room, style)}  `)
 }
@@ -152,12 +173,4 @@ function fields({ done, total, unit, rate, remaining, epoch, loss }: Progress): 
     loss === undefined ? '' : `loss ${loss.toFixed(3)}`,
     remaining === undefined ? '' : `${clock(remaining)} left`,
   ].filter((field) => field !== '')
-}
-
-/** A phase that has ended did all there was to do, whichever event was the last to come through. */
-function summary({ done, total, unit, loss }: Progress, seconds: number): string {
-  const all = Math.max(done, total ?? 0)
-  const speed = seconds > 0 ? `, ${quantity(all / seconds, unit)}/s` : ''
-  const lastLoss = loss === undefined ? '' : `, loss ${loss.toFixed(3)}`
-  return `${quantity(all, unit)} in ${duration(seconds)}${speed}${lastLoss}`
 }
