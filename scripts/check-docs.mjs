@@ -41,10 +41,11 @@ const cell = (text) => text.replaceAll('|', '\\|')
 function commentsOf(text, name) {
   const body = new RegExp(`const ${name} = \\{([\\s\\S]*?)(?:\\n\\}|\\}\\n)`).exec(text)?.[1] ?? ''
   const own = [...body.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(\w+):/g)]
-  const spread = [...body.matchAll(/\.\.\.(\w+)/g)].flatMap(([, other]) => [
-    ...commentsOf(text, other),
-  ])
-  return new Map([...spread, ...own.map(([, comment, option]) => [option, unwrapped(comment)])])
+  const found = new Map(own.map(([, comment, option]) => [option, unwrapped(comment)]))
+  for (const [, other] of body.matchAll(/\.\.\.(\w+)/g)) {
+    for (const [option, comment] of commentsOf(text, other)) found.set(option, comment)
+  }
+  return found
 }
 
 /** The table of a model's options: names and limits as the code checks them, meanings from its comments. */

@@ -3,8 +3,9 @@
 // Makes the files of a new word model: the face with its table of options, a test, a page, and the
 // line in src/index.ts. All of it compiles and passes the layout's rules; the test fails until it
 // says what the model learns. docs/adding-a-model.md leads on from there.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 process.chdir(join(import.meta.dirname, '..'))
 
@@ -107,12 +108,14 @@ if (there.length > 0) {
   process.exit(1)
 }
 for (const [path, text] of Object.entries(made)) {
+  mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, text)
   console.log(`made     ${path}`)
 }
 const line = `export { ${Model}, ${options}, type ${Model}Options } from './words/${name}.js'\n`
 writeFileSync(index, `${readFileSync(index, 'utf8').trimEnd()}\n${line}`)
 console.log(`changed  ${index}`)
+spawnSync(process.execPath, ['node_modules/oxfmt/bin/oxfmt', ...Object.keys(made), index])
 console.log(`
 Next: docs/adding-a-model.md, step 2. The test fails until it says what ${Model} learns:
   node scripts/check-docs.mjs --write && npm test -- layout ava`)
