@@ -7,13 +7,14 @@ export { Corpus, corpusOptions, type CorpusOptions, type Dropped } from './corpu
 export type { CorpusSource, Text, Texts } from './corpus/source.js'
 export type { Neighbour, Query, SearchOptions, WordOrVector } from './vectors/query.js'
 export { WordList } from './vectors/word-list.js'
-export {
-  WordVectors,
-  type AnalogyEvaluation,
-  type AnalogyScore,
-  type Precision,
-  type SimilarityEvaluation,
-} from './vectors/word-vectors.js'
+export type {
+  AnalogyEvaluation,
+  AnalogyScore,
+  Questions,
+  SimilarityEvaluation,
+} from './vectors/evaluation.js'
+export type { Precision } from './vectors/files.js'
+export { WordVectors } from './vectors/word-vectors.js'
 export {
   Word2Vec,
   word2vecOptions,

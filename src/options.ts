@@ -104,7 +104,7 @@ export function list(about: string): Option<readonly string[]> {
 }
 
 /** Anything else: an object of a class, a function. */
-export function value<Value>(
+export function custom<Value>(
   expected: string,
   accepts: (given: unknown) => boolean,
   about: string,
@@ -119,14 +119,14 @@ export const runOptions = {
   /** Seed of every random choice. What a seed promises is said by each verb. Default 1. */
   seed: integer(1, { from: 0 }, 'seed of every random choice'),
   /** Stops the run within 50 ms; the promise rejects with the signal's reason. */
-  signal: value<AbortSignal>(
+  signal: custom<AbortSignal>(
     'an AbortSignal',
     (given) => given instanceof AbortSignal,
     'stops the run',
   ),
   /** Hears how far the run has come: ten times a second at most, and at the end. If it throws,
    * the run stops and rejects with what was thrown. */
-  onProgress: value<(progress: Progress) => void>(
+  onProgress: custom<(progress: Progress) => void>(
     'a function',
     (given) => typeof given === 'function',
     'hears how far the run has come',
@@ -171,10 +171,10 @@ export function settleAlone<T extends Table>(table: T, given: unknown, who: stri
     if (!Object.hasOwn(table, name)) throw unknownOption(name, Object.keys(table), who)
   }
   const settled = Object.entries(table).map(([name, option]) => {
-    const given = options.get(name)
-    if (given === undefined) return [name, option.default]
-    if (!option.accepts(given)) throw wrongOption(name, option.expected, given, who)
-    return [name, given]
+    const chosen = options.get(name)
+    if (chosen === undefined) return [name, option.default]
+    if (!option.accepts(chosen)) throw wrongOption(name, option.expected, chosen, who)
+    return [name, chosen]
   })
   return Object.fromEntries(settled) as Settings<T>
 }

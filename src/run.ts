@@ -58,10 +58,11 @@ export function run<T>(
     }
     const onAbort = () => stop(signal?.reason)
     const progress = onProgress && new ProgressReport(onProgress)
-    const tell = (report: (progress: ProgressReport) => void) => {
+    const tell = (event: ProgressEvent | undefined) => {
       if (stopped || !progress) return
       try {
-        report(progress)
+        if (event) progress.hear(event)
+        else progress.end()
       } catch (error) {
         stop(error)
       }
@@ -69,11 +70,11 @@ export function run<T>(
     const feeder = feed?.(stop, (error) => called(error, caller))
 
     const handle = start({ threads, seed }, (kind, value) => {
-      if (kind === 'progress') return tell((progress) => progress.hear(value))
+      if (kind === 'progress') return tell(value)
       if (kind === 'more') return feeder?.more()
       signal?.removeEventListener('abort', onAbort)
       feeder?.close()
-      if (kind === 'done') tell((progress) => progress.end())
+      if (kind === 'done') tell(undefined)
       if (stopped) return reject(stopped.reason)
       if (kind === 'done') return resolve(value)
       reject(errorOf(value, who, caller))

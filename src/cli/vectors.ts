@@ -3,11 +3,10 @@ import { type Options, flag, integer, list, runOptions } from '../options.js'
 import {
   type AnalogyEvaluation,
   type SimilarityEvaluation,
-  WordVectors,
   analogyOptions,
-  openOptions,
-  saveOptions,
-} from '../vectors/word-vectors.js'
+} from '../vectors/evaluation.js'
+import { openOptions, saveOptions } from '../vectors/files.js'
+import { WordVectors } from '../vectors/word-vectors.js'
 import type { Neighbour } from '../vectors/query.js'
 import { type Command, group } from './command.js'
 import { checkApart, checkEnding, checkWritable } from './files.js'

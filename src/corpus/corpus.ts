@@ -113,8 +113,8 @@ export class Corpus {
     options: CorpusOptions & RunOptions = {},
   ): Promise<Corpus> {
     const who = 'Corpus.read'
-    const { settings, run } = settle(corpusOptions, options, who)
-    return readCorpus(source, settings, run, who)
+    const { settings, run: runSettings } = settle(corpusOptions, options, who)
+    return readCorpus(source, settings, runSettings, who)
   }
 
   /**

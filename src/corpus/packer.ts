@@ -33,6 +33,8 @@ export class Packer {
     readonly stream: TextStream,
     readonly invalidUtf8: 'error' | 'replace' | 'skip',
     readonly who: string,
+    /** Gives an error the stack of the verb that was called. */
+    readonly joined: (error: InlayError) => InlayError,
   ) {}
 
   get isEmpty(): boolean {
@@ -152,7 +154,7 @@ export class Packer {
 
   #wrong(problem: string): InlayError {
     const message = `${this.who}: item ${this.index} of the source: ${problem}`
-    return new InlayError('INVALID_INPUT', message, { index: this.index, problem })
+    return this.joined(new InlayError('INVALID_INPUT', message, { index: this.index, problem }))
   }
 }
 

@@ -3,9 +3,8 @@
 // that the event loop waits.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { InlayError } from '../errors.js'
 import { wrongOption } from '../options.js'
-import type { MakeFeeder } from '../run.js'
+import type { Feeder, MakeFeeder } from '../run.js'
 import type { TextStream } from '../native.js'
 import { Packer } from './packer.js'
 
@@ -76,8 +75,8 @@ function iteratorOf(texts: unknown, wrong: () => Error): Iterator<Text> | AsyncI
 }
 
 /**
- * Feeds a native reader from an iterator: one batch for each wish. What the iterator throws, and
- * an item that is no text, stop the run; whatever stops it, `return()` of the iterator is called.
+ * Makes the feeder of a native reader: one batch for each wish. What the iterator throws, and an
+ * item that is no text, stop the run; whatever stops it, `return()` of the iterator is called.
  */
 export function feed(
   open: () => Iterator<Text> | AsyncIterator<Text>,
@@ -86,75 +85,81 @@ export function feed(
   who: string,
 ): MakeFeeder {
   return (stop, joined) => {
-    let wishes = 0
-    let wake = () => {}
-    let closed = false
-    let iterator: Iterator<Text> | AsyncIterator<Text> | undefined
-
-    const wished = async () => {
-      if (wishes === 0) await new Promise<void>((resolve) => (wake = resolve))
-      // Wishes are delivered until none is left: whoever fulfils them there and then, and gets the
-      // next one for it, keeps timers and sockets waiting.
-      await nextTurn()
-      wishes--
-    }
-    const pack = (packer: Packer, text: Text, from: number) => {
-      try {
-        return packer.pack(text, from)
-      } catch (error) {
-        throw error instanceof InlayError ? joined(error) : error
-      }
-    }
-    const pump = async () => {
-      const packer = new Packer(stream, invalidUtf8, who)
-      let rest: { text: Text; from: number } | undefined
-      let exhausted = false
-      while (!closed) {
-        await wished()
-        iterator ??= open()
-        const deadline = performance.now() + SLICE
-        while (!closed && (rest || !exhausted)) {
-          if (!rest) {
-            const pending = iterator.next()
-            const { done, value } = isPromise(pending) ? await pending : pending
-            if (done) {
-              exhausted = true
-              break
-            }
-            packer.index++
-            rest = { text: value, from: 0 }
-          }
-          const from = pack(packer, rest.text, rest.from)
-          rest = from === undefined ? undefined : { text: rest.text, from }
-          if (rest || performance.now() > deadline) break
-        }
-        if (closed) return
-        if (exhausted && !rest && packer.isEmpty) {
-          iterator = undefined
-          return stream.end()
-        }
-        if (packer.isEmpty) wishes++
-        else packer.push()
-      }
-    }
-    const fail = (reason: unknown) => {
+    const feeder = new TextFeeder(open, stream, new Packer(stream, invalidUtf8, who, joined))
+    feeder.pump().catch((reason: unknown) => {
       stop(reason)
       stream.end()
-    }
-    pump().catch(fail)
+    })
+    return feeder
+  }
+}
 
-    return {
-      more: () => {
-        wishes++
-        wake()
-      },
-      close: () => {
-        closed = true
-        const unfinished = iterator
-        iterator = undefined
-        void giveBack(unfinished)
-      },
+class TextFeeder implements Feeder {
+  #wishes = 0
+  #closed = false
+  #wake = () => {}
+  #iterator: Iterator<Text> | AsyncIterator<Text> | undefined
+  /** The text at hand, and how far it is packed. */
+  #rest: { readonly text: Text; readonly from: number } | undefined
+
+  constructor(
+    readonly open: () => Iterator<Text> | AsyncIterator<Text>,
+    readonly stream: TextStream,
+    readonly packer: Packer,
+  ) {}
+
+  more(): void {
+    this.#wishes++
+    this.#wake()
+  }
+
+  close(): void {
+    this.#closed = true
+    void giveBack(this.#iterator)
+  }
+
+  /** Fulfils wishes until there is no more to give. */
+  async pump(): Promise<void> {
+    for (let hasMore = true; hasMore;) {
+      await this.#wish()
+      if (this.#closed) return
+      this.#iterator ??= this.open()
+      hasMore = await this.#fill(this.#iterator)
+      if (this.#closed) return
+      if (this.packer.isEmpty) this.#wishes++
+      else this.packer.push()
     }
+    this.stream.end()
+  }
+
+  async #wish(): Promise<void> {
+    if (this.#wishes === 0) await new Promise<void>((resolve) => (this.#wake = resolve))
+    // Wishes are delivered until none is left: whoever fulfils them there and then, and gets the
+    // next one for it, keeps timers and sockets waiting.
+    await nextTurn()
+    this.#wishes--
+  }
+
+  /** Fills a batch; false when the iterator has ended. */
+  async #fill(iterator: Iterator<Text> | AsyncIterator<Text>): Promise<boolean> {
+    const deadline = performance.now() + SLICE
+    do {
+      if (!this.#rest) {
+        const step = iterator.next()
+        // No `await` for what is here already: it would cost more than to pack a short text.
+        const { done, value } = isPromise(step) ? await step : step
+        if (done) {
+          this.#iterator = undefined
+          return false
+        }
+        this.packer.index++
+        this.#rest = { text: value, from: 0 }
+      }
+      const { text, from } = this.#rest
+      const stopped = this.packer.pack(text, from)
+      this.#rest = stopped === undefined ? undefined : { text, from: stopped }
+    } while (!this.#rest && !this.#closed && performance.now() < deadline)
+    return true
   }
 }
 

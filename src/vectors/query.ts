@@ -9,7 +9,7 @@ import {
   list,
   runOptions,
   settleAlone,
-  value,
+  custom,
   wrongOption,
 } from '../options.js'
 import { decode } from './word-list.js'
@@ -27,8 +27,8 @@ const isItems = (given: unknown) =>
   typeof given === 'string' || given instanceof Float32Array || Array.isArray(given)
 const someItems = 'a word, a vector, or an array of words and vectors'
 const queryOptions = {
-  positive: value<Query['positive']>(someItems, isItems, ''),
-  negative: value<Query['negative']>(someItems, isItems, ''),
+  positive: custom<Query['positive']>(someItems, isItems, ''),
+  negative: custom<Query['negative']>(someItems, isItems, ''),
 }
 
 /** How a search answers. */
@@ -79,9 +79,9 @@ export function packed(
   const shape: number[] = []
   for (const [i, query] of queries.entries()) {
     const { positive, negative } = parts(query, from + i, who)
-    for (const items of [positive, negative]) {
+    for (const terms of [positive, negative]) {
       const [wordCount, vectorCount] = [words.length, vectors.length]
-      for (const item of items) {
+      for (const item of terms) {
         if (typeof item === 'string') words.push(item)
         else vectors.push(vectorOf(item, dimensions, who))
       }

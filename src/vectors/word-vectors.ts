@@ -19,18 +19,23 @@ import {
 import {
   type Options,
   type RunOptions,
-  flag,
   integer,
-  maybeOneOf,
   oneOf,
-  runOptions,
   settle,
   settleAlone,
-  text,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run, serve } from '../run.js'
+import {
+  type AnalogyEvaluation,
+  type Questions,
+  type SimilarityEvaluation,
+  analogyOptions,
+  settleQuestions,
+  similarityOptions,
+} from './evaluation.js'
+import { type Precision, openOptions, precisions, saveOptions } from './files.js'
 import {
   type Neighbour,
   type Query,
@@ -44,99 +49,6 @@ import {
   vectorOf,
 } from './query.js'
 import { WordList } from './word-list.js'
-
-/** How values may be kept. */
-export const precisions = ['float32', 'float16', 'int8'] as const
-
-/** The formats of files of vectors. */
-export const vectorFormats = [
-  'safetensors',
-  'word2vec-text',
-  'word2vec-binary',
-  'npy',
-  'projector',
-] as const
-
-/** How a file of vectors is opened. */
-export const openOptions = {
-  /** The file's format; told by its content unless given. */
-  format: maybeOneOf(vectorFormats, 'the format (default: told by content)'),
-  /** Reads the first, most frequent words only. Default: all. */
-  limit: integer(undefined, { from: 1 }, 'reads the first words only'),
-  /** How values are kept in memory: float16 halves it, int8 (a scale for each row) quarters it.
-   * Default: as in the file. */
-  precision: maybeOneOf(precisions, 'how values are kept (default: as in the file)'),
-  /** The file of words, one a line, that belongs to a .npy or .tsv file. */
-  vocabulary: text('the file of words of a .npy or .tsv file'),
-  /** Words that are no UTF-8: their bytes kept as they are, an error, or U+FFFD in their place. */
-  invalidUtf8: oneOf(['keep', 'error', 'replace'], 'what to do with words that are no UTF-8'),
-}
-
-/** How vectors are saved. */
-export const saveOptions = {
-  /** The file's format. Default: by the name's end: .safetensors, .txt and .vec (word2vec-text),
-   * .bin (word2vec-binary), .npy, .tsv (projector). */
-  format: maybeOneOf(vectorFormats, "the format (default: by the name's end)"),
-  /** How values are written; safetensors only. Default: as they are kept. */
-  precision: maybeOneOf(precisions, 'how values are written (safetensors only)'),
-}
-
-/** How analogies are scored. */
-export const analogyOptions = {
-  /** Questions with other than the first, most frequent words are skipped, and answers are looked
-   * for among these words only; 30,000 is what word2vec.c's script takes. */
-  restrict: integer(30_000, { from: 1 }, 'uses the most frequent words only'),
-  /** Whether upper and lower case are one. */
-  lowercase: flag(true, 'takes upper and lower case for one'),
-}
-
-/** How similarities are scored. */
-export const similarityOptions = {
-  /** Pairs with other than the first, most frequent words are skipped. Default: none. */
-  restrict: integer(undefined, { from: 1 }, 'uses the most frequent words only'),
-  lowercase: analogyOptions.lowercase,
-}
-
-/** Questions or pairs: a file, or their text. */
-export type Questions = Path | { readonly text: string }
-
-/** How many right, of those that could be asked. */
-export interface AnalogyScore {
-  /** Of one section of the questions. */
-  readonly name: string
-  readonly correct: number
-  readonly total: number
-}
-
-/** What `evaluateAnalogies` found. */
-export interface AnalogyEvaluation {
-  /** `correct / total`; NaN when no question could be asked. */
-  readonly accuracy: number
-  readonly correct: number
-  /** Questions whose four words are all known. */
-  readonly total: number
-  /** Questions with an unknown word. */
-  readonly skipped: number
-  /** Sections whose name does not begin with "gram". */
-  readonly semantic: { readonly correct: number; readonly total: number }
-  /** Sections whose name begins with "gram". */
-  readonly syntactic: { readonly correct: number; readonly total: number }
-  readonly sections: readonly AnalogyScore[]
-}
-
-/** What `evaluateSimilarity` found. */
-export interface SimilarityEvaluation {
-  /** Rank correlation of our cosines with the scores of people; ties share their mean rank. */
-  readonly spearman: number
-  readonly pearson: number
-  /** Pairs whose words are both known. */
-  readonly pairs: number
-  /** Pairs with an unknown word. */
-  readonly skipped: number
-}
-
-/** How values are kept in memory. */
-export type Precision = (typeof precisions)[number]
 
 /**
  * Words with a vector each, in native memory or in a mapped file.
@@ -560,18 +472,6 @@ export class WordVectors {
       ),
     )
   }
-}
-
-function settleQuestions(
-  questions: unknown,
-  who: string,
-): {
-  path: string | undefined
-  text: string | undefined
-} {
-  const { text } = (questions ?? {}) as { text?: unknown }
-  if (typeof text === 'string') return { path: undefined, text }
-  return { path: settlePath(questions, who), text: undefined }
 }
 
 function listOfWords(words: unknown, who: string): string[] {

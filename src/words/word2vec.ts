@@ -19,6 +19,7 @@ import {
   type RunOptions,
   type RunSettings,
   type Settings,
+  custom,
   flag,
   integer,
   oneOf,
@@ -27,7 +28,6 @@ import {
   settle,
   settleAlone,
   text,
-  value,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
@@ -90,13 +90,13 @@ const trainingOptions = {
     'leaves out occurrences of words more frequent than this share',
   ),
   /** Input vectors to start from; words that are not in it start at random. */
-  initialVectors: value<WordVectors>(
+  initialVectors: custom<WordVectors>(
     'WordVectors',
     (given) => given instanceof WordVectors,
     'vectors to start from',
   ),
   /** Words whose input vectors do not move; `true`: all that `initialVectors` has. */
-  frozen: value<true | readonly string[]>(
+  frozen: custom<true | readonly string[]>(
     'true or an array of words',
     (given) =>
       given === true || (Array.isArray(given) && given.every((word) => typeof word === 'string')),

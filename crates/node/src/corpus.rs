@@ -169,7 +169,7 @@ pub fn read_corpus_files(
 ) -> napi::Result<RunHandle> {
     let options = spec.options(base)?;
     launch(env, run, events, move |run| {
-        Corpus::read(Source::Files(files), &options, run).map(|corpus| CorpusHandle::new(corpus))
+        Corpus::read(Source::Files(files), &options, run).map(CorpusHandle::new)
     })
 }
 
@@ -188,7 +188,7 @@ pub fn read_corpus_stream(
     let (options, pieces) = (spec.options(base)?, stream.pieces()?);
     launch_fed(env, run, events, move |run, ask| {
         let read = |batches| Corpus::read(Source::Stream(batches), &options, run);
-        pieces.feed(run, ask, read).map(|corpus| CorpusHandle::new(corpus))
+        pieces.feed(run, ask, read).map(CorpusHandle::new)
     })
 }
 
@@ -201,7 +201,7 @@ pub fn open_corpus(
     events: Events<'_, CorpusHandle>,
 ) -> napi::Result<RunHandle> {
     let path = PathBuf::from(path);
-    launch(env, run, events, move |_| Corpus::open(&path).map(|corpus| CorpusHandle::new(corpus)))
+    launch(env, run, events, move |_| Corpus::open(&path).map(CorpusHandle::new))
 }
 
 /// Writes a corpus to a file.

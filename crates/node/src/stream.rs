@@ -135,10 +135,10 @@ fn forward(
         match pieces.recv_timeout(LOOK) {
             Ok(piece) => {
                 ask();
-                if let Some(whole) = batch.take_if(|batch| !goes_on(batch, &piece)) {
-                    if batches.send(whole).is_err() {
-                        return; // the reader has failed
-                    }
+                if let Some(whole) = batch.take_if(|batch| !goes_on(batch, &piece))
+                    && batches.send(whole).is_err()
+                {
+                    return; // the reader has failed
                 }
                 let batch = batch.get_or_insert_with(|| empty(&piece));
                 append(batch, piece);
