@@ -24,7 +24,16 @@ bar.end()
 console.log(`\n${vectors.size} words of ${vectors.dimensions} dimensions\n`)
 
 console.log('Nearest words')
-for (const word of ['war', 'economy', 'constitution', 'gold', 'children', 'navy', 'soviet']) {
+for (const word of [
+  'war',
+  'economy',
+  'constitution',
+  'gold',
+  'oil',
+  'children',
+  'navy',
+  'soviet',
+]) {
   const neighbours = await vectors.mostSimilar(word, { topK: 6 })
   console.log(`  ${word.padEnd(13)} ${neighbours.map((neighbour) => neighbour.word).join(', ')}`)
 }
@@ -33,8 +42,8 @@ console.log('\nAnalogies')
 for (const [a, b, c] of [
   ['france', 'french', 'spain'],
   ['japan', 'japanese', 'china'],
-  ['man', 'men', 'woman'],
-  ['teacher', 'teachers', 'farmer'],
+  ['nation', 'nations', 'country'],
+  ['law', 'laws', 'treaty'],
   ['army', 'military', 'navy'],
   ['great', 'greater', 'high'],
 ] as const) {

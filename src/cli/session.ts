@@ -34,7 +34,9 @@ export class Session {
     }
     // The reader has seen enough, as `head` has: that is no error.
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      process.exit(error.code === 'EPIPE' ? 0 : 1)
+      if (error.code === 'EPIPE') process.exit(0)
+      this.note(`inlay: the output cannot be written: ${error.message}`)
+      process.exit(1)
     })
     // No one to tell: the work goes on.
     process.stderr.on('error', () => {})
