@@ -1,0 +1,105 @@
+// docs/benchmarks.md, made of the results that were kept: parts measured one after the other, on one
+// machine, become one page.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, totalmem, type as system, release } from 'node:os'
+import { join } from 'node:path'
+import { simd } from '#inlay/native.js'
+import type { Family, Scores } from './family.js'
+import { answerOf } from './processes.js'
+import { type Kept, markdown } from './report.js'
+import type { Outcome } from './rounds.js'
+import { rust } from './rust.js'
+import { root, shelf } from './texts.js'
+import { compiler, missingPeer, python } from './trainers.js'
+
+const results = join(shelf, 'results')
+
+/** Keeps a result for the page; an older one of the same contest is replaced. */
+export function keep(result: Outcome | Scores): void {
+  mkdirSync(results, { recursive: true })
+  const kept: Kept = {
+    result,
+    date: new Date().toISOString().slice(0, 10),
+    commit: commit(),
+    machine: machine(),
+  }
+  writeFileSync(join(results, `${result.id}.json`), JSON.stringify(kept, null, 1))
+}
+
+/** Writes the page; gives a line that says what is on it and what is not. */
+export async function writePage(families: readonly Family[]): Promise<string> {
+  const parts: string[] = []
+  const absent: string[] = []
+  for (const family of families) {
+    const ids = family.contests().map((id) => (family.name === 'quality' ? `quality-${id}` : id))
+    if (family.name === 'quality') ids.push('quality-check')
+    const found = ids.flatMap((id) => {
+      const kept = read(id)
+      if (!kept) absent.push(id)
+      return kept ? [kept] : []
+    })
+    if (found.length === 0) continue
+    parts.push(`## ${family.summary[0]!.toUpperCase()}${family.summary.slice(1)}`, '')
+    parts.push(family.about.replaceAll('\n', ' '), '', ...found.map(markdown))
+  }
+  if (parts.length === 0) return 'nothing was measured: no page'
+  const page = ['# Benchmarks', '', await opening(), '', ...parts].join('\n')
+  writeFileSync(join(root, 'docs', 'benchmarks.md'), `${page.trimEnd()}\n`)
+  const missing = absent.length === 0 ? '' : `; not measured yet: ${absent.join(', ')}`
+  return `docs/benchmarks.md: ${parts.length} parts${missing}`
+}
+
+/** A result that was had on this machine. */
+function read(id: string): Kept | undefined {
+  const path = join(results, `${id}.json`)
+  if (!existsSync(path)) return undefined
+  const kept = JSON.parse(readFileSync(path, 'utf8')) as Kept
+  return kept.machine === machine() ? kept : undefined
+}
+
+async function opening(): Promise<string> {
+  const found = await rust()
+  const gensim = missingPeer(python)
+    ? undefined
+    : await answerOf(
+        python,
+        '-c',
+        'import sys, gensim, numpy; print("gensim", gensim.__version__, "with NumPy", numpy.__version__, "on Python", sys.version.split()[0])',
+      )
+  const c = compiler()
+  const flags = '`-O3` or `-Ofast`, `-march=native -funroll-loops`'
+  const tools = [
+    `Node ${process.versions.node}`,
+    found?.version ?? 'no Rust',
+    `instruction set of inlay: ${simd()}`,
+    c ? `word2vec.c of the PyPI package word2vec 0.11.1, ${c}, ${flags}` : 'word2vec.c: missing',
+    gensim ?? 'gensim: missing',
+  ]
+  return `Made by \`npm run benchmark -- --write\`; no figure is typed by hand.
+
+- Machine: ${machine()}
+${tools.map((tool) => `- ${tool}`).join('\n')}
+
+Contenders take turns, all in each round; medians with the lowest and the highest, ratios within a round. "× the first's time" says
+how many times as long a row takes as the first row of its table. Peers are installed by \`benchmark/peers.sh\`; one that
+is not here is named as missing. No test asserts a time.`
+}
+
+function machine(): string {
+  const memory = (totalmem() / 2 ** 30).toFixed(0)
+  const model = cpus()[0]?.model.trim() ?? process.arch
+  return `${model}, ${availableParallelism()} cores, ${memory} GiB, ${system()} ${release().split('-')[0]}`
+}
+
+/** Which state of the project it is: the commit, and whether files differ from it. */
+function commit(): string {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
+  try {
+    const changed = git('status', '--porcelain', '--untracked-files=no', 'src', 'crates') !== ''
+    return git('rev-parse', '--short', 'HEAD') + (changed ? ' with changes' : '')
+  } catch {
+    return 'no commit'
+  }
+}

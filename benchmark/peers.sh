@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Installs the peers of the benchmarks, from PyPI, into the folder that INLAY_PEERS names (default: .peers):
+#   .venv           gensim
+#   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
+#   word2vec-Ofast  the same with -Ofast, which lets the compiler reorder sums
+# Needs python3 with venv, a C compiler and a POSIX system. What is there already is kept.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+home=${INLAY_PEERS:-.peers}
+mkdir -p "$home"
+home=$(cd "$home" && pwd)
+[ -x "$home/.venv/bin/python" ] || python3 -m venv "$home/.venv"
+"$home/.venv/bin/python" -c 'import gensim; assert gensim.__version__ == "4.4.0"' 2>/dev/null ||
+  "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check gensim==4.4.0
+
+if [ ! -x "$home/word2vec-O3" ] || [ ! -x "$home/word2vec-Ofast" ]; then
+  source=$(mktemp -d)
+  trap 'rm -rf "$source"' EXIT
+  "$home/.venv/bin/python" -m pip download -q --disable-pip-version-check --no-deps \
+    --no-binary :all: -d "$source" word2vec==0.11.1
+  tar -xzf "$source"/word2vec-0.11.1.tar.gz -C "$source"
+  file=$source/word2vec-0.11.1/word2vec/includes/word2vec.c
+  for level in O3 Ofast; do
+    "${CC:-gcc}" -$level -march=native -funroll-loops -w -o "$home/word2vec-$level" "$file" -lm -lpthread
+  done
+  "${CC:-gcc}" --version | head -1 >"$home/compiler"
+fi
+echo "peers are in ${INLAY_PEERS:-.peers}: $(ls "$home" | tr '\n' ' ')"

@@ -1,0 +1,89 @@
+// Results as people read them: tables for a terminal and for docs/benchmarks.md.
+import { quantity } from '#inlay/cli/quantities.js'
+import type { Scores } from './family.js'
+import { type Outcome, type Standing, spread } from './rounds.js'
+
+interface Table {
+  readonly title: string
+  readonly about: string
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** A result with when it was had, of which state of the project. */
+export interface Kept {
+  readonly result: Outcome | Scores
+  readonly date: string
+  readonly commit: string
+  readonly machine: string
+}
+
+/** For the terminal. */
+export function plainText(result: Outcome | Scores): string {
+  const { title, about, head, rows } = tableOf(result)
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i]!.length)))
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd()
+  const rule = widths.map((width) => '─'.repeat(width)).join('  ')
+  return [title, about, '', line(head), rule, ...rows.map(line), ''].join('\n')
+}
+
+/** For the page. */
+export function markdown({ result, date, commit }: Kept): string {
+  const { title, about, head, rows } = tableOf(result)
+  const line = (row: readonly string[]) => `| ${row.join(' | ')} |`
+  return [
+    `### ${title}`,
+    '',
+    `${about.replaceAll('\n', ' ')} Measured on ${date}, at ${commit}.`,
+    '',
+    line(head),
+    `| --- |${' ---: |'.repeat(head.length - 1)}`,
+    ...rows.map(line),
+    '',
+  ].join('\n')
+}
+
+function tableOf(result: Outcome | Scores): Table {
+  return 'standings' in result ? outcomeTable(result) : result
+}
+
+function outcomeTable(outcome: Outcome): Table {
+  const { clock, shows, unit, rounds, others, standings } = outcome
+  const told = others === undefined ? '' : `; others kept ${others.toFixed(2)} cores busy`
+  const figure =
+    shows === 'milliseconds' ? 'ms' : `${unit} / ${clock === 'cpu' ? 'CPU second' : 'second'}`
+  return {
+    title: outcome.title,
+    about: `${outcome.about} Median of ${rounds} round(s), lowest to highest${told}.`,
+    head: ['', figure, 'spread', "× the first's time", 'spread', 'wall s'],
+    rows: standings.map((standing, i) => outcomeRow(standing, i, outcome)),
+  }
+}
+
+function outcomeRow(standing: Standing, place: number, { shows, unit }: Outcome): string[] {
+  const { name, missing, rates, ratios, walls } = standing
+  if (missing !== undefined) return [name, 'missing', missing, '', '', '']
+  const show = (value: number) =>
+    shows === 'milliseconds' ? value.toPrecision(3) : quantity(value, '').trim()
+  const scale = (rate: number) => (shows === 'milliseconds' ? 1000 / rate : rate)
+  const prefix = unit === 'bytes' && shows !== 'milliseconds' ? 'B' : ''
+  const figure = spread(rates.map(scale))
+  const ratio = spread(ratios)
+  return [
+    name,
+    show(figure.median) + prefix,
+    `${show(figure.low)} to ${show(figure.high)}`,
+    place === 0 ? '1' : times(ratio.median),
+    place === 0 ? '' : `${times(ratio.low)} to ${times(ratio.high)}`,
+    spread(walls).median.toPrecision(3),
+  ]
+}
+
+/** Two figures below ten, whole tenths above. */
+function times(ratio: number): string {
+  return ratio.toFixed(ratio < 9.95 ? 2 : 1)
+}
