@@ -49,7 +49,10 @@ fn main() -> Result<()> {
     let names = Names::new((0..rows).map(|row| format!("word{row}")))?;
     let exact =
         WordVectors::new(Arc::new(names), Rows::from_pages(pages, rows, dimensions, dimensions));
-    let plain = exact.matrix();
+    // Memory of the same kind, large pages and all.
+    let mut plain = Pages::zeroed(rows * dimensions)?;
+    plain.as_mut_slice().copy_from_slice(&exact.matrix());
+    let plain = plain.as_slice();
     // The caller works too.
     let pool = Pool::new((threads - 1).max(1))?;
     let workers: &dyn Workers = if threads == 1 { &run } else { &pool.at(Priority::Query) };
