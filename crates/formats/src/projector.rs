@@ -100,10 +100,11 @@ pub fn write(path: &Path, names: &Names, rows: &dyn GiveRows, run: &Run) -> Resu
     let words = vocabulary::write(&metadata_path(path), names)?;
     let mut file = AtomicFile::create(path)?;
     crate::word2vec::write_rows(&mut file, names, rows, run, &|_, values, line| {
-        use std::io::Write;
-        for (i, value) in values.iter().enumerate() {
-            let separator = if i == 0 { "" } else { "\t" };
-            write!(line, "{separator}{value:?}").expect("memory takes all that is written");
+        for (i, &value) in values.iter().enumerate() {
+            if i > 0 {
+                line.push(b'\t');
+            }
+            crate::word2vec::number(value, line);
         }
         line.push(b'\n');
     })?;

@@ -7,11 +7,9 @@ mod write;
 
 use inlay_base::{Error, Map, Result};
 
-use crate::number;
-
 pub use binary::read as read_binary;
 pub use text::read as read_text;
-pub(crate) use write::{refuse, write_rows};
+pub(crate) use write::{number, refuse, write_rows};
 pub use write::{write_binary, write_text};
 
 /// How far the first lines are looked into.
@@ -73,7 +71,7 @@ fn header(bytes: &[u8]) -> Option<Header> {
 
 /// How many of the last fields of a line are numbers.
 fn trailing_numbers(line: &[u8]) -> usize {
-    fields(line).rev().take_while(|field| number::parse(field).is_some()).count()
+    fields(line).rev().take_while(|field| crate::number::parse(field).is_some()).count()
 }
 
 pub(crate) fn dialect(map: &Map) -> Result<Dialect> {
@@ -85,7 +83,7 @@ pub(crate) fn dialect(map: &Map) -> Result<Dialect> {
             return Ok(Dialect::Projector);
         }
         // A word and a number at least; a row with one bad number is still a row.
-        let numbers = fields(first).filter(|field| number::parse(field).is_some()).count();
+        let numbers = fields(first).filter(|field| crate::number::parse(field).is_some()).count();
         let printable = !first.iter().any(|byte| matches!(byte, 0..8 | 14..27));
         if count >= 2 && printable && 2 * numbers + 2 >= count && numbers > 0 {
             return Ok(Dialect::Text);

@@ -217,9 +217,7 @@ fn values<'a>(
         let mut at = word;
         let mut count = 0;
         while at < line.len() && count < dimensions {
-            let rest = &line[at + 1..];
-            let length = rest.iter().position(separator).unwrap_or(rest.len());
-            let Some(value) = number::parse(&rest[..length]) else { break };
+            let Some((value, length)) = number::field(&line[at + 1..]) else { break };
             into.push(value);
             count += 1;
             at += 1 + length;

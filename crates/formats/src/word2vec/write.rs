@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -55,8 +54,16 @@ pub(crate) fn refuse(names: &Names, path: &Path, byte: u8, what: &str, format: &
 /// A space and the shortest digits that give the same float back.
 fn digits(value: f32, line: &mut Vec<u8>) {
     line.push(b' ');
-    // `Debug` writes very small and very large numbers with an exponent, `Display` never does.
-    write!(line, "{value:?}").expect("memory takes all that is written");
+    number(value, line);
+}
+
+/// JSON's spelling of a float is everybody's, and its printer is three times as fast as `format!`.
+pub(crate) fn number(value: f32, line: &mut Vec<u8>) {
+    if value.is_finite() {
+        serde_json::to_writer(line, &value).expect("memory takes all that is written");
+    } else {
+        line.extend_from_slice(if value.is_nan() { b"nan" } else { b"inf" });
+    }
 }
 
 type Row<'a> = &'a (dyn Fn(&[u8], &[f32], &mut Vec<u8>) + Sync);
