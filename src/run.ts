@@ -69,16 +69,22 @@ export function run<T>(
     }
     const feeder = feed?.(stop, (error) => called(error, caller))
 
-    const handle = start({ threads, seed }, (kind, value) => {
-      if (kind === 'progress') return tell(value)
-      if (kind === 'more') return feeder?.more()
-      signal?.removeEventListener('abort', onAbort)
-      feeder?.close()
-      if (kind === 'done') tell(undefined)
-      if (stopped) return reject(stopped.reason)
-      if (kind === 'done') return resolve(value)
-      reject(errorOf(value, who, caller))
-    })
+    const handle = started(who, caller, () =>
+      start({ threads, seed }, (kind, value) => {
+        if (kind === 'progress') return tell(value)
+        if (kind === 'more') return feeder?.more()
+        signal?.removeEventListener('abort', onAbort)
+        feeder?.close()
+        if (kind === 'done') tell(undefined)
+        if (stopped) {
+          // A model that came too late is not left to the garbage collector.
+          if (kind === 'done') (value as { close?: () => void } | undefined)?.close?.()
+          return reject(stopped.reason)
+        }
+        if (kind === 'done') return resolve(value)
+        reject(errorOf(value, who, caller))
+      }),
+    )
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
@@ -97,13 +103,25 @@ export function serve<T>(
       handle.abort()
       reject(signal?.reason)
     }
-    const handle = start((kind, value) => {
-      signal?.removeEventListener('abort', onAbort)
-      if (kind === 'done') return resolve(value)
-      if (kind === 'failed') reject(errorOf(value, who, caller))
-    })
+    const handle = started(who, caller, () =>
+      start((kind, value) => {
+        signal?.removeEventListener('abort', onAbort)
+        if (kind === 'done') return resolve(value)
+        if (kind === 'failed') reject(errorOf(value, who, caller))
+      }),
+    )
     signal?.addEventListener('abort', onAbort, { once: true })
   })
+}
+
+/** What `start` gives; what it throws, as when the system has no thread left, becomes ours. */
+function started(who: string, caller: { stack?: string }, start: () => RunHandle): RunHandle {
+  try {
+    return start()
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    throw called(new InlayError('INTERNAL', `${who}: ${problem}`), caller)
+  }
 }
 
 /** What went wrong below, with the stack of the verb that was called. */

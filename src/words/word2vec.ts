@@ -103,7 +103,8 @@ const trainingOptions = {
     'words whose vectors do not move',
   ),
   /** A file that holds the state of the training: written every `checkpointEvery` seconds, when the
-   * run is aborted, and at the end. If it is there at the start, training goes on from it. */
+   * run is aborted (the rejection waits for it), and at the end. If it is there at the start, training
+   * goes on from it; with one thread to the same bytes as if it had never stopped. */
   checkpoint: text('the file that a training goes on from, and writes its state to'),
   /** Seconds from one checkpoint to the next. */
   checkpointEvery: real(30, { above: 0, to: 1e6 }, 'seconds from one checkpoint to the next'),
