@@ -45,7 +45,7 @@ await main().catch((error) => {
 async function main() {
   const { values, positionals } = readArguments()
   if (values.help) return console.log(help())
-  checkNames('FAMILY', positionals, (given) => families.some(({ name }) => name === given))
+  checkNames('families', positionals, (given) => families.some(({ name }) => name === given))
   const asked = families.filter(({ name }) => positionals.includes(name))
   const chosenFamilies = asked.length === 0 && !values.write ? families : asked
   checkOptions(Object.keys(values), chosenFamilies)
@@ -60,7 +60,7 @@ async function main() {
   const folder = mkdtempSync(join(shelf, 'run-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
-  const settings: Settings = {
+  const settings: Omit<Settings, 'folder'> = {
     chosen: (id) => only === undefined || only.some((begin) => id.startsWith(begin)),
     rounds: count('rounds', values.rounds) ?? 5,
     megabytes: count('megabytes', values.megabytes),
@@ -70,14 +70,18 @@ async function main() {
     epochs: count('epochs', values.epochs) ?? 5,
     threads: count('threads', values.threads) ?? 0,
     fresh: values.fresh ?? false,
-    folder,
     say: (text) => process.stderr.write(`${text}\n`),
     tell: (result) => {
       console.log(`\n${plainText(result)}`)
       keep(result)
     },
   }
-  for (const family of chosenFamilies) await family.run(settings)
+  for (const family of chosenFamilies) {
+    const own = join(folder, family.name)
+    mkdirSync(own)
+    await family.run({ ...settings, folder: own })
+    rmSync(own, { recursive: true })
+  }
   if (values.write) settings.say(await writePage(families))
 }
 

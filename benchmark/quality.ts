@@ -181,7 +181,7 @@ function scoresTable(
   const rows = [...found].map(([{ name }, scores]) =>
     [name].concat(
       keys.map((key) => cell(scores, key)),
-      mean(scores, 'cpu').toFixed(0),
+      mean(scores, 'cpu').toPrecision(3),
     ),
   )
   const ours = [...found].find(([{ key }]) => key === 'inlay')?.[1]

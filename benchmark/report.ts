@@ -28,7 +28,14 @@ export function plainText(result: Outcome | Scores): string {
       .join('  ')
       .trimEnd()
   const rule = widths.map((width) => '─'.repeat(width)).join('  ')
-  return [title, about, '', line(head), rule, ...rows.map(line), ''].join('\n')
+  return [title, wrapped(about), '', line(head), rule, ...rows.map(line), ''].join('\n')
+}
+
+function wrapped(text: string): string {
+  return text
+    .replaceAll('\n', ' ')
+    .replaceAll(/(.{1,110})(?: |$)/g, '$1\n')
+    .trimEnd()
 }
 
 /** For the page. */

@@ -113,7 +113,7 @@ function inlay(
         objective,
         dimensions,
         window,
-        negative,
+        ...(objective === 'negative-sampling' && { negative }),
         subsample,
         epochs,
         threads,

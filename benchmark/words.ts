@@ -87,8 +87,8 @@ function twoThreads(
   return {
     id: `threads-${dimensions}`,
     title: `${model.title}: two threads`,
-    about: `${text.title}; time on the wall. How much faster two threads are than one is the ratio of inlay's rows;
-it means something only where others kept no core busy.`,
+    about: `${text.title}; time on the wall. The multiple of the second row is how many times as fast two
+threads are as one; it means something only where others kept no core busy.`,
     unit: 'words',
     work: text.words,
     clock: 'wall',
