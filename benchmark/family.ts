@@ -28,6 +28,8 @@ export interface Scores {
   readonly about: string
   readonly head: readonly string[]
   readonly rows: readonly (readonly string[])[]
+  /** The result in a few words, for the table that opens the page. */
+  readonly summary?: string
 }
 
 export interface Family {

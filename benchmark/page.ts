@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import { simd } from '#inlay/native.js'
 import type { Family, Scores } from './family.js'
 import { answerOf } from './processes.js'
-import { type Kept, markdown } from './report.js'
+import { type Kept, glance, markdown } from './report.js'
 import type { Outcome } from './rounds.js'
 import { rust } from './rust.js'
 import { root, shelf } from './texts.js'
-import { compiler, missingPeer, python } from './trainers.js'
+import { compiler, missingPeer, models, python } from './trainers.js'
 
 const results = join(shelf, 'results')
 
@@ -31,6 +31,7 @@ export function keep(result: Outcome | Scores): void {
 export async function writePage(families: readonly Family[]): Promise<string> {
   const parts: string[] = []
   const absent: string[] = []
+  let measured = 0
   for (const family of families) {
     const ids = family.contests().map((id) => (family.name === 'quality' ? `quality-${id}` : id))
     if (family.name === 'quality') ids.push('quality-check')
@@ -40,14 +41,25 @@ export async function writePage(families: readonly Family[]): Promise<string> {
       return kept ? [kept] : []
     })
     if (found.length === 0) continue
+    measured += found.length
     parts.push(`## ${family.summary[0]!.toUpperCase()}${family.summary.slice(1)}`, '')
     parts.push(family.about.replaceAll('\n', ' '), '', ...found.map(markdown))
   }
   if (parts.length === 0) return 'nothing was measured: no page'
-  const page = ['# Benchmarks', '', await opening(), '', ...parts].join('\n')
+  const page = ['# Benchmarks', '', await opening(), '', ...atAGlance(), ...parts].join('\n')
   writeFileSync(join(root, 'docs', 'benchmarks.md'), `${page.trimEnd()}\n`)
   const missing = absent.length === 0 ? '' : `; not measured yet: ${absent.join(', ')}`
-  return `docs/benchmarks.md: ${parts.length} parts${missing}`
+  return `docs/benchmarks.md: ${measured} results${missing}`
+}
+
+/** Speed and quality of each model in a row. */
+function atAGlance(): string[] {
+  const measured = models.flatMap(({ id, title }) => {
+    const speed = read(id)?.result as Outcome | undefined
+    const quality = read(`quality-${id}`)?.result as Scores | undefined
+    return speed ? [{ title, speed, quality }] : []
+  })
+  return measured.length === 0 ? [] : ['## At a glance', '', glance(measured)]
 }
 
 /** A result that was had on this machine. */

@@ -184,6 +184,7 @@ function scoresTable(
       mean(scores, 'cpu').toPrecision(3),
     ),
   )
+  let summary: string | undefined
   const ours = [...found].find(([{ key }]) => key === 'inlay')?.[1]
   const theirs = [...found].find(([{ key }]) => key === 'word2vec-O3')?.[1]
   if (ours && theirs) {
@@ -192,6 +193,7 @@ function scoresTable(
       return `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(1)}`
     }
     const faster = mean(theirs, 'cpu') / mean(ours, 'cpu')
+    summary = `analogies ${difference('analogies')}, WordSim353 ${difference('wordsim')}, SimLex-999 ${difference('simlex')}`
     rows.push(['inlay less word2vec.c', ...keys.map(difference), `${faster.toFixed(1)}x faster`])
   }
   return {
@@ -200,5 +202,6 @@ function scoresTable(
     about: `${text.title}, ${epochs} epoch(s), ${threads} thread(s), ${seeds} seed(s).`,
     head: ['', ...Object.values(measures), 'CPU s'],
     rows,
+    ...(summary && { summary }),
   }
 }

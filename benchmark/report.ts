@@ -73,7 +73,7 @@ function outcomeTable(outcome: Outcome): Table {
 
 function outcomeRow(standing: Standing, place: number, { shows, unit }: Outcome): string[] {
   const { name, missing, rates, ratios, walls } = standing
-  if (missing !== undefined) return [name, 'missing', missing, '', '', '']
+  if (missing !== undefined) return [`${name} (${missing})`, 'missing', '', '', '', '']
   const show = (value: number) =>
     shows === 'milliseconds' ? value.toPrecision(3) : quantity(value, '').trim()
   const scale = (rate: number) => (shows === 'milliseconds' ? 1000 / rate : rate)
@@ -89,6 +89,31 @@ function outcomeRow(standing: Standing, place: number, { shows, unit }: Outcome)
     spread(walls).median.toPrecision(3),
   ]
 }
+
+/** The results of one-thread training by model: what inlay does a second, and what of the others'
+ * time it needs; speed and quality in one row. */
+export function glance(
+  models: readonly { title: string; speed: Outcome; quality: Scores | undefined }[],
+): string {
+  const peers = [...new Set(models.flatMap(({ speed }) => speed.standings.slice(1).map(nameOf)))]
+  const rows = models.map(({ title, speed, quality }) => {
+    const [first] = speed.standings
+    const rate = `${quantity(spread(first!.rates).median, speed.unit)}/s`
+    const ratios = peers.map((peer) => {
+      const standing = speed.standings.find((one) => nameOf(one) === peer)
+      return standing?.ratios.length ? `${times(spread(standing.ratios).median)}x` : ''
+    })
+    return `| ${[title, rate, ...ratios, quality?.summary ?? 'not measured'].join(' | ')} |`
+  })
+  return [
+    `| one thread, CPU time | inlay | ${peers.map((peer) => `${peer} takes`).join(' | ')} | quality, points above word2vec.c |`,
+    `| --- | ---: |${' ---: |'.repeat(peers.length)} --- |`,
+    ...rows,
+    '',
+  ].join('\n')
+}
+
+const nameOf = ({ name }: Standing) => name
 
 /** Two figures below ten, whole tenths above. */
 function times(ratio: number): string {

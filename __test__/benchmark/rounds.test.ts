@@ -49,7 +49,7 @@ test('a contender with work of its own is compared by unit of work', async (t) =
 test('a missing contender is named, with the reason', async (t) => {
   const contenders = [scripted('a', [{ wall: 1 }], []), { name: 'b', missing: 'not installed' }]
   const outcome = await hold({ ...contest, clock: 'wall', contenders }, 1, () => {})
-  t.regex(plainText(outcome), /^b +missing +not installed$/m)
+  t.regex(plainText(outcome), /^b \(not installed\) +missing$/m)
 })
 
 test('a contender whose result is wrong ends the contest', async (t) => {
