@@ -5,7 +5,7 @@
 //     npm test -- layout rust      these suites only
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { findRust } from './rust.mjs'
 
@@ -33,46 +33,64 @@ function countChecks(line) {
 /** What a suite says that tells nothing. */
 const noise =
   /^(|running 0 tests|test result: ok\. 0 passed; .*|TAP version 13|1\.\.\d+|# (tests|pass|fail|skip|todo) \d+)$/
-/** The crates in which an instruction set can change what happens. */
-const kernelCrates = ['kernels', 'vectors', 'words'].flatMap((name) => ['-p', `inlay-${name}`])
-const cargoTest = ['test', '--no-fail-fast']
-const harness = ['--', '--quiet']
 
-/** In the order in which they run. `count` reads a line of output; without it the exit status is the one check. */
+const testWorkspace = ['test', '--workspace', '--no-fail-fast']
+
+/**
+ * The test programs of the crates in which an instruction set can change what happens. They are run
+ * as they are: cargo would build other ones for fewer crates, with other features.
+ */
+function kernelTests(env) {
+  const args = [...testWorkspace, '--no-run', '--message-format=json-render-diagnostics']
+  const { stdout } = spawnSync('cargo', args, { env, encoding: 'utf8', maxBuffer: 1 << 28 })
+  return stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{"reason":"compiler-artifact"'))
+    .map((line) => JSON.parse(line))
+    .filter(({ executable, profile, manifest_path: path }) => {
+      return executable && profile.test && /crates[\\/](kernels|vectors|words)[\\/]/.test(path)
+    })
+    .map(({ executable, manifest_path: path }) => {
+      return { command: executable, args: ['--quiet'], cwd: dirname(path) }
+    })
+}
+
+/**
+ * In the order in which they run. A suite is some commands, one after the other; `count` reads a line
+ * of their output, and without it their exit status is the one check.
+ */
 function suites(rust, sets) {
-  const cargo = (name, args, more = {}) => ({
-    name,
-    command: 'cargo',
-    args,
-    env: rust.env,
-    ...more,
-  })
-  const script = (name, ...args) => ({ name, command: process.execPath, args })
-  const bin = (name, ...args) =>
-    script(name, join('node_modules', ...args[0].split('/')), ...args.slice(1))
-  const lacks = (tool) =>
+  const cargo = (name, ...args) => {
+    return { name, env: rust.env, commands: () => [{ command: 'cargo', args }] }
+  }
+  const script = (name, ...args) => {
+    return { name, commands: () => [{ command: process.execPath, args }] }
+  }
+  const lacks = (tool, component) =>
     spawnSync('cargo', [tool, '--version'], { env: rust.env }).status === 0
       ? undefined
-      : `this Rust has no ${tool}; install it with: rustup component add ${tool === 'fmt' ? 'rustfmt' : tool}`
+      : `this Rust has no ${component}; install it with: rustup component add ${component}`
+  const lint = ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings']
   return [
     { ...script('layout', 'scripts/check-layout.mjs'), count: countChecks },
     { ...script('docs', 'scripts/check-docs.mjs'), count: countChecks },
-    cargo('rustfmt', ['fmt', '--check'], { lacking: lacks('fmt') }),
-    bin('oxfmt', 'oxfmt/bin/oxfmt', '--check'),
-    bin('oxlint', 'oxlint/bin/oxlint', '--deny-warnings'),
-    cargo('rust', [...cargoTest, '--workspace', ...harness], { count: countCargo }),
-    ...sets.map(({ set, lacking }) =>
-      cargo(`rust-${set}`, [...cargoTest, ...kernelCrates, ...harness], {
-        env: { ...rust.env, INLAY_SIMD: set },
+    { ...cargo('rustfmt', 'fmt', '--check'), lacking: lacks('fmt', 'rustfmt') },
+    script('oxfmt', 'node_modules/oxfmt/bin/oxfmt', '--check'),
+    script('oxlint', 'node_modules/oxlint/bin/oxlint', '--deny-warnings'),
+    { ...cargo('rust', ...testWorkspace, '--', '--quiet'), count: countCargo },
+    ...sets.map(({ set, lacking }) => {
+      const env = { ...rust.env, INLAY_SIMD: set }
+      return {
+        name: `rust-${set}`,
+        env,
+        commands: () => kernelTests(env),
         count: countCargo,
         lacking,
-      }),
-    ),
-    { ...bin('ava', 'ava/entrypoints/cli.mjs', '--tap'), count: countTap },
-    { ...script('package', 'scripts/check-package.mjs'), count: countChecks },
-    cargo('clippy', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'], {
-      lacking: lacks('clippy'),
+      }
     }),
+    { ...script('ava', 'node_modules/ava/entrypoints/cli.mjs', '--tap'), count: countTap },
+    { ...script('package', 'scripts/check-package.mjs'), count: countChecks },
+    { ...cargo('clippy', ...lint), lacking: lacks('clippy', 'clippy') },
   ]
 }
 
@@ -94,24 +112,28 @@ function instructionSets() {
 }
 
 /** Runs one suite, its output as it comes, and gives its counts. */
-async function run({ name, command, args, env = process.env, count, lacking }) {
+async function run({ name, commands, env = process.env, count, lacking }) {
   console.log(`\n── ${name}`)
   const sum = { name, passed: 0, failed: 0, skipped: 0, seconds: 0 }
   if (lacking !== undefined) {
     console.log(`skipped: ${lacking}`)
     return { ...sum, skipped: 1 }
   }
-  const started = performance.now()
-  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const read = (line) => {
     if (!noise.test(line)) console.log(line)
     for (const [key, number] of Object.entries(count?.(line) ?? {})) sum[key] += number
   }
-  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', read)
-  const status = await new Promise((resolve) => {
-    child.on('error', (error) => resolve(error.message))
-    child.on('close', (code, signal) => resolve(code ?? signal))
-  })
+  const started = performance.now()
+  let status = 0
+  for (const { command, args, cwd } of commands()) {
+    const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', read)
+    const ended = await new Promise((resolve) => {
+      child.on('error', (error) => resolve(error.message))
+      child.on('close', (code, signal) => resolve(code ?? signal))
+    })
+    status ||= ended
+  }
   sum.seconds = (performance.now() - started) / 1000
 
   if (count === undefined) sum[status === 0 ? 'passed' : 'failed'] = 1
