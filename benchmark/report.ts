@@ -75,7 +75,7 @@ function outcomeRow(standing: Standing, place: number, { shows, unit }: Outcome)
   const { name, missing, rates, ratios, walls } = standing
   if (missing !== undefined) return [`${name} (${missing})`, 'missing', '', '', '', '']
   const show = (value: number) =>
-    shows === 'milliseconds' ? value.toPrecision(3) : quantity(value, '').trim()
+    shows === 'milliseconds' ? threeFigures(value) : quantity(value, '').trim()
   const scale = (rate: number) => (shows === 'milliseconds' ? 1000 / rate : rate)
   const prefix = unit === 'bytes' && shows !== 'milliseconds' ? 'B' : ''
   const figure = spread(rates.map(scale))
@@ -86,7 +86,7 @@ function outcomeRow(standing: Standing, place: number, { shows, unit }: Outcome)
     `${show(figure.low)} to ${show(figure.high)}`,
     place === 0 ? '1' : times(ratio.median),
     place === 0 ? '' : `${times(ratio.low)} to ${times(ratio.high)}`,
-    spread(walls).median.toPrecision(3),
+    threeFigures(spread(walls).median),
   ]
 }
 
@@ -115,7 +115,11 @@ export function glance(
 
 const nameOf = ({ name }: Standing) => name
 
-/** Two figures below ten, whole tenths above. */
+function threeFigures(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
+}
+
+/** "2.46", "25.1", "251". */
 function times(ratio: number): string {
-  return ratio.toFixed(ratio < 9.95 ? 2 : 1)
+  return ratio.toFixed(ratio < 9.95 ? 2 : ratio < 99.5 ? 1 : 0)
 }
