@@ -10,7 +10,7 @@ use inlay_kernels::{Kernels, Simd, Task, dot};
 
 use crate::WordVectors;
 use crate::rows::Rows;
-use crate::top::{Neighbour, Top, merged};
+use crate::top::{Neighbour, Top};
 
 /// Bytes of rows for one task: many tasks, so that no thread waits for a slow one.
 const TASK: usize = 1 << 20;
@@ -42,26 +42,29 @@ impl WordVectors {
         for company in queries.chunks(COMPANY) {
             let directions: Vec<f32> =
                 company.iter().flat_map(|query| query.direction.iter().copied()).collect();
-            let found: Vec<Mutex<Vec<Neighbour>>> =
-                company.iter().map(|_| Mutex::default()).collect();
+            let found: Vec<Mutex<Top>> =
+                company.iter().map(|_| Mutex::new(Top::new(count))).collect();
+            let found = |query: usize| found[query].lock().unwrap_or_else(PoisonError::into_inner);
             let tasks = Tasks::over(self.rows(), rows);
             workers.each(tasks.count, &|task| {
-                let mut tops: Vec<Top> = company.iter().map(|_| Top::new(count)).collect();
-                self.scan(&directions, tasks.range(task), norms, |query, row, similarity| {
+                // What others found already need not be beaten twice.
+                let mut tops: Vec<Top> =
+                    (0..company.len()).map(|query| found(query).heir()).collect();
+                self.scan(&directions, tasks.range(task), norms, |query, rows| {
                     let top = &mut tops[query];
-                    if top.wants(similarity) && company[query].excluded.binary_search(&row).is_err()
-                    {
-                        top.push(row, similarity);
-                    }
+                    rows.above(top.threshold(), |row, similarity| {
+                        let excluded = &company[query].excluded;
+                        if top.wants(similarity) && excluded.binary_search(&row).is_err() {
+                            top.push(row, similarity);
+                        }
+                    });
                 });
-                for (top, found) in tops.into_iter().zip(&found) {
-                    found.lock().unwrap_or_else(PoisonError::into_inner).extend(top.into_found());
+                for (query, top) in tops.into_iter().enumerate() {
+                    found(query).join(top);
                 }
                 Ok(())
             })?;
-            answers.extend(found.into_iter().map(|found| {
-                merged(found.into_inner().unwrap_or_else(PoisonError::into_inner), count)
-            }));
+            answers.extend((0..company.len()).map(|query| found(query).take_sorted()));
         }
         Ok(answers)
     }
@@ -79,8 +82,10 @@ impl WordVectors {
         let total = Mutex::new(0);
         workers.each(tasks.count, &|task| {
             let mut above = 0;
-            self.scan(direction, tasks.range(task), norms, |_, row, other| {
-                above += usize::from(other > similarity && row != except);
+            self.scan(direction, tasks.range(task), norms, |_, rows| {
+                rows.above(similarity, |row, other| {
+                    above += usize::from(other > similarity && row != except);
+                });
             });
             *total.lock().unwrap_or_else(PoisonError::into_inner) += above;
             Ok(())
@@ -98,17 +103,19 @@ impl WordVectors {
         let norms = self.inverse_norms(workers)?;
         let mut found = 0.0;
         let range = row as usize..row as usize + 1;
-        self.scan(direction, range, norms, |_, _, similarity| found = similarity);
+        self.scan(direction, range, norms, |_, rows| {
+            rows.above(f32::NEG_INFINITY, |_, similarity| found = similarity);
+        });
         Ok(found)
     }
 
-    /// Calls `see(query, row, similarity)` for all queries and rows of a range, rows rising.
+    /// Calls `see(query, rows)` for all queries and blocks of rows of a range, rows rising.
     fn scan(
         &self,
         directions: &[f32],
         range: Range<usize>,
         norms: &[f32],
-        mut see: impl FnMut(usize, u32, f32),
+        mut see: impl FnMut(usize, Scored<'_>),
     ) {
         let rows = self.rows();
         let dimensions = self.dimensions();
@@ -121,15 +128,47 @@ impl WordVectors {
             scores.resize(queries * part.len(), 0.0);
             rows.scores(directions, part.clone(), &mut scores);
             for (query, scores) in scores.chunks(part.len()).enumerate() {
-                for ((row, score), norm) in part.clone().zip(scores).zip(&norms[part.clone()]) {
-                    // Adding zero makes -0 and 0 equal in the order of the answers.
-                    let mut similarity = score * norm + 0.0;
-                    if !similarity.is_finite() {
-                        let direction = &directions[query * dimensions..][..dimensions];
-                        similarity = carefully(direction, &rows.row(row));
-                    }
-                    see(query, row as u32, similarity);
+                let direction = &directions[query * dimensions..][..dimensions];
+                see(query, Scored { rows, direction, start, scores, norms: &norms[part.clone()] });
+            }
+        }
+    }
+}
+
+/// A block of rows and their products with one query.
+struct Scored<'a> {
+    rows: &'a Rows,
+    direction: &'a [f32],
+    start: usize,
+    scores: &'a [f32],
+    norms: &'a [f32],
+}
+
+impl Scored<'_> {
+    /// Calls `see(row, similarity)` for all rows more similar than `threshold`, and perhaps some
+    /// others, rows rising.
+    #[inline(always)]
+    fn above(&self, threshold: f32, mut see: impl FnMut(u32, f32)) {
+        const TOGETHER: usize = 16;
+        let together = self.scores.chunks(TOGETHER).zip(self.norms.chunks(TOGETHER));
+        for (i, (scores, norms)) in together.enumerate() {
+            // Nearly always none of them: one question for all. Not a number is above too.
+            let below = |score: f32, norm: f32| {
+                let similarity = score * norm;
+                (similarity <= threshold) & (similarity > f32::NEG_INFINITY)
+            };
+            let pairs = || scores.iter().zip(norms);
+            if pairs().fold(true, |all, (&score, &norm)| all & below(score, norm)) {
+                continue;
+            }
+            for (j, (&score, &norm)) in pairs().enumerate() {
+                let row = self.start + i * TOGETHER + j;
+                // Adding zero makes -0 and 0 equal in the order of the answers.
+                let mut similarity = score * norm + 0.0;
+                if !similarity.is_finite() {
+                    similarity = carefully(self.direction, &self.rows.row(row));
                 }
+                see(row as u32, similarity);
             }
         }
     }

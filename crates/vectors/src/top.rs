@@ -31,6 +31,17 @@ impl Top {
         Self { count, threshold, found: Vec::new() }
     }
 
+    /// An empty one that need not find what this one would not take. Its rows may be lower ones,
+    /// which go first among equals: what equals the threshold gets in.
+    pub(crate) fn heir(&self) -> Self {
+        Self { threshold: self.threshold.next_down(), ..Self::new(self.count) }
+    }
+
+    /// Nothing that is not more similar gets in.
+    pub(crate) fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
     /// Whether a row of this similarity could get in.
     #[inline(always)]
     pub(crate) fn wants(&self, similarity: f32) -> bool {
@@ -44,26 +55,28 @@ impl Top {
         }
     }
 
+    /// Adds what another one found, of rows in any order.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        other.cut();
+        self.found.append(&mut other.found);
+        self.cut();
+    }
+
     fn cut(&mut self) {
         if self.found.len() > self.count {
-            self.found.select_nth_unstable_by(self.count - 1, Neighbour::order);
+            self.found.select_nth_unstable_by(self.count.max(1) - 1, Neighbour::order);
             self.found.truncate(self.count);
-            self.threshold = self.found[self.count - 1].similarity;
+            if let Some(last) = self.found.last() {
+                self.threshold = last.similarity;
+            }
         }
     }
 
-    pub(crate) fn into_found(mut self) -> Vec<Neighbour> {
+    /// What was found, best first.
+    pub(crate) fn take_sorted(&mut self) -> Vec<Neighbour> {
         self.cut();
-        self.found
+        let mut found = std::mem::take(&mut self.found);
+        found.sort_unstable_by(Neighbour::order);
+        found
     }
-}
-
-/// The best of what several tasks found.
-pub(crate) fn merged(mut found: Vec<Neighbour>, count: usize) -> Vec<Neighbour> {
-    if count > 0 && found.len() > count {
-        found.select_nth_unstable_by(count - 1, Neighbour::order);
-    }
-    found.truncate(count);
-    found.sort_unstable_by(Neighbour::order);
-    found
 }
