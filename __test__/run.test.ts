@@ -112,7 +112,8 @@ test.serial('progress comes ten times a second at most, rises, and ends at the e
   t.true(training.some(({ remaining }) => remaining! >= 0))
   t.true(training.some(({ loss }) => loss! > 0))
   const seconds = (events.at(-1)!.time - events[0]!.time) / 1000
-  t.true(events.length <= seconds * 10 + 3, `${events.length} events in ${seconds} s`)
+  // 95 ms apart at least, as two threads' clocks may differ; the first and the last come in any case.
+  t.true(events.length <= seconds / 0.095 + 3, `${events.length} events in ${seconds} s`)
   t.deepEqual(
     training.map(({ done }) => done),
     training.map(({ done }) => done).toSorted((a, b) => a - b),

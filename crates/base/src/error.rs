@@ -161,7 +161,11 @@ impl fmt::Display for Error {
                 write!(f, "{source}, byte {offset}: {problem}")
             }
             Error::InvalidInput { source, offset: None, problem } => {
-                write!(f, "{source}: {problem}")
+                // A problem that begins with its verb has the source for its subject.
+                let verbs = ["is ", "has ", "does ", "lacks "];
+                let joint =
+                    if verbs.iter().any(|verb| problem.starts_with(verb)) { "" } else { ":" };
+                write!(f, "{source}{joint} {problem}")
             }
             Error::NotFound { what, name } => write!(f, "{what} not found: {name}"),
             Error::Unsupported { what } => f.write_str(what),
@@ -192,5 +196,18 @@ fn bytes(count: u64) -> String {
         10_000..10_000_000 => format!("{} KB", count / 1000),
         10_000_000..10_000_000_000 => format!("{} MB", count / 1_000_000),
         _ => format!("{} GB", count / 1_000_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_names_the_file_the_place_and_the_problem() {
+        let error = |offset, problem| Error::invalid_file(Path::new("a.bin"), offset, problem);
+        assert_eq!(error(None, "is a directory").to_string(), "a.bin is a directory");
+        assert_eq!(error(None, "no rows").to_string(), "a.bin: no rows");
+        assert_eq!(error(Some(7), "not a number").to_string(), "a.bin, byte 7: not a number");
     }
 }

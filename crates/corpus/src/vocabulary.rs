@@ -94,7 +94,7 @@ pub(crate) fn merge<'a>(
     };
     let mut kept = sorted(kept, compare, run)?;
     limit(&mut kept, options.max_vocabulary);
-    let names = Arc::new(Names::new(kept.iter().map(bytes))?);
+    let names = Arc::new(Names::checked(kept.iter().map(bytes), &|| run.check())?);
     run.check()?;
     let counts = kept.iter().map(|word| word.count).collect();
 

@@ -16,6 +16,11 @@ const EMPTY: u32 = u32::MAX;
 /// Cells that a search looks at, at most. With at most half of the cells taken, a billion names
 /// stay near 110; more means names that collide on purpose, or a damaged file.
 const PROBES: usize = 512;
+/// Names between two questions whether to go on: a millisecond at most.
+const BETWEEN_CHECKS: usize = 4096;
+
+/// Fails when whoever asked for the names wants them no longer.
+pub type Check<'a> = &'a dyn Fn() -> Result<()>;
 
 /// Names of rows: byte strings, usually UTF-8, any bytes allowed, numbered from 0.
 ///
@@ -47,20 +52,33 @@ pub struct NamesPlace {
 impl Names {
     /// Copies the names, in their order.
     pub fn new<N: AsRef<[u8]>>(names: impl IntoIterator<Item = N>) -> Result<Self> {
+        Self::checked(names, &|| Ok(()))
+    }
+
+    /// As `new`, for millions of names: `check` is asked every few thousand whether to go on.
+    pub fn checked<N: AsRef<[u8]>>(
+        names: impl IntoIterator<Item = N>,
+        check: Check<'_>,
+    ) -> Result<Self> {
         let (mut bytes, mut offsets) = (Vec::new(), vec![0]);
         for name in names {
+            if offsets.len().is_multiple_of(BETWEEN_CHECKS) {
+                check()?;
+            }
             bytes.extend_from_slice(name.as_ref());
             offsets.push(bytes.len() as u64);
         }
-        Self::from_parts(bytes, offsets)
+        let named = |problem| invalid(None, problem);
+        check_offsets(&offsets, bytes.len()).map_err(named)?;
+        Self::indexed(bytes.into(), offsets.into(), check, named)
     }
 
     /// Takes strings that lie end to end, and where they begin: `offsets` has one value more than
     /// there are names, rising from 0 to the number of bytes.
     pub fn from_parts(bytes: Vec<u8>, offsets: Vec<u64>) -> Result<Self> {
-        check_offsets(&offsets, bytes.len())
-            .and_then(|()| Self::indexed(bytes.into(), offsets.into()))
-            .map_err(|problem| invalid(None, problem))
+        let named = |problem| invalid(None, problem);
+        check_offsets(&offsets, bytes.len()).map_err(named)?;
+        Self::indexed(bytes.into(), offsets.into(), &|| Ok(()), named)
     }
 
     /// Uses names in a mapped file, in place. The offsets and the index are checked.
@@ -117,10 +135,8 @@ impl Names {
         let outside = || at("the vocabulary does not lie inside the file".to_string());
         let strings = Array::mapped(map, bytes.range.clone()).ok_or_else(outside)?;
         let places: Array<u64> = Array::mapped(map, offsets.range.clone()).ok_or_else(outside)?;
-        check_offsets(&places, strings.len())
-            .and_then(|()| Self::indexed(strings, places))
-            .map(Some)
-            .map_err(at)
+        check_offsets(&places, strings.len()).map_err(at)?;
+        Self::indexed(strings, places, &|| Ok(()), at).map(Some)
     }
 
     /// The names as tensors of a file, for `safetensors::save`: `vocabulary.bytes`,
@@ -201,18 +217,23 @@ impl Names {
         self.seed
     }
 
-    fn indexed(bytes: Array<u8>, offsets: Array<u64>) -> std::result::Result<Self, String> {
+    fn indexed(
+        bytes: Array<u8>,
+        offsets: Array<u64>,
+        check: Check<'_>,
+        invalid: impl Fn(String) -> Error,
+    ) -> Result<Self> {
         let names = offsets.len() - 1;
         let natural = hash(names as u64, &bytes);
         // Random seeds only where the natural one was foreseen by whoever made the names.
         let seeds = std::iter::once(natural)
             .chain((0..8).map(|attempt: u32| RandomState::new().hash_one(attempt)));
         for seed in seeds {
-            if let Some(index) = build(&bytes, &offsets, seed) {
+            if let Some(index) = build(&bytes, &offsets, seed, check)? {
                 return Ok(Self { bytes, offsets, index: index.into(), seed });
             }
         }
-        Err(format!("the {names} names collide in the index whatever its seed"))
+        Err(invalid(format!("the {names} names collide in the index whatever its seed")))
     }
 }
 
@@ -221,12 +242,16 @@ fn string<'a>(bytes: &'a [u8], offsets: &[u64], name: u32) -> &'a [u8] {
     &bytes[offsets[name] as usize..offsets[name + 1] as usize]
 }
 
-fn build(bytes: &[u8], offsets: &[u64], seed: u64) -> Option<Vec<u32>> {
+/// The hash table; `None` if names collide too much with this seed.
+fn build(bytes: &[u8], offsets: &[u64], seed: u64, check: Check<'_>) -> Result<Option<Vec<u32>>> {
     let names = offsets.len() - 1;
     let capacity = (2 * names).next_power_of_two().max(8);
     let mask = capacity - 1;
     let mut index = vec![EMPTY; capacity];
     'names: for name in 0..names as u32 {
+        if (name as usize).is_multiple_of(BETWEEN_CHECKS) {
+            check()?;
+        }
         let text = string(bytes, offsets, name);
         let mut cell = hash(seed, text) as usize & mask;
         for _ in 0..PROBES {
@@ -239,9 +264,9 @@ fn build(bytes: &[u8], offsets: &[u64], seed: u64) -> Option<Vec<u32>> {
                 _ => cell = (cell + 1) & mask,
             }
         }
-        return None;
+        return Ok(None);
     }
-    Some(index)
+    Ok(Some(index))
 }
 
 fn check_offsets(offsets: &[u64], bytes: usize) -> std::result::Result<(), String> {
