@@ -68,7 +68,7 @@ fn what_is_not_there_is_named() {
     assert_eq!(message, format!("file that matches not found: {nothing}"));
     let empty = folder.path().to_str().unwrap();
     let message = read(&[empty]).unwrap_err().to_string();
-    assert_eq!(message, format!("{empty}: is a directory without files"));
+    assert_eq!(message, format!("{empty} is a directory without files"));
     assert!(matches!(read(&[]).unwrap_err(), Error::InvalidInput { .. }));
     let broken = name(folder.path(), "a***b");
     assert!(matches!(read(&[&broken]).unwrap_err(), Error::InvalidInput { .. }));
