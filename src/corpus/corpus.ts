@@ -73,7 +73,7 @@ export interface Dropped {
  *     const model = await Word2Vec.train(corpus)
  */
 export class Corpus {
-  /** The vocabulary, most frequent word first; words of the same count in the order of their bytes. */
+  /** The vocabulary, most frequent word first; words of the same count as they first occur. */
   readonly words: WordList
   /** Words in the vocabulary. */
   readonly size: number

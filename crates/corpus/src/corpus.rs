@@ -44,7 +44,7 @@ pub struct Dropped {
 /// Words and how often they occur.
 #[derive(Debug, Clone)]
 pub struct Counted {
-    /// Most frequent first, ties in the order of their bytes.
+    /// Most frequent first, ties as they first occur.
     pub names: Arc<Names>,
     /// By id; with the counts of `Options::base`.
     pub counts: Vec<u64>,
@@ -72,7 +72,8 @@ pub(crate) fn count_in_blocks(
     let blocks = Blocks::new(source, cut, run)?;
     let name = blocks.name.clone();
     let numbered = numbering::number(blocks, options, None, seed, run)?;
-    let vocabulary = vocabulary::merge(numbered.tables, options, seed, &name, run)?;
+    let vocabulary =
+        vocabulary::merge(numbered.tables, &numbered.pieces, options, (seed, &name), run)?;
     let vocabulary::Vocabulary { names, counts, tokens, dropped, .. } = vocabulary;
     Ok(Counted { names, counts, tokens, dropped })
 }
@@ -106,7 +107,8 @@ impl Corpus {
         let name = blocks.name.clone();
         let spool = Spool::create(directory)?;
         let numbered = numbering::number(blocks, options, Some(&spool), seed, run)?;
-        let vocabulary = vocabulary::merge(numbered.tables, options, seed, &name, run)?;
+        let vocabulary =
+            vocabulary::merge(numbered.tables, &numbered.pieces, options, (seed, &name), run)?;
 
         let words = vocabulary.tokens + vocabulary.dropped.tokens;
         run.phase("write", "words", 0, Some(words));
@@ -133,7 +135,7 @@ impl Corpus {
         })))
     }
 
-    /// The words, most frequent first; ties in the order of their bytes.
+    /// The words, most frequent first; ties as they first occur.
     pub fn names(&self) -> &Arc<Names> {
         &self.0.names
     }

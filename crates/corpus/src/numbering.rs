@@ -21,6 +21,8 @@ pub(crate) struct Piece {
     pub index: usize,
     /// Whose numbers they are.
     pub table: usize,
+    /// How many numbers the table had given before this block; those from here on first occur in it.
+    pub known: u32,
     /// Where they lie, in bytes.
     pub offset: u64,
     /// How many words; their numbers come first.
@@ -56,7 +58,7 @@ pub(crate) fn number<'a>(
         let mut pieces = Vec::new();
         let mut text = Vec::new();
         while let Some(block) = blocks.next(&mut text)? {
-            let index = block.index;
+            let (index, known) = (block.index, reader.tally.table.end());
             match reader.read(block, &mut text) {
                 Ok(()) => {}
                 Err(error) => {
@@ -64,9 +66,7 @@ pub(crate) fn number<'a>(
                     break;
                 }
             }
-            if let Some(spool) = spool {
-                pieces.extend(reader.spool(index, worker, spool)?);
-            }
+            pieces.extend(reader.piece((index, known), worker, spool)?);
         }
         Ok((reader.tally.table, pieces))
     })?;
@@ -196,7 +196,13 @@ impl<'a> Reader<'a> {
         *gap = self.needed;
     }
 
-    fn spool(&mut self, index: usize, table: usize, spool: &Spool) -> Result<Option<Piece>> {
+    /// What was read of a block, its numbers in the spool if there is one.
+    fn piece(
+        &mut self,
+        (index, known): (usize, u32),
+        table: usize,
+        spool: Option<&Spool>,
+    ) -> Result<Option<Piece>> {
         let block = &mut self.tally.block;
         let (words, ends) = (block.words.len() as u32, block.ends.len() as u32);
         let Numbered { blank, leading, trailing, .. } = *block;
@@ -204,8 +210,8 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         block.words.append(&mut block.ends);
-        let offset = spool.append(&block.words)?;
-        Ok(Some(Piece { index, table, offset, words, ends, blank, leading, trailing }))
+        let offset = spool.map_or(Ok(0), |spool| spool.append(&block.words))?;
+        Ok(Some(Piece { index, table, known, offset, words, ends, blank, leading, trailing }))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The tables of all threads made one: counts added, words chosen and ordered.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +7,7 @@ use inlay_base::{Error, Result, Run, Workers};
 use inlay_formats::Names;
 
 use crate::corpus::Dropped;
+use crate::numbering::Piece;
 use crate::options::Options;
 use crate::sorting::sorted;
 use crate::table::{Seed, Table};
@@ -24,7 +24,8 @@ const STEP: usize = 1 << 16;
 
 /// The words that are kept.
 pub(crate) struct Vocabulary {
-    /// Most frequent first, ties in the order of their bytes.
+    /// Most frequent first, ties as they first occur: words of one text stand together, which makes
+    /// better Huffman trees than any order without meaning.
     pub names: Arc<Names>,
     /// How often each was seen, the base's counts included.
     pub counts: Vec<u64>,
@@ -55,43 +56,69 @@ struct Word {
     /// A table that has it, and its number there.
     table: u32,
     number: u32,
+    /// Where it first occurs.
+    first: First,
     /// In the source.
     count: u64,
     /// In the base, if that has the word.
     base: Option<u64>,
 }
 
-/// A word to be ordered: by count, then bytes, of which the first eight are here.
+/// A word to be ordered: by count, then place.
 #[derive(Clone, Copy)]
 struct Kept {
     count: u64,
-    prefix: u64,
+    first: First,
     part: u32,
     place: u32,
     in_base: bool,
 }
 
+/// Where a word first occurs: the block, and its number in the table of whoever read that block. A
+/// table numbers words as it meets them, so this is the order of the source, however it was cut.
+type First = (usize, u32);
+
+/// Where the words of each table first occur.
+struct Firsts {
+    /// For each table of the source: its blocks, each with the first number that is new in it.
+    blocks: Vec<Vec<(u32, usize)>>,
+}
+
+impl Firsts {
+    /// `pieces` are in the order of the source.
+    fn new(tables: usize, pieces: &[Piece]) -> Self {
+        let mut blocks = vec![Vec::new(); tables];
+        // From 1 on: the words of the base come before the source.
+        pieces.iter().for_each(|piece| blocks[piece.table].push((piece.known, piece.index + 1)));
+        Self { blocks }
+    }
+
+    fn of(&self, table: usize, number: u32) -> First {
+        let Some(blocks) = self.blocks.get(table) else { return (0, number) };
+        let after = blocks.partition_point(|&(known, _)| known <= number);
+        (after.checked_sub(1).map_or(0, |block| blocks[block].1), number)
+    }
+}
+
 /// Merges the tables, which share a seed; `name` is what the source is called in errors.
 pub(crate) fn merge<'a>(
     mut tables: Vec<Table<'a>>,
+    pieces: &[Piece],
     options: &Options,
-    seed: Seed,
-    name: &str,
+    (seed, name): (Seed, &str),
     run: &'a Run,
 ) -> Result<Vocabulary> {
     let sources = tables.len();
+    let firsts = Firsts::new(sources, pieces);
     tables.extend(base_table(options, seed, run)?);
     let parted = each(tables.len(), run, |table| parted(&tables[table], run))?;
-    let mut parts = each(PARTS, run, |part| merge_part(&tables, sources, &parted, part, run))?;
+    let mut parts = each(PARTS, run, |part| merge_part(&tables, &firsts, &parted, part, run))?;
     let kept = chosen(&tables, &parts, options, run)?;
     let bytes = |kept: &Kept| {
         let word = parts[kept.part as usize].words[kept.place as usize];
         tables[word.table as usize].bytes(word.number)
     };
-    let compare = |a: &Kept, b: &Kept| {
-        let order = b.count.cmp(&a.count).then(a.prefix.cmp(&b.prefix));
-        if order == Ordering::Equal { bytes(a).cmp(bytes(b)) } else { order }
-    };
+    let compare = |a: &Kept, b: &Kept| b.count.cmp(&a.count).then(a.first.cmp(&b.first));
     let mut kept = sorted(kept, compare, run)?;
     limit(&mut kept, options.max_vocabulary);
     let names = Arc::new(Names::checked(kept.iter().map(bytes), &|| run.check())?);
@@ -191,10 +218,10 @@ fn parted(table: &Table<'_>, run: &Run) -> Result<Parted> {
     Ok(Parted { words, starts })
 }
 
-/// Finds each word of the part once; tables from `sources` on are the base.
+/// Finds each word of the part once; the tables that `firsts` does not know are the base.
 fn merge_part(
     tables: &[Table<'_>],
-    sources: usize,
+    firsts: &Firsts,
     parted: &[Parted],
     part: usize,
     run: &Run,
@@ -223,10 +250,13 @@ fn merge_part(
             }
             if slots[slot] == u32::MAX {
                 slots[slot] = words.len() as u32;
-                words.push(Word { table: number_of_table as u32, number, count: 0, base: None });
+                let table = number_of_table as u32;
+                let first = firsts.of(number_of_table, number);
+                words.push(Word { table, number, first, count: 0, base: None });
             }
             let word = &mut words[slots[slot] as usize];
-            if number_of_table < sources {
+            word.first = word.first.min(firsts.of(number_of_table, number));
+            if number_of_table < firsts.blocks.len() {
                 word.count += table.count(number);
             } else {
                 word.base = Some(table.count(number));
@@ -257,8 +287,8 @@ fn chosen(
             if word.base.is_some() || (frequent && !stop_words.contains(bytes)) {
                 let count = word.count + word.base.unwrap_or(0);
                 let (part, place) = (part as u32, place as u32);
-                let (prefix, in_base) = (prefix(bytes), word.base.is_some());
-                kept.push(Kept { count, prefix, part, place, in_base });
+                let (first, in_base) = (word.first, word.base.is_some());
+                kept.push(Kept { count, first, part, place, in_base });
             }
         }
     }
@@ -286,14 +316,6 @@ fn nothing(tables: &[Table<'_>], parts: &[Merged], options: &Options, name: &str
         ),
     };
     Error::InvalidInput { source: name.into(), offset: None, problem }
-}
-
-/// The first eight bytes, such that numbers are ordered as bytes are, as far as they go.
-fn prefix(bytes: &[u8]) -> u64 {
-    let mut prefix = [0; 8];
-    let shown = bytes.len().min(8);
-    prefix[..shown].copy_from_slice(&bytes[..shown]);
-    u64::from_be_bytes(prefix)
 }
 
 /// Cuts ordered words to a number of them; those of the base stay.

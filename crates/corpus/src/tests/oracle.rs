@@ -13,12 +13,18 @@ pub fn oracle(files: &[Vec<u8>], options: &Options) -> Said {
     let sentences: Vec<Vec<Vec<u8>>> =
         files.iter().flat_map(|file| sentences(file, options)).collect();
     let mut counts: HashMap<&[u8], u64> = HashMap::new();
+    let mut met: Vec<&[u8]> = Vec::new();
     for word in sentences.iter().flatten() {
-        *counts.entry(word).or_default() += 1;
+        let count = counts.entry(word).or_default();
+        if *count == 0 {
+            met.push(word);
+        }
+        *count += 1;
     }
     let mut words: Vec<(Vec<u8>, u64)> =
-        counts.iter().map(|(word, &count)| (word.to_vec(), count)).collect();
-    words.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        met.iter().map(|&word| (word.to_vec(), counts[word])).collect();
+    // A stable sort: ties stay as they first occur.
+    words.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let all = words.len() as u64;
     let stopped = |word: &[u8]| options.stop_words.iter().any(|stop| stop.as_bytes() == word);
     words.retain(|(word, count)| *count >= options.min_count && !stopped(word));
