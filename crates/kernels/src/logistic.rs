@@ -26,6 +26,15 @@ pub struct Output<'a> {
     pub weight: f32,
 }
 
+/// How far a step goes.
+#[derive(Clone, Copy)]
+pub struct Step {
+    /// The learning rate.
+    pub rate: f32,
+    /// Pairs whose score is this far from zero or farther teach nothing; infinite: all do.
+    pub reach: f32,
+}
+
 /// More pairs than any tile has, in whole vectors of any set.
 const PAIRS: usize = 32;
 
@@ -40,15 +49,15 @@ pub fn exchange<S: Simd>(
     simd: S,
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
-    rate: f32,
+    step: Step,
 ) -> f32 {
-    simd.call(Exchange { inputs, outputs, rate })
+    simd.call(Exchange { inputs, outputs, step })
 }
 
 struct Exchange<'a> {
     inputs: &'a [SharedRow<'a>],
     outputs: &'a [Output<'a>],
-    rate: f32,
+    step: Step,
 }
 
 impl Task for Exchange<'_> {
@@ -56,12 +65,12 @@ impl Task for Exchange<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
-        let Self { mut inputs, outputs, rate } = self;
+        let Self { mut inputs, outputs, step } = self;
         let Some(first) = inputs.first() else { return 0.0 };
         let padded = first.padded();
         assert!(inputs.iter().all(|input| input.padded() == padded));
         assert!(outputs.iter().all(|output| output.row.padded() == padded));
-        let step = Tile { rate, padded };
+        let step = Tile { step, padded };
         let mut loss = simd.splat(0.0);
         while !inputs.is_empty() {
             let (some, rest) = inputs.split_at(share(inputs.len(), S::TILE.0));
@@ -88,16 +97,16 @@ pub fn learn<S: Simd>(
     simd: S,
     hidden: &[f32],
     outputs: &[Output<'_>],
-    rate: f32,
+    step: Step,
     gradient: &mut [f32],
 ) -> f32 {
-    simd.call(Learn { hidden, outputs, rate, gradient })
+    simd.call(Learn { hidden, outputs, step, gradient })
 }
 
 struct Learn<'a> {
     hidden: &'a [f32],
     outputs: &'a [Output<'a>],
-    rate: f32,
+    step: Step,
     gradient: &'a mut [f32],
 }
 
@@ -106,12 +115,12 @@ impl Task for Learn<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
-        let Self { hidden, mut outputs, rate, gradient } = self;
+        let Self { hidden, mut outputs, step, gradient } = self;
         let padded = hidden.len();
         assert_eq!(gradient.len(), padded);
         assert!(outputs.iter().all(|output| output.row.padded() == padded));
         gradient.fill(0.0);
-        let step = Tile { rate, padded };
+        let step = Tile { step, padded };
         let mut loss = simd.splat(0.0);
         while !outputs.is_empty() {
             let (targets, others) = outputs.split_at(share(outputs.len(), 6));
@@ -142,7 +151,7 @@ fn share(left: usize, most: usize) -> usize {
 
 #[derive(Clone, Copy)]
 struct Tile {
-    rate: f32,
+    step: Step,
     padded: usize,
 }
 
@@ -181,7 +190,7 @@ unsafe fn shaped<S: Simd, const C: usize, const T: usize>(
     simd: S,
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
-    Tile { rate, padded }: Tile,
+    Tile { step, padded }: Tile,
 ) -> S::Vector {
     // SAFETY: C and T are the lengths; every offset is below `padded`, a multiple of `LANES`.
     unsafe {
@@ -203,7 +212,7 @@ unsafe fn shaped<S: Simd, const C: usize, const T: usize>(
         }
 
         let mut steps = [0.0; PAIRS];
-        let loss = slopes::<S, C, T>(simd, &products, outputs, rate, &mut steps);
+        let loss = slopes::<S, C, T>(simd, &products, outputs, step, &mut steps);
 
         for i in (0..padded).step_by(S::LANES) {
             let mut old = [simd.splat(0.0); T];
@@ -238,7 +247,7 @@ unsafe fn column<S: Simd, const T: usize>(
     hidden: *const f32,
     outputs: &[Output<'_>],
     gradient: *mut f32,
-    Tile { rate, padded }: Tile,
+    Tile { step, padded }: Tile,
 ) -> S::Vector {
     // SAFETY: T is the length; every offset is below `padded`, a multiple of `LANES`.
     unsafe {
@@ -253,7 +262,7 @@ unsafe fn column<S: Simd, const T: usize>(
         }
 
         let mut steps = [0.0; PAIRS];
-        let loss = slopes::<S, 1, T>(simd, &products, outputs, rate, &mut steps);
+        let loss = slopes::<S, 1, T>(simd, &products, outputs, step, &mut steps);
 
         for i in (0..padded).step_by(S::LANES) {
             let xs = simd.load(hidden.add(i));
@@ -276,7 +285,7 @@ fn slopes<S: Simd, const C: usize, const T: usize>(
     simd: S,
     products: &[[S::Vector; T]; C],
     outputs: &[Output<'_>],
-    rate: f32,
+    Step { rate, reach }: Step,
     steps: &mut [f32; PAIRS],
 ) -> S::Vector {
     let (mut signs, mut weights) = ([1.0; PAIRS], [0.0; PAIRS]);
@@ -305,7 +314,12 @@ fn slopes<S: Simd, const C: usize, const T: usize>(
             let sum = simd.add(one, e);
             loss = simd.fma(weight, ln(simd, sum), loss);
             let slope = simd.mul(simd.div(e, sum), simd.mul(sign, weight));
-            simd.store(steps.as_mut_ptr().add(base), simd.mul(slope, simd.splat(rate)));
+            // 1 within reach, 0 beyond: the factor is any number large enough.
+            let size = simd.max(score, simd.sub(simd.splat(0.0), score));
+            let left = simd.mul(simd.sub(simd.splat(reach), size), simd.splat(1e30));
+            let within = simd.max(simd.min(left, one), simd.splat(0.0));
+            let step = simd.mul(simd.mul(slope, within), simd.splat(rate));
+            simd.store(steps.as_mut_ptr().add(base), step);
         }
         base += S::LANES;
     }
@@ -320,6 +334,7 @@ mod tests {
     use crate::Kernels;
 
     const RATE: f32 = 0.3;
+    const STEP: Step = Step { rate: RATE, reach: f32::INFINITY };
 
     /// Two matrices with the same random rows for the same seed.
     fn matrices(rows: usize, columns: usize, size: f32) -> [SharedMatrix; 2] {
@@ -359,7 +374,7 @@ mod tests {
                 sign,
                 weight,
             });
-            exchange(simd, &inputs, &outputs.collect::<Vec<_>>(), RATE)
+            exchange(simd, &inputs, &outputs.collect::<Vec<_>>(), STEP)
         }
     }
 
@@ -444,7 +459,7 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> f32 {
             let output = Output { row: self.1.row(0), sign: 1.0, weight: 1.0 };
-            exchange(simd, &[self.0.row(0), self.0.row(0)], &[output], RATE)
+            exchange(simd, &[self.0.row(0), self.0.row(0)], &[output], STEP)
         }
     }
 
@@ -472,7 +487,7 @@ mod tests {
                 .zip(signs(self.1.rows()))
                 .map(|(t, (sign, weight))| Output { row: self.1.row(t), sign, weight })
                 .collect();
-            learn(simd, self.0, &outputs, RATE, self.2)
+            learn(simd, self.0, &outputs, STEP, self.2)
         }
     }
 
@@ -519,6 +534,32 @@ mod tests {
                 let loss = set.run(ExchangeAll(&x, &y));
                 assert!(loss.is_finite() && loss >= 0.0, "{} {size}: {loss}", set.name());
                 assert!(rows(&x).iter().chain(&rows(&y)).flatten().all(|v| v.is_finite()));
+            }
+        }
+    }
+
+    struct Reach<'a>(&'a SharedMatrix, &'a SharedMatrix, f32);
+    impl Task for Reach<'_> {
+        type Output = f32;
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> f32 {
+            let output = Output { row: self.1.row(0), sign: 1.0, weight: 1.0 };
+            exchange(simd, &[self.0.row(0)], &[output], Step { rate: RATE, reach: self.2 })
+        }
+    }
+
+    #[test]
+    fn a_score_out_of_reach_is_counted_and_teaches_nothing() {
+        for set in Kernels::available() {
+            for (size, learns) in [(5.9, true), (6.1, false), (-5.9, true), (-6.1, false)] {
+                let [x, y] = matrices(1, 5, 1.0);
+                x.write(0, &[1.0, 0.0, 0.0, 0.0, 0.0]);
+                y.write(0, &[size, 0.0, 0.0, 0.0, 0.0]);
+                let before = (rows(&x), rows(&y));
+                let loss = f64::from(set.run(Reach(&x, &y, 6.0)));
+                let wanted = (-f64::from(size)).exp().ln_1p();
+                assert!((loss - wanted).abs() < 1e-4 * wanted, "{} {size}", set.name());
+                assert_eq!(before != (rows(&x), rows(&y)), learns, "{} {size}", set.name());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What predicts what: how the rows of a window and the output rows of its centre meet.
 
 use inlay_base::SharedRow;
-use inlay_kernels::{Output, Simd, add_to_rows, exchange, learn, mean_of_rows};
+use inlay_kernels::{Output, Simd, Step, add_to_rows, exchange, learn, mean_of_rows};
 
 /// One centre word and its window.
 pub trait Context: Sync {
@@ -14,7 +14,7 @@ pub trait Context: Sync {
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
         scratch: &mut Scratch,
     ) -> f32;
 }
@@ -44,10 +44,10 @@ impl Context for SkipGram {
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
         _scratch: &mut Scratch,
     ) -> f32 {
-        exchange(simd, window, outputs, rate)
+        exchange(simd, window, outputs, step)
     }
 }
 
@@ -67,13 +67,13 @@ impl Context for Cbow {
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
         scratch: &mut Scratch,
     ) -> f32 {
         let share = 1.0 / window.len() as f32;
         let (sum_scale, step_scale) = if self.mean { (share, 1.0) } else { (1.0, share) };
         mean_of_rows(simd, window, sum_scale, &mut scratch.hidden);
-        let loss = learn(simd, &scratch.hidden, outputs, rate, &mut scratch.gradient);
+        let loss = learn(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
         add_to_rows(simd, window, step_scale, &scratch.gradient);
         loss
     }

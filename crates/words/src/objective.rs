@@ -12,6 +12,9 @@ pub use negative_sampling::NegativeSampling;
 
 /// Turns a word that is to be predicted into output rows with signs.
 pub trait Objective: Sync {
+    /// Scores this far from zero teach nothing.
+    const REACH: f32;
+
     /// Replaces what is in `outputs` by the rows of one prediction of `target`, all different.
     fn outputs<'a>(&'a self, target: u32, random: &mut Random, outputs: &mut Vec<Output<'a>>);
 }

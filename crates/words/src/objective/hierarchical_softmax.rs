@@ -18,6 +18,10 @@ pub struct HierarchicalSoftmax<'a> {
 }
 
 impl Objective for HierarchicalSoftmax<'_> {
+    /// As word2vec.c and gensim: where a path goes against all expectation, it is left alone, and
+    /// what is certain grows no more.
+    const REACH: f32 = 6.0;
+
     #[inline(always)]
     fn outputs<'a>(&'a self, target: u32, _random: &mut Random, outputs: &mut Vec<Output<'a>>) {
         outputs.clear();

@@ -21,6 +21,8 @@ pub struct NegativeSampling<'a> {
 }
 
 impl Objective for NegativeSampling<'_> {
+    const REACH: f32 = f32::INFINITY;
+
     #[inline(always)]
     fn outputs<'a>(&'a self, target: u32, random: &mut Random, outputs: &mut Vec<Output<'a>>) {
         outputs.clear();
