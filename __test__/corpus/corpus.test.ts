@@ -29,7 +29,7 @@ test('a path, a URL, a glob, a directory and a list of them give the same corpus
     file,
     pathToFileURL(file),
     join(path, '*.txt'),
-    path,
+    `${path}/`,
     { files: [file] },
     { files: [pathToFileURL(file)] },
   ]) {

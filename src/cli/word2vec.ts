@@ -40,7 +40,7 @@ const train: Command = {
   summary: 'trains word vectors on text',
   usage: 'CORPUS... -o VECTORS [flags]',
   operands: {
-    CORPUS: 'text: files, globs or folders; .gz and .zst are read as they are',
+    CORPUS: 'text: files, globs or folders/; .gz and .zst are read as they are',
   },
   count: { from: 1, to: Infinity },
   groups: [

@@ -17,7 +17,7 @@ export type Texts = Iterable<Text> | AsyncIterable<Text>
 
 /**
  * Where text comes from:
- * - a path, a glob (`texts/*.txt.gz`) or a directory, as a string or URL; several as `{ files }`.
+ * - a path, a glob (`texts/*.txt.gz`) or a directory (`texts/`, told by its slash), as a string or URL; several as `{ files }`.
  *   Files that end in .gz or .zst are unpacked while they are read;
  * - an iterable or async iterable, or a function that gives a fresh one. It is read once.
  */

@@ -10,7 +10,7 @@ pub enum Source {
     /// Files in this order, a name given twice is read twice. Each string is
     /// - a path; plain text, .gz or .zst, told by content; a pipe (`/dev/stdin`) is read as it
     ///   comes;
-    /// - a directory: the files right in it in the order of their names, without those whose names
+    /// - a directory whose name ends with a slash: the files right in it in the order of their names, without those whose names
     ///   begin with a dot and without what lies in directories below;
     /// - a glob (`*`, `?`, `[...]`, `**`), where no file has the name itself: the files that match,
     ///   in the order of their paths. As in a shell, `*` does not match a dot at a name's start.
@@ -98,7 +98,14 @@ pub(crate) fn resolve(names: &[String]) -> Result<Vec<PathBuf>> {
     for name in names {
         let path = Path::new(name);
         match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => files.extend(files_of_directory(path)?),
+            Ok(metadata) if metadata.is_dir() && name.ends_with(std::path::is_separator) => {
+                files.extend(files_of_directory(path)?);
+            }
+            // A folder named by mistake would be trained on, whatever lies in it.
+            Ok(metadata) if metadata.is_dir() => {
+                let problem = format!("is a directory; to read the files in it, write {name}/");
+                return Err(Error::invalid_file(path, None, problem));
+            }
             Ok(_) => files.push(path.into()),
             Err(_) if name.contains(['*', '?', '[']) => files.extend(files_of_glob(name)?),
             Err(error) => return Err(Error::io("open", path, &error)),

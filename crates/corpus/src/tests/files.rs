@@ -24,8 +24,12 @@ fn a_directory_is_its_files_in_order_without_hidden_ones_and_those_below() {
     write(folder.path(), ".hidden", b"hidden");
     fs::create_dir(folder.path().join("below")).unwrap();
     write(&folder.path().join("below"), "c", b"below");
-    let corpus = read(&[folder.path().to_str().unwrap()]).unwrap();
-    assert_eq!(spoken(&corpus), [["first"], ["second"]]);
+    let directory = name(folder.path(), "");
+    assert_eq!(spoken(&read(&[&directory]).unwrap()), [["first"], ["second"]]);
+    let bare = directory.trim_end_matches('/');
+    let message = read(&[bare]).unwrap_err().to_string();
+    let wanted = format!("{bare} is a directory; to read the files in it, write {bare}/");
+    assert_eq!(message, wanted, "nobody trains on a folder by mistake");
 }
 
 #[test]
@@ -66,8 +70,8 @@ fn what_is_not_there_is_named() {
     let nothing = name(folder.path(), "*.txt");
     let message = read(&[&nothing]).unwrap_err().to_string();
     assert_eq!(message, format!("file that matches not found: {nothing}"));
-    let empty = folder.path().to_str().unwrap();
-    let message = read(&[empty]).unwrap_err().to_string();
+    let empty = name(folder.path(), "");
+    let message = read(&[&empty]).unwrap_err().to_string();
     assert_eq!(message, format!("{empty} is a directory without files"));
     assert!(matches!(read(&[]).unwrap_err(), Error::InvalidInput { .. }));
     let broken = name(folder.path(), "a***b");
