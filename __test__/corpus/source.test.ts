@@ -36,7 +36,7 @@ test('strings are split; arrays of words, and of integers, are taken as they are
   t.deepEqual(await words(['a b', 'a']), ['a', 'b'])
   t.deepEqual(await words([['a b', 'a'], ['a b']]), ['a b', 'a'])
   t.deepEqual(await words([[7, -7, 7], [2 ** 53 - 1]]), ['7', '-7', '9007199254740991'])
-  t.deepEqual(await words([Uint32Array.of(4294967295), Int32Array.of(-1)]), ['-1', '4294967295'])
+  t.deepEqual(await words([Uint32Array.of(4294967295), Int32Array.of(-1)]), ['4294967295', '-1'])
 })
 
 test('one source may mix all kinds of texts, and keeps their order', async (t) => {
@@ -162,7 +162,7 @@ test('half a surrogate pair is an error, or replaced, or its word skipped', asyn
   using replaced = await Corpus.read(texts, { ...all, invalidUtf8: 'replace' })
   t.deepEqual([...replaced.words].toSorted(), ['bad', 'good', 'x\ufffd', '\ufffd'].toSorted())
   using skipped = await Corpus.read(texts, { ...all, invalidUtf8: 'skip' })
-  t.deepEqual([...skipped.words], ['bad', 'good'])
+  t.deepEqual([...skipped.words], ['good', 'bad'])
 })
 
 test('what is no source is refused before anything is read', async (t) => {
