@@ -181,7 +181,24 @@ test('a stream of bytes is refused; its lines are not', async (t) => {
   t.deepEqual(await words(createInterface({ input: stream })), ['b', 'a'])
 })
 
-test.serial('a long source never holds the event loop', async (t) => {
+test.serial('a stream of long texts is read in bounded memory', async (t) => {
+  const text = 'some words '.repeat(50_000)
+  const before = process.memoryUsage.rss()
+  let [most, sentences] = [0, 0]
+  function* texts() {
+    for (; sentences < 1_000; sentences++) {
+      yield text
+      most = Math.max(most, process.memoryUsage.rss())
+    }
+  }
+  using corpus = await Corpus.read(texts(), all)
+  t.is(corpus.sentences, sentences)
+  t.is(corpus.count('words'), 50_000 * sentences)
+  const megabytes = (most - before) / 1e6
+  t.true(megabytes < 150, `${megabytes} MB for 550 MB of text`)
+})
+
+test.serial('a long source never holds the event loop, and an abort ends it', async (t) => {
   const text = 'some words '.repeat(4_000_000)
   const list = Array.from({ length: 2_000_000 }, (_, i) => `word ${i % 1000}`)
   const numbers = new Uint32Array(20_000_000)
@@ -200,9 +217,12 @@ test.serial('a long source never holds the event loop', async (t) => {
     const reading = Corpus.read(source, { ...all, threads: 1, signal: controller.signal })
     const ended = t.throwsAsync(reading, { any: true, instanceOf: DOMException })
     const hold = await longestHold()
+    const aborted = performance.now()
     controller.abort()
     await ended
-    t.log(name, { hold })
+    const wait = performance.now() - aborted
+    t.log(name, { hold, wait })
     t.true(hold < 5, name)
+    t.true(wait < 500, name)
   }
 })

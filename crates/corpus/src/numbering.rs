@@ -145,7 +145,10 @@ impl<'a> Reader<'a> {
                 use std::io::Write;
                 text.clear();
                 let mut word_ends = Vec::with_capacity(values.len());
-                for value in values {
+                for (at, value) in values.into_iter().enumerate() {
+                    if at % 4096 == 0 {
+                        self.run.check()?;
+                    }
                     write!(text, "{value}").map_err(|error| Error::Internal(error.to_string()))?;
                     word_ends.push(text.len());
                 }

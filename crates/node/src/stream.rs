@@ -1,6 +1,7 @@
 //! Texts that JavaScript feeds to a reader. JavaScript never waits here: its pieces go through a
 //! queue to a thread that hands them to the reader as it takes them, and then asks for more.
 
+use std::mem::{replace, take};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
@@ -133,17 +134,18 @@ fn forward(
     ask();
     loop {
         match pieces.recv_timeout(LOOK) {
+            Ok(_) | Err(RecvTimeoutError::Timeout) if run.stopped() || over.load(Relaxed) => return,
             Ok(piece) => {
                 ask();
-                if let Some(whole) = batch.take_if(|batch| !goes_on(batch, &piece))
-                    && batches.send(whole).is_err()
-                {
-                    return; // the reader has failed
-                }
+                let other = batch.take_if(|batch| !is_of_kind(batch, &piece));
                 let batch = batch.get_or_insert_with(|| empty(&piece));
                 append(batch, piece);
+                for whole in other.into_iter().chain(take_full(batch)) {
+                    if batches.send(whole).is_err() {
+                        return; // the reader has failed
+                    }
+                }
             }
-            Err(RecvTimeoutError::Timeout) if run.stopped() || over.load(Relaxed) => return,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 // A stream that failed has stopped the run before it ended.
@@ -156,21 +158,42 @@ fn forward(
     }
 }
 
-/// Whether a piece belongs into the batch: it is of the same kind, and the batch has room or ends
-/// in the middle of a text.
-fn goes_on(batch: &Batch, piece: &Piece) -> bool {
-    let last = |ends: &[usize]| ends.last().copied().unwrap_or(0);
-    match (batch, piece) {
-        (Batch::Texts { bytes, ends }, Piece::Texts { .. }) => {
-            bytes.len() < BATCH || last(ends) < bytes.len()
+fn is_of_kind(batch: &Batch, piece: &Piece) -> bool {
+    matches!(
+        (batch, piece),
+        (Batch::Texts { .. }, Piece::Texts { .. })
+            | (Batch::Words { .. }, Piece::Words { .. })
+            | (Batch::Integers { .. }, Piece::Integers { .. })
+    )
+}
+
+/// Takes what is complete out of a batch that is large enough. Pieces end in the middle of a text
+/// more often than not: what follows the last end begins the next batch.
+fn take_full(batch: &mut Batch) -> Option<Batch> {
+    match batch {
+        Batch::Texts { bytes, ends } if bytes.len() >= BATCH => {
+            let rest = bytes.split_off(*ends.last()?);
+            Some(Batch::Texts { bytes: replace(bytes, rest), ends: take(ends) })
         }
-        (Batch::Words { bytes, word_ends, sentence_ends }, Piece::Words { .. }) => {
-            bytes.len() < BATCH || last(sentence_ends) < word_ends.len()
+        Batch::Words { bytes, word_ends, sentence_ends } if bytes.len() >= BATCH => {
+            let mut rest_ends = word_ends.split_off(*sentence_ends.last()?);
+            let end = word_ends.last().copied().unwrap_or(0);
+            rest_ends.iter_mut().for_each(|word_end| *word_end -= end);
+            let rest = bytes.split_off(end);
+            Some(Batch::Words {
+                bytes: replace(bytes, rest),
+                word_ends: replace(word_ends, rest_ends),
+                sentence_ends: take(sentence_ends),
+            })
         }
-        (Batch::Integers { values, sentence_ends }, Piece::Integers { .. }) => {
-            size_of_val(values.as_slice()) < BATCH || last(sentence_ends) < values.len()
+        Batch::Integers { values, sentence_ends } if size_of_val(values.as_slice()) >= BATCH => {
+            let rest = values.split_off(*sentence_ends.last()?);
+            Some(Batch::Integers {
+                values: replace(values, rest),
+                sentence_ends: take(sentence_ends),
+            })
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -208,6 +231,6 @@ fn append(batch: &mut Batch, piece: Piece) {
             shift(sentence_ends, more_ends, values.len());
             values.extend(more);
         }
-        _ => unreachable!("`goes_on` has compared the kinds"),
+        _ => unreachable!("`is_of_kind` has compared them"),
     }
 }
