@@ -3,6 +3,12 @@
 
 use crate::{Simd, Task};
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+/// How far ahead rows that come from memory are asked for, in bytes: beyond the page at whose end
+/// the machine's own foresight stops.
+const AHEAD: usize = 8192;
+
 /// A value as it is stored in rows. `u16` stands for half-precision floats by their bits.
 pub trait Stored: Copy + Default + Sync {
     /// Reads `LANES` values, any alignment.
@@ -141,21 +147,63 @@ impl<V: Stored> Tiles<'_, V> {
         first: usize,
         scores: &mut [f32],
     ) {
-        let whole = self.count / R * R;
+        // To add up the lanes of a full register of sums takes no longer than those of one.
+        let together = (S::LANES / (Q * R)).max(1);
+        let mut lanes = [simd.splat(0.0); 16];
+        let mut totals = [0.0f32; 32];
         let mut row = 0;
-        // SAFETY: `row + R` stays within the rows, the caller's promise covers the queries.
-        unsafe {
-            while row < whole {
-                self.tile::<S, Q, R>(simd, first, row, scores);
-                row += R;
+        while row < self.count {
+            let tiles = ((self.count - row) / R).min(together);
+            if tiles == 0 {
+                // SAFETY: as the caller promised; one row at a time is left by none.
+                return unsafe { self.rest::<S, Q>(simd, first, row, scores) };
             }
-            while row < self.count {
-                self.tile::<S, Q, 1>(simd, first, row, scores);
-                row += 1;
+            for tile in 0..tiles {
+                // SAFETY: `row + tiles · R` stays within the rows, the caller's promise covers the
+                // queries.
+                let sums = unsafe { self.tile::<S, Q, R>(simd, first, row + tile * R) };
+                for (to, from) in lanes[tile * Q * R..].iter_mut().zip(sums.as_flattened()) {
+                    *to = *from;
+                }
+            }
+            add_up(simd, &lanes, tiles * Q * R, &mut totals);
+            for (tile, totals) in totals.chunks(Q * R).enumerate().take(tiles) {
+                for (q, totals) in totals.chunks(R).enumerate() {
+                    let at = (first + q) * self.count + row + tile * R;
+                    scores[at..at + R].copy_from_slice(totals);
+                }
+            }
+            row += tiles * R;
+        }
+    }
+
+    /// What `fill` leaves, from `row` on.
+    ///
+    /// # Safety
+    /// As for `fill`.
+    #[inline(always)]
+    unsafe fn rest<S: Simd, const Q: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        row: usize,
+        scores: &mut [f32],
+    ) {
+        let mut lanes = [simd.splat(0.0); 16];
+        let mut totals = [0.0f32; 32];
+        for row in row..self.count {
+            // SAFETY: as the caller promised.
+            let sums = unsafe { self.tile::<S, Q, 1>(simd, first, row) };
+            lanes[..Q].copy_from_slice(sums.as_flattened());
+            add_up(simd, &lanes, Q, &mut totals);
+            for (q, total) in totals[..Q].iter().enumerate() {
+                scores[(first + q) * self.count + row] = *total;
             }
         }
     }
 
+    /// The products of some queries and rows, each still spread over lanes.
+    ///
     /// # Safety
     /// Queries `first..first + Q` and rows `row..row + R` are there.
     #[inline(always)]
@@ -164,8 +212,7 @@ impl<V: Stored> Tiles<'_, V> {
         simd: S,
         first: usize,
         row: usize,
-        scores: &mut [f32],
-    ) {
+    ) -> [[S::Vector; R]; Q] {
         let lanes = S::LANES;
         let length = self.steps * lanes;
         let mut sums = [[simd.splat(0.0); R]; Q];
@@ -174,46 +221,59 @@ impl<V: Stored> Tiles<'_, V> {
         unsafe {
             let rows = self.rows.as_ptr().add(row * self.stride);
             let queries = self.queries.as_ptr().add(first * length);
-            for step in 0..self.steps {
-                let at = (step * lanes).min(self.dimensions - lanes);
-                let mut x = [simd.splat(0.0); R];
-                for (r, x) in x.iter_mut().enumerate() {
-                    let from = rows.add(r * self.stride + at);
-                    *x = V::load(simd, from);
+            for step in 0..self.dimensions / lanes {
+                // Several rows at a time are in the cache already.
+                if R == 1 && (step * lanes * size_of::<V>()).is_multiple_of(LINE) {
+                    let ahead = rows.add(step * lanes).cast::<u8>().wrapping_add(AHEAD);
+                    simd.prefetch(ahead.cast());
                 }
-                for (q, sums) in sums.iter_mut().enumerate() {
-                    let y = simd.load(queries.add(q * length + step * lanes));
-                    for (sum, x) in sums.iter_mut().zip(x) {
-                        *sum = simd.fma(x, y, *sum);
-                    }
-                }
+                let from = (rows.add(step * lanes), self.stride);
+                step_of::<S, V, Q, R>(simd, from, (queries.add(step * lanes), length), &mut sums);
+            }
+            if !self.dimensions.is_multiple_of(lanes) {
+                let from = (rows.add(self.dimensions - lanes), self.stride);
+                let last = queries.add(length - lanes);
+                step_of::<S, V, Q, R>(simd, from, (last, length), &mut sums);
             }
         }
-        // All sums of lanes by the same tree: `sums` of as many as there are, and zeros.
-        let mut flat = [simd.splat(0.0); 32];
-        for (q, sums) in sums.iter().enumerate() {
-            for (r, sum) in sums.iter().enumerate() {
-                flat[q * R + r] = *sum;
-            }
+        sums
+    }
+}
+
+/// Adds the products of one register of each query and row; a place comes with the way to the next
+/// one's.
+///
+/// # Safety
+/// `LANES` values can be read of each.
+#[inline(always)]
+unsafe fn step_of<S: Simd, V: Stored, const Q: usize, const R: usize>(
+    simd: S,
+    (rows, stride): (*const V, usize),
+    (queries, length): (*const f32, usize),
+    sums: &mut [[S::Vector; R]; Q],
+) {
+    let mut x = [simd.splat(0.0); R];
+    for (r, x) in x.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *x = unsafe { V::load(simd, rows.add(r * stride)) };
+    }
+    for (q, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        let y = unsafe { simd.load(queries.add(q * length)) };
+        for (sum, x) in sums.iter_mut().zip(x) {
+            *sum = simd.fma(x, y, *sum);
         }
-        let mut totals = [0.0f32; 32];
-        let mut done = 0;
-        while done < Q * R {
-            let mut group = [simd.splat(0.0); 16];
-            for (i, vector) in group.iter_mut().enumerate() {
-                if i < lanes {
-                    *vector = flat[done + i];
-                }
-            }
-            // SAFETY: `done` is below 16, and 16 more values hold the lanes of any set.
-            unsafe { simd.store(totals.as_mut_ptr().add(done), simd.sums(&group)) };
-            done += lanes;
-        }
-        for q in 0..Q {
-            for r in 0..R {
-                scores[(first + q) * self.count + row + r] = totals[q * R + r];
-            }
-        }
+    }
+}
+
+/// The sums over the lanes of the first `count` vectors, all by the same tree.
+#[inline(always)]
+fn add_up<S: Simd>(simd: S, vectors: &[S::Vector; 16], count: usize, totals: &mut [f32; 32]) {
+    for done in (0..count).step_by(S::LANES) {
+        let mut group = [simd.splat(0.0); 16];
+        group[..S::LANES].copy_from_slice(&vectors[done..done + S::LANES]);
+        // SAFETY: `done` is below 16, and 16 more values hold the lanes of any set.
+        unsafe { simd.store(totals.as_mut_ptr().add(done), simd.sums(&group)) };
     }
 }
 
