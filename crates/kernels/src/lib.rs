@@ -20,7 +20,7 @@ mod search;
 mod simd;
 
 pub use detect::{Kernels, Task};
-pub use logistic::{Output, Step, exchange, learn};
+pub use logistic::{Output, Step, exchange, exchange_in_turn, learn};
 pub use math::{exp, ln};
 pub use rows::{add_to_rows, axpy, dot, mean_of_rows, prefetch};
 pub use scalar::Scalar;

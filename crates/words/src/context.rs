@@ -1,7 +1,9 @@
 //! What predicts what: how the rows of a window and the output rows of its centre meet.
 
 use inlay_base::SharedRow;
-use inlay_kernels::{Output, Simd, Step, add_to_rows, exchange, learn, mean_of_rows};
+use inlay_kernels::{Output, Simd, Step, add_to_rows, learn, mean_of_rows};
+
+use crate::objective::Objective;
 
 /// One centre word and its window.
 pub trait Context: Sync {
@@ -9,12 +11,12 @@ pub trait Context: Sync {
     const PREDICTS_ALONE: bool;
 
     /// Learns from one centre: changes the window's rows and the outputs, returns the loss.
-    fn learn<S: Simd>(
+    fn learn<S: Simd, O: Objective>(
         &self,
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        step: Step,
+        rate: f32,
         scratch: &mut Scratch,
     ) -> f32;
 }
@@ -39,15 +41,15 @@ impl Context for SkipGram {
     const PREDICTS_ALONE: bool = true;
 
     #[inline(always)]
-    fn learn<S: Simd>(
+    fn learn<S: Simd, O: Objective>(
         &self,
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        step: Step,
+        rate: f32,
         _scratch: &mut Scratch,
     ) -> f32 {
-        exchange(simd, window, outputs, step)
+        O::exchange(simd, window, outputs, rate)
     }
 }
 
@@ -62,16 +64,17 @@ impl Context for Cbow {
     const PREDICTS_ALONE: bool = false;
 
     #[inline(always)]
-    fn learn<S: Simd>(
+    fn learn<S: Simd, O: Objective>(
         &self,
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        step: Step,
+        rate: f32,
         scratch: &mut Scratch,
     ) -> f32 {
         let share = 1.0 / window.len() as f32;
         let (sum_scale, step_scale) = if self.mean { (share, 1.0) } else { (1.0, share) };
+        let step = Step { rate, reach: O::REACH };
         mean_of_rows(simd, window, sum_scale, &mut scratch.hidden);
         let loss = learn(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
         add_to_rows(simd, window, step_scale, &scratch.gradient);

@@ -1,7 +1,7 @@
 //! A sentence, word by word: its windows, and one step of learning for each.
 
 use inlay_base::{Random, Run, SharedMatrix, SharedRow};
-use inlay_kernels::{Output, Simd, Step, Task, prefetch};
+use inlay_kernels::{Output, Simd, Task, prefetch};
 
 use crate::context::{Context, Scratch};
 use crate::objective::Objective;
@@ -87,7 +87,6 @@ impl<C: Context, O: Objective> Task for Sentence<'_, '_, C, O> {
         let Sentence { lesson, ids, rate, random, desk, run } = self;
         let Lesson { context, objective, input, .. } = lesson;
         let fresh_noise = C::PREDICTS_ALONE && !lesson.shared_noise;
-        let step = Step { rate, reach: O::REACH };
         let mut taught = Taught::default();
         if let Some(&first) = ids.first() {
             objective.outputs(first, random, &mut desk.next);
@@ -123,11 +122,13 @@ impl<C: Context, O: Objective> Task for Sentence<'_, '_, C, O> {
             if fresh_noise {
                 for row in window.iter() {
                     let alone = std::slice::from_ref(row);
-                    taught.loss += f64::from(context.learn(simd, alone, outputs, step, scratch));
+                    taught.loss +=
+                        f64::from(context.learn::<S, O>(simd, alone, outputs, rate, scratch));
                     objective.outputs(target, random, outputs);
                 }
             } else {
-                taught.loss += f64::from(context.learn(simd, window, outputs, step, scratch));
+                taught.loss +=
+                    f64::from(context.learn::<S, O>(simd, window, outputs, rate, scratch));
             }
             taught.predictions += if C::PREDICTS_ALONE { window.len() as u64 } else { 1 };
         }

@@ -1,5 +1,5 @@
-use inlay_base::{Random, SharedMatrix};
-use inlay_kernels::Output;
+use inlay_base::{Random, SharedMatrix, SharedRow};
+use inlay_kernels::{Output, Simd, Step, exchange_in_turn};
 
 use super::Objective;
 use crate::Huffman;
@@ -30,5 +30,15 @@ impl Objective for HierarchicalSoftmax<'_> {
             sign: if branch.right { -1.0 } else { 1.0 },
             weight: 1.0,
         }));
+    }
+
+    #[inline(always)]
+    fn exchange<S: Simd>(
+        simd: S,
+        inputs: &[SharedRow<'_>],
+        outputs: &[Output<'_>],
+        rate: f32,
+    ) -> f32 {
+        exchange_in_turn(simd, inputs, outputs, Step { rate, reach: Self::REACH })
     }
 }

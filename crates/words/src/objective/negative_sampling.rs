@@ -1,5 +1,5 @@
-use inlay_base::{Random, SharedMatrix};
-use inlay_kernels::Output;
+use inlay_base::{Random, SharedMatrix, SharedRow};
+use inlay_kernels::{Output, Simd, Step, exchange};
 
 use super::Objective;
 use crate::NoiseTable;
@@ -21,8 +21,6 @@ pub struct NegativeSampling<'a> {
 }
 
 impl Objective for NegativeSampling<'_> {
-    const REACH: f32 = f32::INFINITY;
-
     #[inline(always)]
     fn outputs<'a>(&'a self, target: u32, random: &mut Random, outputs: &mut Vec<Output<'a>>) {
         outputs.clear();
@@ -40,6 +38,16 @@ impl Objective for NegativeSampling<'_> {
                 None => outputs.push(Output { row, sign: -1.0, weight: 1.0 }),
             }
         }
+    }
+
+    #[inline(always)]
+    fn exchange<S: Simd>(
+        simd: S,
+        inputs: &[SharedRow<'_>],
+        outputs: &[Output<'_>],
+        rate: f32,
+    ) -> f32 {
+        exchange(simd, inputs, outputs, Step { rate, reach: Self::REACH })
     }
 }
 
