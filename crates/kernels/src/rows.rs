@@ -95,6 +95,32 @@ pub fn add_to_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, gradien
     }
 }
 
+/// shared += own - before, then own = before = shared.
+///
+/// # Panics
+/// If the rows are not of one length.
+#[inline(always)]
+pub fn join_rows<S: Simd>(
+    simd: S,
+    shared: SharedRow<'_>,
+    own: SharedRow<'_>,
+    before: SharedRow<'_>,
+) {
+    assert!(own.padded() == shared.padded() && before.padded() == shared.padded());
+    for i in (0..shared.padded()).step_by(S::LANES) {
+        // SAFETY: `i` is below `padded`, a multiple of 16, and `LANES` divides 16.
+        unsafe {
+            let (shared, own) = (shared.as_ptr().add(i), own.as_ptr().add(i));
+            let before = before.as_ptr().add(i);
+            let learnt = simd.sub(simd.load(own), simd.load(before));
+            let joined = simd.add(simd.load(shared), learnt);
+            simd.store(shared, joined);
+            simd.store(own, joined);
+            simd.store(before, joined);
+        }
+    }
+}
+
 /// Asks for a row that will be needed soon.
 #[inline(always)]
 pub fn prefetch<S: Simd>(simd: S, row: SharedRow<'_>) {
@@ -125,6 +151,31 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) {
             axpy(simd, self.0, self.1, self.2);
+        }
+    }
+
+    struct JoinRows<'a>(&'a SharedMatrix);
+    impl Task for JoinRows<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            join_rows(simd, self.0.row(0), self.0.row(1), self.0.row(2));
+        }
+    }
+
+    #[test]
+    fn joined_rows_are_one_row_with_what_was_learnt() {
+        for set in Kernels::available() {
+            let matrix = SharedMatrix::zeros(3, 37).unwrap();
+            for (row, value) in [(0, 4.0), (1, 2.5), (2, 2.0)] {
+                matrix.write(row, &[value; 37]);
+            }
+            set.run(JoinRows(&matrix));
+            for row in 0..3 {
+                let mut values = [0.0; 37];
+                matrix.read(row, &mut values);
+                assert_eq!(values, [4.5; 37], "{} row {row}", set.name());
+            }
         }
     }
 

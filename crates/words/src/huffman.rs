@@ -3,7 +3,7 @@
 
 use inlay_base::{Error, Result};
 
-/// A binary tree over words; its inner nodes are numbered from 0, the root last.
+/// A binary tree over words; its inner nodes are numbered by falling count, the root 0.
 pub struct Huffman {
     /// Where each word's path begins in `nodes`: one value more than words.
     offsets: Vec<u32>,
@@ -61,8 +61,10 @@ impl Huffman {
             let start = steps.len();
             let mut child = word;
             while inner > 0 && child != words + inner - 1 {
-                steps.push(parent[child]);
-                child = words + (parent[child] >> 1) as usize;
+                let (made, right) = (parent[child] >> 1, parent[child] & 1);
+                // The last one made is the root.
+                steps.push((inner as u32 - 1 - made) << 1 | right);
+                child = words + made as usize;
             }
             steps[start..].reverse();
             let end = u32::try_from(steps.len()).map_err(|_| Error::Unsupported {
@@ -106,7 +108,7 @@ mod tests {
         let huffman = Huffman::new(&counts).unwrap();
         let codes: Vec<Vec<Branch>> = (0..199).map(|word| huffman.path(word).collect()).collect();
         for (a, code) in codes.iter().enumerate() {
-            assert_eq!(code[0].node as usize, huffman.inner() - 1, "every path begins at the root");
+            assert_eq!(code[0].node, 0, "every path begins at the root");
             for (b, other) in codes.iter().enumerate() {
                 assert!(a == b || !other.starts_with(code));
             }

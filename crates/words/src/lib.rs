@@ -10,6 +10,7 @@ mod schedule;
 mod shards;
 mod subsample;
 mod train;
+mod view;
 mod walk;
 pub mod word2vec;
 

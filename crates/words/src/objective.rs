@@ -7,6 +7,8 @@ mod negative_sampling;
 use inlay_base::{Random, SharedRow};
 use inlay_kernels::{Output, Simd};
 
+use crate::view::View;
+
 pub use hierarchical_softmax::HierarchicalSoftmax;
 pub use negative_sampling::NegativeSampling;
 
@@ -16,7 +18,13 @@ pub trait Objective: Sync {
     const REACH: f32 = f32::INFINITY;
 
     /// Replaces what is in `outputs` by the rows of one prediction of `target`, all different.
-    fn outputs<'a>(&'a self, target: u32, random: &mut Random, outputs: &mut Vec<Output<'a>>);
+    fn outputs<'v>(
+        &self,
+        target: u32,
+        rows: &'v View<'_>,
+        random: &mut Random,
+        outputs: &mut Vec<Output<'v>>,
+    );
 
     /// One step of every input with every output; returns the loss before.
     fn exchange<S: Simd>(

@@ -1,6 +1,7 @@
 //! The loop of every word model: shards of the corpus, sentence by sentence, on all threads.
 
 use std::ops::Range;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use inlay_base::{Error, Random, Result, Run, SharedMatrix};
@@ -11,6 +12,7 @@ use crate::context::Context;
 use crate::objective::Objective;
 use crate::progress::{Part, Progress, Standing};
 use crate::shards::shards;
+use crate::view::{Join, View};
 use crate::walk::{Desk, Lesson, Sentence, Taught};
 use crate::{Schedule, Subsample};
 
@@ -66,7 +68,9 @@ pub fn train<C: Context, O: Objective>(
     run.phase("train", "words", standing.done, Some(words));
     let progress = Progress::new(standing);
     let exact = pause.is_some();
-    let work = Work { course, lesson, shards: &shards, progress: &progress, words, exact, run };
+    let turn = Mutex::new(());
+    let work =
+        Work { course, lesson, shards: &shards, progress: &progress, words, exact, turn, run };
     while !progress.finished(total) {
         let slice = pause.as_ref().map_or(Duration::from_secs(30), |pause| pause.every);
         let deadline = Instant::now() + slice;
@@ -89,6 +93,8 @@ struct Work<'a, C, O> {
     /// In all epochs.
     words: u64,
     exact: bool,
+    /// Whose turn it is to join what was learnt on hot rows.
+    turn: Mutex<()>,
     run: &'a Run,
 }
 
@@ -102,15 +108,17 @@ impl<C: Context, O: Objective> Work<'_, C, O> {
         };
         let spares = if self.lesson.frozen.is_some() { 2 * self.lesson.window } else { 0 };
         let spare = SharedMatrix::zeros(spares, self.lesson.input.columns())?;
+        let output = View::new(self.lesson.output, &self.turn, self.run.threads())?;
         let mut desk = Desk::new(&spare);
         let mut sentence = Vec::with_capacity(LONGEST_SENTENCE);
         let total = self.shards.len() * self.course.epochs;
         while let Some(mut part) = self.progress.claim(total, begin) {
-            if !self.shard(&mut part, deadline, &mut desk, &mut sentence)? {
+            if !self.shard(&mut part, deadline, &output, &mut desk, &mut sentence)? {
                 self.progress.lay_aside(part);
                 break;
             }
         }
+        Kernels::get().run(Join(&output));
         Ok(())
     }
 
@@ -119,6 +127,7 @@ impl<C: Context, O: Objective> Work<'_, C, O> {
         &'d self,
         part: &mut Part,
         deadline: Instant,
+        output: &'d View<'d>,
         desk: &mut Desk<'d>,
         sentence: &mut Vec<u32>,
     ) -> Result<bool> {
@@ -137,6 +146,7 @@ impl<C: Context, O: Objective> Work<'_, C, O> {
                 words += self.read(part, shard.end, sentence)?;
                 lately += kernels.run(Sentence {
                     lesson: self.lesson,
+                    output,
                     ids: sentence,
                     rate,
                     random: &mut part.random,

@@ -5,6 +5,7 @@ use inlay_kernels::{Output, Simd, Task, prefetch};
 
 use crate::context::{Context, Scratch};
 use crate::objective::Objective;
+use crate::view::View;
 
 /// What all sentences of a training have in common.
 pub struct Lesson<'a, C, O> {
@@ -14,6 +15,8 @@ pub struct Lesson<'a, C, O> {
     pub objective: &'a O,
     /// One row for each word.
     pub input: &'a SharedMatrix,
+    /// Rows that words are scored by: of words or of nodes.
+    pub output: &'a SharedMatrix,
     /// Words on each side, at most.
     pub window: usize,
     /// Draw the width of each window from 1 to `window`, so that near words count more.
@@ -67,6 +70,8 @@ impl std::ops::AddAssign for Taught {
 pub struct Sentence<'a, 'd, C, O> {
     /// What it has in common with the others.
     pub lesson: &'d Lesson<'d, C, O>,
+    /// The output rows as this thread sees them.
+    pub output: &'d View<'d>,
     /// Word ids, subsampled.
     pub ids: &'a [u32],
     /// The learning rate.
@@ -84,12 +89,12 @@ impl<C: Context, O: Objective> Task for Sentence<'_, '_, C, O> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Taught {
-        let Sentence { lesson, ids, rate, random, desk, run } = self;
+        let Sentence { lesson, output, ids, rate, random, desk, run } = self;
         let Lesson { context, objective, input, .. } = lesson;
         let fresh_noise = C::PREDICTS_ALONE && !lesson.shared_noise;
         let mut taught = Taught::default();
         if let Some(&first) = ids.first() {
-            objective.outputs(first, random, &mut desk.next);
+            objective.outputs(first, output, random, &mut desk.next);
         }
         for (centre, &target) in ids.iter().enumerate() {
             if run.is_some_and(Run::stopped) {
@@ -98,7 +103,7 @@ impl<C: Context, O: Objective> Task for Sentence<'_, '_, C, O> {
             // One step ahead, so that their rows are on the way while this step is worked out.
             std::mem::swap(&mut desk.outputs, &mut desk.next);
             if let Some(&next) = ids.get(centre + 1) {
-                objective.outputs(next, random, &mut desk.next);
+                objective.outputs(next, output, random, &mut desk.next);
                 desk.next.iter().for_each(|output| prefetch(simd, output.row));
             }
             if let Some(&entering) = ids.get(centre + 1 + lesson.window) {
@@ -124,12 +129,13 @@ impl<C: Context, O: Objective> Task for Sentence<'_, '_, C, O> {
                     let alone = std::slice::from_ref(row);
                     taught.loss +=
                         f64::from(context.learn::<S, O>(simd, alone, outputs, rate, scratch));
-                    objective.outputs(target, random, outputs);
+                    objective.outputs(target, output, random, outputs);
                 }
             } else {
                 taught.loss +=
                     f64::from(context.learn::<S, O>(simd, window, outputs, rate, scratch));
             }
+            output.step(simd);
             taught.predictions += if C::PREDICTS_ALONE { window.len() as u64 } else { 1 };
         }
         taught

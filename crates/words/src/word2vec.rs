@@ -153,13 +153,13 @@ pub fn train(
     let teaching = Teaching { corpus, options, matrices: &matrices, standing, pause, run };
     let losses = match (&tree, options.architecture) {
         (Some(tree), architecture) => {
-            let objective = HierarchicalSoftmax { output: &matrices.output, tree };
+            let objective = HierarchicalSoftmax { tree };
             teaching.with(architecture, &objective)?
         }
         (None, architecture) => {
             let noise = NoiseTable::new(counts, options.negative_exponent);
-            let (output, negative) = (&matrices.output, options.negative);
-            teaching.with(architecture, &NegativeSampling { output, noise: &noise, negative })?
+            let negative = options.negative;
+            teaching.with(architecture, &NegativeSampling { noise: &noise, negative })?
         }
     };
     let names = Arc::clone(corpus.names());
@@ -203,6 +203,7 @@ impl Teaching<'_> {
             context,
             objective,
             input: &matrices.input,
+            output: &matrices.output,
             window: options.window,
             shrink_window: options.shrink_window,
             shared_noise: options.shared_negatives,

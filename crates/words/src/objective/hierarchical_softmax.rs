@@ -1,8 +1,9 @@
-use inlay_base::{Random, SharedMatrix, SharedRow};
+use inlay_base::{Random, SharedRow};
 use inlay_kernels::{Output, Simd, Step, exchange_in_turn};
 
 use super::Objective;
 use crate::Huffman;
+use crate::view::View;
 
 /// Hierarchical softmax: Morin, Bengio 2005; Mikolov et al. 2013, section 2.1. With the path of
 /// inner nodes n to the target and the branch b taken at each (left: +1, right: -1):
@@ -11,9 +12,7 @@ use crate::Huffman;
 /// P(t | h) = Π σ(b·u_n·h)          loss = -ln P(t | h)
 /// ```
 pub struct HierarchicalSoftmax<'a> {
-    /// u: one row for each inner node, [vocabulary - 1, dimensions].
-    pub output: &'a SharedMatrix,
-    /// The paths.
+    /// The paths, whose inner nodes number the rows of u: [vocabulary - 1, dimensions].
     pub tree: &'a Huffman,
 }
 
@@ -23,10 +22,16 @@ impl Objective for HierarchicalSoftmax<'_> {
     const REACH: f32 = 6.0;
 
     #[inline(always)]
-    fn outputs<'a>(&'a self, target: u32, _random: &mut Random, outputs: &mut Vec<Output<'a>>) {
+    fn outputs<'v>(
+        &self,
+        target: u32,
+        rows: &'v View<'_>,
+        _random: &mut Random,
+        outputs: &mut Vec<Output<'v>>,
+    ) {
         outputs.clear();
         outputs.extend(self.tree.path(target).map(|branch| Output {
-            row: self.output.row(branch.node),
+            row: rows.row(branch.node),
             sign: if branch.right { -1.0 } else { 1.0 },
             weight: 1.0,
         }));

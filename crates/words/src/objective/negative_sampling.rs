@@ -1,8 +1,9 @@
-use inlay_base::{Random, SharedMatrix, SharedRow};
+use inlay_base::{Random, SharedRow};
 use inlay_kernels::{Output, Simd, Step, exchange};
 
 use super::Objective;
 use crate::NoiseTable;
+use crate::view::View;
 
 /// Negative sampling: Mikolov et al. 2013, "Distributed Representations of Words and Phrases",
 /// equation 4. For a hidden vector h, a target t and k noise words n drawn from
@@ -11,9 +12,9 @@ use crate::NoiseTable;
 /// ```text
 /// loss = -ln σ(u_t·h) - Σ ln σ(-u_n·h)
 /// ```
+///
+/// u has one row for each word: [vocabulary, dimensions].
 pub struct NegativeSampling<'a> {
-    /// u: one row for each word, [vocabulary, dimensions].
-    pub output: &'a SharedMatrix,
     /// Where noise words come from.
     pub noise: &'a NoiseTable,
     /// k: noise words for each prediction.
@@ -22,16 +23,22 @@ pub struct NegativeSampling<'a> {
 
 impl Objective for NegativeSampling<'_> {
     #[inline(always)]
-    fn outputs<'a>(&'a self, target: u32, random: &mut Random, outputs: &mut Vec<Output<'a>>) {
+    fn outputs<'v>(
+        &self,
+        target: u32,
+        rows: &'v View<'_>,
+        random: &mut Random,
+        outputs: &mut Vec<Output<'v>>,
+    ) {
         outputs.clear();
-        outputs.push(Output { row: self.output.row(target), sign: 1.0, weight: 1.0 });
+        outputs.push(Output { row: rows.row(target), sign: 1.0, weight: 1.0 });
         for _ in 0..self.negative {
             let noise = self.noise.draw(random);
             // Skipped, not drawn again: a vocabulary of one word would draw for ever.
             if noise == target {
                 continue;
             }
-            let row = self.output.row(noise);
+            let row = rows.row(noise);
             // A tile reads its rows before it writes them: a row twice would lose a step.
             match outputs.iter_mut().find(|output| output.row.as_ptr() == row.as_ptr()) {
                 Some(output) => output.weight += 1.0,
@@ -53,18 +60,24 @@ impl Objective for NegativeSampling<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use inlay_base::SharedMatrix;
+
     use super::*;
 
     #[test]
     fn noise_is_never_the_target_and_counts_as_often_as_it_is_drawn() {
         let output = SharedMatrix::zeros(3, 4).unwrap();
         let noise = NoiseTable::new(&[10, 10, 10], 0.75);
-        let objective = NegativeSampling { output: &output, noise: &noise, negative: 30 };
+        let turn = Mutex::new(());
+        let rows = View::new(&output, &turn, 1).unwrap();
+        let objective = NegativeSampling { noise: &noise, negative: 30 };
         let mut random = Random::new(1, 0);
         let mut outputs = Vec::new();
         let mut weight = 0.0;
         for _ in 0..1000 {
-            objective.outputs(1, &mut random, &mut outputs);
+            objective.outputs(1, &rows, &mut random, &mut outputs);
             assert!(outputs.len() <= 3);
             assert_eq!(outputs[0].row.as_ptr(), output.row(1).as_ptr());
             assert_eq!((outputs[0].sign, outputs[0].weight), (1.0, 1.0));

@@ -1,0 +1,139 @@
+//! A matrix as one thread sees it. Threads share its rows without locks, but the cache lines of what
+//! all of them write all the time (the upper nodes of a Huffman tree, frequent words) would travel
+//! from core to core at every step. Of such rows a thread has copies; what it has learnt on them
+//! joins the shared ones every few hundred words:
+//!
+//! ```text
+//! shared += own - before          own = before = shared
+//! ```
+
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
+
+use inlay_base::{Result, SharedMatrix, SharedRow};
+use inlay_kernels::{Simd, Task, join_rows};
+
+/// Rows that have copies: five levels of a tree. Twice as many took as long again to join as they
+/// saved.
+const HOT: usize = 32;
+/// Centre words of all threads between two joinings of one: the more threads, the more often.
+const TOGETHER: usize = 512;
+/// Joining more often than this would be all that many threads do.
+const LEAST: usize = 16;
+
+/// Rows by falling frequency, the first of them as copies of one thread.
+pub struct View<'a> {
+    shared: &'a SharedMatrix,
+    own: SharedMatrix,
+    /// `own` when it was last as the shared rows.
+    before: SharedMatrix,
+    /// Rows below this number are copies.
+    hot: u32,
+    /// Centre words from one joining to the next, and left until then.
+    every: u32,
+    left: Cell<u32>,
+    /// One thread at a time: of what two add at once, half would be lost.
+    turn: &'a Mutex<()>,
+}
+
+impl<'a> View<'a> {
+    /// For one of so many threads; a single one needs no copies. `turn` is theirs all.
+    pub fn new(shared: &'a SharedMatrix, turn: &'a Mutex<()>, threads: usize) -> Result<Self> {
+        let hot = if threads > 1 { HOT.min(shared.rows()) } else { 0 };
+        let every = (TOGETHER / threads.max(1)).max(LEAST) as u32;
+        let own = SharedMatrix::zeros(hot, shared.columns())?;
+        let before = SharedMatrix::zeros(hot, shared.columns())?;
+        for row in 0..hot as u32 {
+            let mut values = vec![0.0; shared.columns()];
+            shared.read(row, &mut values);
+            own.write(row, &values);
+            before.write(row, &values);
+        }
+        let left = Cell::new(every);
+        Ok(Self { shared, own, before, hot: hot as u32, every, left, turn })
+    }
+
+    /// # Panics
+    /// If there is no such row.
+    #[inline(always)]
+    pub fn row(&self, row: u32) -> SharedRow<'_> {
+        if row < self.hot { self.own.row(row) } else { self.shared.row(row) }
+    }
+
+    /// Counts a centre word, and joins when it is time.
+    #[inline(always)]
+    pub fn step<S: Simd>(&self, simd: S) {
+        if self.hot > 0 {
+            self.left.set(self.left.get() - 1);
+            if self.left.get() == 0 {
+                simd.call(Join(self));
+            }
+        }
+    }
+}
+
+/// Gives what was learnt on the copies to the shared rows, and takes what others gave.
+pub struct Join<'v, 'a>(pub &'v View<'a>);
+
+impl Task for Join<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let View { shared, own, before, hot, every, left, turn } = self.0;
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in 0..*hot {
+            join_rows(simd, shared.row(row), own.row(row), before.row(row));
+        }
+        left.set(*every);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inlay_kernels::Kernels;
+
+    use super::*;
+
+    fn matrix(rows: usize) -> SharedMatrix {
+        let matrix = SharedMatrix::zeros(rows, 20).unwrap();
+        (0..rows as u32).for_each(|row| matrix.write(row, &[row as f32; 20]));
+        matrix
+    }
+
+    #[test]
+    fn what_two_threads_learn_on_hot_rows_is_added_up() {
+        let (shared, turn) = (matrix(40), Mutex::new(()));
+        let views = [0, 1].map(|_| View::new(&shared, &turn, 2).unwrap());
+        views[0].own.write(1, &[5.0; 20]);
+        views[1].own.write(1, &[3.0; 20]);
+        let kernels = Kernels::get();
+        views.iter().for_each(|view| kernels.run(Join(view)));
+        kernels.run(Join(&views[0]));
+        let mut row = [0.0; 20];
+        for rows in [&shared, &views[0].own, &views[1].own] {
+            rows.read(1, &mut row);
+            assert_eq!(row, [7.0; 20]);
+            rows.read(3, &mut row);
+            assert_eq!(row, [3.0; 20]);
+        }
+    }
+
+    #[test]
+    fn other_rows_are_the_shared_ones_and_so_are_all_of_a_single_thread() {
+        let (shared, turn) = (matrix(40), Mutex::new(()));
+        for (threads, hot) in [(1, 0), (2, HOT), (1000, HOT)] {
+            let view = View::new(&shared, &turn, threads).unwrap();
+            for row in 0..40 {
+                let own = view.row(row).as_ptr() != shared.row(row).as_ptr();
+                assert_eq!(own, (row as usize) < hot);
+            }
+        }
+    }
+
+    #[test]
+    fn fewer_rows_than_would_be_hot() {
+        let (shared, turn) = (matrix(2), Mutex::new(()));
+        assert_eq!(View::new(&shared, &turn, 2).unwrap().hot, 2);
+    }
+}
