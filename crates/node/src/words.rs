@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use inlay_base::Priority;
 use inlay_corpus::Base;
-use inlay_words::Curve;
 use inlay_words::word2vec::{
-    Architecture, Checkpoint, Frozen, Model, Options, Scoring, Start, estimate_memory, train,
+    Architecture, Frozen, Model, Options, Scoring, Start, estimate_memory, train,
 };
+use inlay_words::{Checkpoint, Curve};
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, ObjectFinalize};
 use napi_derive::napi;

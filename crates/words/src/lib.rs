@@ -1,19 +1,23 @@
 //! Word vectors: what predicts what (`context`) x how a prediction is scored (`objective`), in one
-//! loop over a corpus (`train`, `walk`).
+//! loop over a corpus (`train`, `lesson`).
 
+mod checkpoint;
 mod context;
 mod huffman;
+mod lesson;
 mod noise;
 mod objective;
 mod progress;
 mod schedule;
 mod shards;
 mod subsample;
+mod tensors;
 mod train;
 mod view;
-mod walk;
+mod window;
 pub mod word2vec;
 
+pub use checkpoint::Checkpoint;
 pub use schedule::Curve;
 
 use huffman::Huffman;

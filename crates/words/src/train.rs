@@ -8,12 +8,10 @@ use inlay_base::{Error, Random, Result, Run, SharedMatrix};
 use inlay_corpus::SENTENCE_END;
 use inlay_kernels::Kernels;
 
-use crate::context::Context;
-use crate::objective::Objective;
+use crate::lesson::{Lesson, Now, Reach, Sentence, Taught};
 use crate::progress::{Part, Progress, Standing};
 use crate::shards::shards;
 use crate::view::{Join, View};
-use crate::walk::{Desk, Lesson, Sentence, Taught};
 use crate::{Schedule, Subsample};
 
 /// Words of a sentence that are looked at together; a longer one is cut, as in word2vec.c.
@@ -25,6 +23,8 @@ const TOGETHER: u64 = 1000;
 pub struct Course<'a> {
     /// Word ids in text order, `SENTENCE_END` after each sentence.
     pub ids: &'a [u32],
+    /// Ids are below this.
+    pub vocabulary: usize,
     /// Words among the ids.
     pub tokens: u64,
     /// Told which ids are not needed for now.
@@ -35,6 +35,8 @@ pub struct Course<'a> {
     pub schedule: Schedule,
     /// Which words are left out at random.
     pub subsample: &'a Subsample,
+    /// How far the window of a word reaches.
+    pub reach: Reach,
 }
 
 /// What is to happen between slices of work, while no thread works.
@@ -47,9 +49,9 @@ pub struct Pause<'a> {
 
 /// Trains from `standing` to the end and returns the mean loss of each epoch. With `pause`, an
 /// abort finishes the thousand words under way, so that what is saved can be continued exactly.
-pub fn train<C: Context, O: Objective>(
+pub fn train<L: Lesson>(
     course: &Course<'_>,
-    lesson: &Lesson<'_, C, O>,
+    lesson: &L,
     standing: Standing,
     mut pause: Option<Pause<'_>>,
     run: &Run,
@@ -75,7 +77,7 @@ pub fn train<C: Context, O: Objective>(
         let slice = pause.as_ref().map_or(Duration::from_secs(30), |pause| pause.every);
         let deadline = Instant::now() + slice;
         run.workers(|_| work.until(deadline))?;
-        check_finite(lesson.input)?;
+        check_finite(lesson.input())?;
         if let Some(pause) = &mut pause {
             (pause.save)(&progress.standing())?;
         }
@@ -85,9 +87,9 @@ pub fn train<C: Context, O: Objective>(
     Ok(progress.standing().losses.iter().map(mean).collect())
 }
 
-struct Work<'a, C, O> {
+struct Work<'a, L> {
     course: &'a Course<'a>,
-    lesson: &'a Lesson<'a, C, O>,
+    lesson: &'a L,
     shards: &'a [Range<usize>],
     progress: &'a Progress,
     /// In all epochs.
@@ -98,7 +100,7 @@ struct Work<'a, C, O> {
     run: &'a Run,
 }
 
-impl<C: Context, O: Objective> Work<'_, C, O> {
+impl<L: Lesson> Work<'_, L> {
     /// Works on shards until the deadline or an abort; what is not finished is laid aside.
     fn until(&self, deadline: Instant) -> Result<()> {
         let begin = |number: usize| {
@@ -106,10 +108,9 @@ impl<C: Context, O: Objective> Work<'_, C, O> {
             // Stream 0 made the first vectors.
             Part { number, position, random: Random::new(self.run.seed(), 1 + number as u64) }
         };
-        let spares = if self.lesson.frozen.is_some() { 2 * self.lesson.window } else { 0 };
-        let spare = SharedMatrix::zeros(spares, self.lesson.input.columns())?;
-        let output = View::new(self.lesson.output, &self.turn, self.run.threads())?;
-        let mut desk = Desk::new(&spare);
+        let spare = SharedMatrix::zeros(self.lesson.spares(), self.lesson.input().columns())?;
+        let output = View::new(self.lesson.output(), &self.turn, self.run.threads())?;
+        let mut desk = self.lesson.desk(&spare);
         let mut sentence = Vec::with_capacity(LONGEST_SENTENCE);
         let total = self.shards.len() * self.course.epochs;
         while let Some(mut part) = self.progress.claim(total, begin) {
@@ -128,7 +129,7 @@ impl<C: Context, O: Objective> Work<'_, C, O> {
         part: &mut Part,
         deadline: Instant,
         output: &'d View<'d>,
-        desk: &mut Desk<'d>,
+        desk: &mut L::Desk<'d>,
         sentence: &mut Vec<u32>,
     ) -> Result<bool> {
         let epoch = part.number / self.shards.len();
@@ -146,10 +147,8 @@ impl<C: Context, O: Objective> Work<'_, C, O> {
                 words += self.read(part, shard.end, sentence)?;
                 lately += kernels.run(Sentence {
                     lesson: self.lesson,
-                    output,
-                    ids: sentence,
-                    rate,
-                    random: &mut part.random,
+                    reach: self.course.reach,
+                    now: Now { ids: sentence, output, rate, random: &mut part.random },
                     desk,
                     run: (!self.exact).then_some(self.run),
                 });
@@ -174,7 +173,7 @@ impl<C: Context, O: Objective> Work<'_, C, O> {
 
     /// Reads a sentence, without what subsampling leaves out; returns how many words were read.
     fn read(&self, part: &mut Part, end: usize, sentence: &mut Vec<u32>) -> Result<u64> {
-        let vocabulary = self.lesson.input.rows();
+        let vocabulary = self.course.vocabulary;
         let mut words = 0;
         sentence.clear();
         for &id in &self.course.ids[part.position..end] {

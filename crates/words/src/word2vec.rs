@@ -1,14 +1,11 @@
 //! Word2Vec: Mikolov et al. 2013, arXiv:1301.3781 (skip-gram and CBOW, figure 1) and
 //! arXiv:1310.4546 (negative sampling, hierarchical softmax, subsampling).
 
-mod checkpoint;
 mod matrices;
 mod model;
 mod predict;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use inlay_base::{Result, Run};
 use inlay_corpus::Corpus;
@@ -16,17 +13,18 @@ use inlay_formats::Names;
 use inlay_vectors::WordVectors;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::{self, Checkpoint, Training};
 use crate::context::{Cbow, Context, SkipGram};
+use crate::lesson::Reach;
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::progress::Standing;
 use crate::train::{Course, Pause, train as train_words};
-use crate::walk::Lesson;
+use crate::window::Window;
 use crate::{Curve, Huffman, NoiseTable, Schedule, Subsample};
 
 pub use matrices::estimate_memory;
 pub use model::Model;
 
-use checkpoint::Training;
 use matrices::Matrices;
 
 /// What predicts what.
@@ -107,14 +105,6 @@ pub enum Frozen {
     Words(Vec<Vec<u8>>),
 }
 
-/// A file that keeps how far a training has come.
-pub struct Checkpoint {
-    /// Read if it is there, and written.
-    pub path: PathBuf,
-    /// Time between two writings.
-    pub every: Duration,
-}
-
 /// Trains on a corpus. The bytes depend on the seed alone where `run` has one thread.
 ///
 /// # Errors
@@ -134,19 +124,18 @@ pub fn train(
         Scoring::NegativeSampling => None,
     };
     let nodes = tree.as_ref().map_or(counts.len(), Huffman::inner);
-    let mut matrices = Matrices::new(corpus.names(), nodes, options, start, run)?;
-    let training = Training { corpus, options, frozen: &matrices.frozen, seed: run.seed() };
-    let conditions = training.conditions();
+    let matrices = Matrices::new(corpus.names(), nodes, options, start, run)?;
+    let learnt = [("vectors", &matrices.input), ("output", &matrices.output)];
+    let frozen = matrices.frozen.as_deref();
+    let training = Training::new("word2vec", options, (corpus, run.seed()), frozen, &learnt);
     let resumed = match checkpoint {
-        Some(checkpoint) => {
-            checkpoint::read(checkpoint, &conditions, &mut matrices, options.epochs)?
-        }
+        Some(checkpoint) => checkpoint::read(checkpoint, &training, options.epochs)?,
         None => None,
     };
     let standing = resumed.unwrap_or_else(|| Standing::start(options.epochs));
 
     let mut save = |standing: &Standing| match checkpoint {
-        Some(checkpoint) => checkpoint::write(checkpoint, &conditions, corpus, &matrices, standing),
+        Some(checkpoint) => checkpoint::write(checkpoint, &training, standing),
         None => Ok(()),
     };
     let pause = checkpoint.map(|checkpoint| Pause { every: checkpoint.every, save: &mut save });
@@ -193,19 +182,20 @@ impl Teaching<'_> {
         let (first, last) = (options.learning_rate, options.final_learning_rate);
         let course = Course {
             ids: corpus.ids(),
+            vocabulary: corpus.counts().len(),
             tokens: corpus.tokens(),
             release: &|range| corpus.release(range),
             epochs: options.epochs,
             schedule: Schedule { curve: options.schedule, first, last },
             subsample: &subsample,
+            reach: Reach { window: options.window, shrinks: options.shrink_window },
         };
-        let lesson = Lesson {
+        let lesson = Window {
             context,
             objective,
             input: &matrices.input,
             output: &matrices.output,
             window: options.window,
-            shrink_window: options.shrink_window,
             shared_noise: options.shared_negatives,
             frozen: matrices.frozen.as_deref(),
         };

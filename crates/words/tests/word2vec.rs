@@ -8,10 +8,8 @@ use std::time::Duration;
 use inlay_base::{Error, Random, Result, Run};
 use inlay_corpus::{Base, Batch, Corpus, Source};
 use inlay_vectors::WordVectors;
-use inlay_words::Curve;
-use inlay_words::word2vec::{
-    Architecture, Checkpoint, Frozen, Model, Options, Scoring, Start, train,
-};
+use inlay_words::word2vec::{Architecture, Frozen, Model, Options, Scoring, Start, train};
+use inlay_words::{Checkpoint, Curve};
 
 const ALL: [(Architecture, Scoring); 4] = [
     (Architecture::SkipGram, Scoring::NegativeSampling),

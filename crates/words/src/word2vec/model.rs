@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use inlay_base::{Error, Result, Run, SharedMatrix};
+use inlay_base::{Error, Result, Run};
 use inlay_formats::safetensors::{self, Dtype, Part, Reader};
 use inlay_formats::{GiveRows, Names};
 use inlay_vectors::{Precision, Rows, WordVectors};
@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::matrices::Matrices;
 use super::{Options, Scoring};
 use crate::Huffman;
+use crate::tensors::{rows, rows_part};
 
 const KIND: &str = "word2vec";
-/// Rows that are written between two looks at the signal.
-const BLOCK: usize = 256;
 
 /// A trained model: both matrices, the counts of its words, and how it was made.
 pub struct Model {
@@ -158,38 +157,4 @@ impl Model {
         let Header { options, losses, .. } = header;
         Ok(Self::of_rows(names, counts, rows, tree, options, losses))
     }
-}
-
-fn rows(matrix: SharedMatrix) -> Rows {
-    let (rows, columns, stride) = (matrix.rows(), matrix.columns(), matrix.stride());
-    Rows::from_pages(matrix.into_pages(), rows, columns, stride)
-}
-
-/// A matrix that threads may still hold, as a tensor without padding.
-pub(super) fn matrix_part<'a>(name: &'a str, matrix: &'a SharedMatrix) -> Part<'a> {
-    let shape = [matrix.rows(), matrix.columns()];
-    Part::streamed(name, Dtype::F32, &shape, move |writer| {
-        let mut row = vec![0.0f32; matrix.columns()];
-        for number in 0..matrix.rows() as u32 {
-            matrix.read(number, &mut row);
-            writer.write(bytemuck::cast_slice(&row))?;
-        }
-        Ok(())
-    })
-}
-
-fn rows_part<'a>(name: &'a str, rows: &'a Rows, run: &'a Run) -> Part<'a> {
-    let shape = [rows.rows(), rows.dimensions()];
-    Part::streamed(name, Dtype::F32, &shape, move |writer| {
-        let mut block = vec![0.0f32; BLOCK * rows.dimensions()];
-        for first in (0..rows.rows()).step_by(BLOCK) {
-            run.check()?;
-            let count = BLOCK.min(rows.rows() - first);
-            let block = &mut block[..count * rows.dimensions()];
-            rows.give(first, block);
-            writer.write(bytemuck::cast_slice(block))?;
-            run.advance(count as u64);
-        }
-        Ok(())
-    })
 }

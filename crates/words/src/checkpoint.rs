@@ -2,58 +2,76 @@
 //! of work has come with its random numbers, and the conditions under which it was made. It is
 //! laid out as a model's file, so its vectors can be looked at like any others.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use inlay_base::{Error, Random, Result, SharedMatrix};
 use inlay_corpus::Corpus;
 use inlay_formats::safetensors::{self, Dtype, Part, Reader, Tensor};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::matrices::Matrices;
-use super::model::matrix_part;
-use super::{Checkpoint, Options};
 use crate::progress::{self, Standing};
+use crate::tensors::matrix_part;
 
-const KIND: &str = "word2vec checkpoint";
+/// A file that keeps how far a training has come.
+pub struct Checkpoint {
+    /// Read if it is there, and written.
+    pub path: PathBuf,
+    /// Time between two writings.
+    pub every: Duration,
+}
+
 /// Numbers of a shard that was laid aside: its number, its position, four of random state.
 const PART: usize = 6;
 
-/// What must be the same for a checkpoint to be of use.
+/// A training as its checkpoint has it.
 pub struct Training<'a> {
-    pub corpus: &'a Corpus,
-    pub options: &'a Options,
-    pub frozen: &'a Option<Vec<bool>>,
-    pub seed: u64,
+    /// "word2vec": which model.
+    kind: &'static str,
+    /// What must be the same for a checkpoint to be of use.
+    conditions: Map<String, Value>,
+    corpus: &'a Corpus,
+    /// What is learnt, by name.
+    matrices: &'a [(&'a str, &'a SharedMatrix)],
 }
 
-impl Training<'_> {
-    pub fn conditions(&self) -> Map<String, Value> {
-        let mut conditions = match serde_json::to_value(self.options) {
+impl<'a> Training<'a> {
+    /// `options` are an object; `frozen` says which words do not move.
+    pub fn new(
+        kind: &'static str,
+        options: &impl Serialize,
+        (corpus, seed): (&'a Corpus, u64),
+        frozen: Option<&[bool]>,
+        matrices: &'a [(&'a str, &'a SharedMatrix)],
+    ) -> Self {
+        let mut conditions = match serde_json::to_value(options) {
             Ok(Value::Object(options)) => options,
             _ => unreachable!("options are an object of numbers and names"),
         };
-        let frozen = self.frozen.as_ref().map(|frozen| {
+        let frozen = frozen.map(|frozen| {
             // FNV-1a over the flags: they follow from words, of which there can be many.
             frozen.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &flag| {
                 (hash ^ u64::from(flag)).wrapping_mul(0x0100_0000_01b3)
             })
         });
         let hex = |number: u64| format!("{number:016x}");
-        conditions.insert("seed".into(), json!(self.seed));
-        conditions.insert("corpus".into(), json!(hex(self.corpus.fingerprint())));
+        conditions.insert("seed".into(), json!(seed));
+        conditions.insert("corpus".into(), json!(hex(corpus.fingerprint())));
         conditions.insert("frozen".into(), json!(frozen.map(hex)));
-        conditions
+        Self { kind, conditions, corpus, matrices }
+    }
+
+    fn name(&self) -> String {
+        format!("{} checkpoint", self.kind)
     }
 }
 
 /// Writes the file, replacing the one before.
-pub fn write(
-    checkpoint: &Checkpoint,
-    conditions: &Map<String, Value>,
-    corpus: &Corpus,
-    matrices: &Matrices,
-    standing: &Standing,
-) -> Result<()> {
+pub fn write(checkpoint: &Checkpoint, training: &Training<'_>, standing: &Standing) -> Result<()> {
+    let Training { conditions, corpus, matrices, .. } = training;
     let header = json!({
-        "kind": KIND,
+        "kind": training.name(),
         "version": 1,
         "next": standing.next,
         "done": standing.done,
@@ -83,9 +101,8 @@ pub fn write(
             &[standing.unfinished.len(), PART],
             cast(&unfinished),
         ),
-        matrix_part("vectors", &matrices.input),
-        matrix_part("output", &matrices.output),
     ]);
+    parts.extend(matrices.iter().map(|(name, matrix)| matrix_part(name, matrix)));
     safetensors::save(&checkpoint.path, &[("inlay", &header)], parts)
 }
 
@@ -93,15 +110,14 @@ fn cast(numbers: &[u64]) -> &[u8] {
     bytemuck::cast_slice(numbers)
 }
 
-/// Reads the file into `matrices`; `None` if there is none yet.
+/// Reads the file into the training's matrices; `None` if there is none yet.
 ///
 /// # Errors
 /// `InvalidOption` naming what differs, if it was made under other conditions; `InvalidInput` if it
 /// is damaged.
 pub fn read(
     checkpoint: &Checkpoint,
-    conditions: &Map<String, Value>,
-    matrices: &mut Matrices,
+    training: &Training<'_>,
     epochs: usize,
 ) -> Result<Option<Standing>> {
     let path = &checkpoint.path;
@@ -111,9 +127,10 @@ pub fn read(
     let reader = Reader::open(path)?;
     let damaged = |problem: &str| Error::invalid_file(path, None, problem);
     let header = reader.metadata("inlay").and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let header = header.filter(|header| header["kind"] == KIND);
-    let header = header.ok_or_else(|| damaged("is not a checkpoint of a Word2Vec training"))?;
-    for (condition, here) in conditions {
+    let header = header.filter(|header| header["kind"] == training.name());
+    let header = header
+        .ok_or_else(|| damaged(&format!("is not a checkpoint of a {} training", training.kind)))?;
+    for (condition, here) in &training.conditions {
         let there = &header["conditions"][condition];
         if there != here {
             let expected = match condition.as_str() {
@@ -147,7 +164,7 @@ pub fn read(
         random: Random::from_state([numbers[2], numbers[3], numbers[4], numbers[5]]),
     };
     let unfinished = numbers("unfinished", PART)?.chunks_exact(PART).map(part).collect();
-    for (name, matrix) in [("vectors", &matrices.input), ("output", &matrices.output)] {
+    for (name, matrix) in training.matrices {
         fill(reader.tensor(name), matrix)
             .ok_or_else(|| damaged("has vectors of another shape than its vocabulary"))?;
     }
