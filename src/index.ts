@@ -22,3 +22,10 @@ export {
   type Word2VecOptions,
   type Word2VecSettings,
 } from './words/word2vec.js'
+export {
+  FastText,
+  fastTextOptions,
+  type FastTextOptions,
+  type FastTextSettings,
+  type Subword,
+} from './words/fasttext.js'

@@ -1,6 +1,5 @@
-import { type CorpusSettings, Corpus, corpusOptions, readCorpus } from '../corpus/corpus.js'
+import { type Corpus, corpusOptions, readCorpus } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
-import { InvalidOptionError } from '../errors.js'
 import { Handle } from '../handle.js'
 import {
   type ModelHandle,
@@ -17,84 +16,25 @@ import {
 import {
   type Options,
   type RunOptions,
-  type RunSettings,
   type Settings,
   custom,
   flag,
   integer,
-  oneOf,
-  real,
   runOptions,
   settle,
   settleAlone,
-  text,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run, serve } from '../run.js'
 import { decode } from '../vectors/word-list.js'
 import { WordVectors } from '../vectors/word-vectors.js'
+import { checkTogether, checkWords, corpusOf, refusal, trainingOptions } from './training.js'
 
-/** How a model is trained. In brackets: the names in word2vec.c and gensim. */
-const trainingOptions = {
-  /** What predicts what: the centre each word of its context, or the mean of the context the
-   * centre [-cbow, sg]. */
-  architecture: oneOf(['skip-gram', 'cbow'], 'what predicts what'),
-  /** How a prediction is scored [-hs, hs]. */
-  objective: oneOf(['negative-sampling', 'hierarchical-softmax'], 'how a prediction is scored'),
-  /** Values in a word's vector [-size, vector_size]. */
-  dimensions: integer(100, { from: 1, to: 4096 }, "values in a word's vector"),
-  /** Words on each side of the centre, at most [-window]. */
-  window: integer(5, { from: 1, to: 1000 }, 'words on each side of the centre, at most'),
-  /** Whether each context has a random width up to `window`, so that near words count more
-   * [shrink_windows]. */
-  shrinkWindow: flag(true, 'gives each context a random width up to the window'),
-  /** Noise words for each prediction; negative sampling only [-negative]. */
-  negative: integer(5, { from: 1, to: 1000 }, 'noise words for each prediction'),
-  /** Noise words are drawn by count to this power: 0 all alike, 1 as they occur, below 0 the rare
-   * ones first, as for item2vec (Caselles-Dupré et al. 2018, arXiv:1804.04212) [ns_exponent]. */
-  negativeExponent: real(
-    0.75,
-    { from: -10, to: 10 },
-    'noise words are drawn by count to this power',
-  ),
-  /** Whether the words around one centre share their noise words: several times as fast, at the
-   * same quality; `false` draws for each prediction, as word2vec.c does. */
-  sharedNegatives: flag(true, 'lets the words around one centre share their noise words'),
+/** What only Word2Vec has. */
+const ownOptions = {
   /** Whether a context is the mean of its vectors; else their sum. cbow only [-, cbow_mean]. */
   cbowMean: flag(true, 'takes the mean of a context; else the sum (cbow)'),
-  /** Passes over the corpus [-iter, epochs]. */
-  epochs: integer(5, { from: 1, to: 1_000_000 }, 'passes over the corpus'),
-  /** Learning rate at the first word [-alpha, alpha]. Default: 0.025, for cbow 0.05. */
-  learningRate: real(
-    undefined,
-    { above: 0, to: 10 },
-    'learning rate at the first word (default: 0.025, cbow 0.05)',
-  ),
-  /** Learning rate at the last word [min_alpha]. Default: 1e-4 of `learningRate`. */
-  finalLearningRate: real(
-    undefined,
-    { from: 0, to: 10 },
-    'learning rate at the last word (default: 1e-4 of the first)',
-  ),
-  /** The way from the first learning rate to the last. */
-  schedule: oneOf(
-    ['linear', 'cosine', 'constant'],
-    'the way from the first learning rate to the last',
-  ),
-  /** Occurrences of words more frequent than this share of the text are left out at random
-   * [-sample, sample]; 0 leaves none out. */
-  subsample: real(
-    1e-3,
-    { from: 0, to: 1 },
-    'leaves out occurrences of words more frequent than this share',
-  ),
-  /** Input vectors to start from; words that are not in it start at random. */
-  initialVectors: custom<WordVectors>(
-    'WordVectors',
-    (given) => given instanceof WordVectors,
-    'vectors to start from',
-  ),
   /** Words whose input vectors do not move; `true`: all that `initialVectors` has. */
   frozen: custom<true | readonly string[]>(
     'true or an array of words',
@@ -102,21 +42,15 @@ const trainingOptions = {
       given === true || (Array.isArray(given) && given.every((word) => typeof word === 'string')),
     'words whose vectors do not move',
   ),
-  /** A file that holds the state of the training: written every `checkpointEvery` seconds, when the
-   * run is aborted (the rejection waits for it), and at the end. If it is there at the start, training
-   * goes on from it; with one thread to the same bytes as if it had never stopped. */
-  checkpoint: text('the file that a training goes on from, and writes its state to'),
-  /** Seconds from one checkpoint to the next. */
-  checkpointEvery: real(30, { above: 0, to: 1e6 }, 'seconds from one checkpoint to the next'),
 }
 
 /** Every option of `Word2Vec.train`. */
-export const word2vecOptions = { ...corpusOptions, ...trainingOptions }
+export const word2vecOptions = { ...corpusOptions, ...trainingOptions, ...ownOptions }
 
 /** The options of `Word2Vec.train`: see `word2vecOptions`. */
 export type Word2VecOptions = Options<typeof word2vecOptions> & RunOptions
 
-type TrainingSettings = Settings<typeof trainingOptions>
+type Word2VecTraining = Settings<typeof trainingOptions & typeof ownOptions>
 
 /** How a model was trained, every option with its value. */
 export type Word2VecSettings = Readonly<Word2VecSpec>
@@ -194,7 +128,7 @@ export class Word2Vec {
   ): Promise<Word2Vec> {
     const who = 'Word2Vec.train'
     const { settings, run: runSettings } = settle(word2vecOptions, options, who)
-    checkTogether(settings, options, who)
+    checkOwn(settings, options, who)
     const initial = settings.initialVectors?.native(who)
     const corpus = await corpusOf(source, settings, options, runSettings, who)
     try {
@@ -278,7 +212,7 @@ export class Word2Vec {
       }
     }
     const native = this.#handle.use(who)
-    checkTogether(settings, options, who)
+    checkOwn(settings, options, who)
     const initial = settings.initialVectors?.native(who)
     using corpus = await readCorpus(source, settings, runSettings, who, native)
     const newer = await run<ModelHandle>(who, runSettings, (spec, events) =>
@@ -366,59 +300,27 @@ export class Word2Vec {
   }
 }
 
-async function corpusOf(
-  source: CorpusSource | Corpus,
-  settings: CorpusSettings,
-  given: Word2VecOptions,
-  runSettings: RunSettings,
-  who: string,
-): Promise<Corpus> {
-  if (!(source instanceof Corpus)) return readCorpus(source, settings, runSettings, who)
-  const names = Object.keys(corpusOptions) as (keyof typeof corpusOptions)[]
-  const vain = names.find((name) => given[name] !== undefined)
-  if (vain === undefined) return source
-  const expected = 'left out where the source is a Corpus, which was read with its own'
-  throw wrongOption(vain, expected, given[vain], who)
-}
-
-/** What no single option can say. */
-function checkTogether(settings: TrainingSettings, given: Word2VecOptions, who: string): void {
-  const refuse = (option: string, message: string) => {
-    throw new InvalidOptionError(`${who}: \`${option}\` ${message}`, { option })
-  }
+/** What no single option can say, of those that only Word2Vec has. */
+function checkOwn(settings: Word2VecTraining, given: Word2VecOptions, who: string): void {
+  checkTogether(settings, given, who)
+  const refuse = refusal(who)
   if (settings.frozen === true && !settings.initialVectors) {
     refuse('frozen', 'can be true only with `initialVectors`')
-  }
-  if (settings.objective === 'hierarchical-softmax') {
-    for (const option of ['negative', 'negativeExponent', 'sharedNegatives'] as const) {
-      if (given[option] !== undefined) refuse(option, 'is for negative sampling only')
-    }
   }
   if (settings.architecture === 'skip-gram' && given.cbowMean !== undefined) {
     refuse('cbowMean', 'is for cbow only')
   }
-  if (given.checkpointEvery !== undefined && settings.checkpoint === undefined) {
-    refuse('checkpointEvery', 'has no meaning without `checkpoint`')
-  }
-  if (settings.schedule === 'constant' && given.finalLearningRate !== undefined) {
-    refuse('finalLearningRate', "has no meaning with the schedule 'constant'")
-  }
 }
 
-function trainSpec(settings: TrainingSettings): Word2VecSpec {
+function trainSpec(settings: Word2VecTraining): Word2VecSpec {
   const learningRate = settings.learningRate ?? (settings.architecture === 'cbow' ? 0.05 : 0.025)
   const finalLearningRate = settings.finalLearningRate ?? learningRate * 1e-4
   return { ...settings, learningRate, finalLearningRate }
 }
 
-function startSpec({ frozen, checkpoint, checkpointEvery }: TrainingSettings): StartSpec {
+function startSpec({ frozen, checkpoint, checkpointEvery }: Word2VecTraining): StartSpec {
   const words = frozen === true || frozen === undefined ? [] : [...frozen]
   return { frozen: words, freezeGiven: frozen === true, checkpoint, checkpointEvery }
-}
-
-function checkWords(words: readonly string[], name: string, who: string): void {
-  if (Array.isArray(words) && words.every((word) => typeof word === 'string')) return
-  throw wrongOption(name, 'an array of words', words, who)
 }
 
 function defined<T extends object>(options: T): Partial<T> {

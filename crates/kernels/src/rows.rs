@@ -62,15 +62,43 @@ pub fn axpy<S: Simd>(simd: S, alpha: f32, x: &[f32], y: &mut [f32]) {
 #[inline(always)]
 pub fn mean_of_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, hidden: &mut [f32]) {
     assert!(rows.iter().all(|row| row.padded() == hidden.len()));
+    let (lanes, mut i) = (S::LANES, 0);
+    // SAFETY: padded rows are a multiple of 16 long, `hidden` as long, and `LANES` divides 16.
+    unsafe {
+        while i + 4 * lanes <= hidden.len() {
+            sum_of_rows::<S, 4>(simd, rows, scale, i, hidden.as_mut_ptr());
+            i += 4 * lanes;
+        }
+        while i < hidden.len() {
+            sum_of_rows::<S, 1>(simd, rows, scale, i, hidden.as_mut_ptr());
+            i += lanes;
+        }
+    }
+}
+
+/// N registers of the sum, so that a row's address is looked up once for all of them.
+///
+/// # Safety
+/// The rows and `hidden` are good for N registers from `at` on.
+#[inline(always)]
+unsafe fn sum_of_rows<S: Simd, const N: usize>(
+    simd: S,
+    rows: &[SharedRow<'_>],
+    scale: f32,
+    at: usize,
+    hidden: *mut f32,
+) {
     let factor = simd.splat(scale);
-    for i in (0..hidden.len()).step_by(S::LANES) {
-        // SAFETY: padded rows are a multiple of 16 long, `hidden` as long, and `LANES` divides 16.
-        unsafe {
-            let mut sum = simd.splat(0.0);
-            for row in rows {
-                sum = simd.add(sum, simd.load(row.as_ptr().add(i)));
+    let mut sums = [simd.splat(0.0); N];
+    // SAFETY: as the caller promised.
+    unsafe {
+        for row in rows {
+            for n in 0..N {
+                sums[n] = simd.add(sums[n], simd.load(row.as_ptr().add(at + n * S::LANES)));
             }
-            simd.store(hidden.as_mut_ptr().add(i), simd.mul(factor, sum));
+        }
+        for n in 0..N {
+            simd.store(hidden.add(at + n * S::LANES), simd.mul(factor, sums[n]));
         }
     }
 }
@@ -82,14 +110,41 @@ pub fn mean_of_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, hidden
 #[inline(always)]
 pub fn add_to_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, gradient: &[f32]) {
     assert!(rows.iter().all(|row| row.padded() == gradient.len()));
+    let (lanes, mut i) = (S::LANES, 0);
+    // SAFETY: padded rows are a multiple of 16 long, `gradient` as long, and `LANES` divides 16.
+    unsafe {
+        while i + 4 * lanes <= gradient.len() {
+            step_of_rows::<S, 4>(simd, rows, scale, i, gradient.as_ptr());
+            i += 4 * lanes;
+        }
+        while i < gradient.len() {
+            step_of_rows::<S, 1>(simd, rows, scale, i, gradient.as_ptr());
+            i += lanes;
+        }
+    }
+}
+
+/// # Safety
+/// The rows and `gradient` are good for N registers from `at` on.
+#[inline(always)]
+unsafe fn step_of_rows<S: Simd, const N: usize>(
+    simd: S,
+    rows: &[SharedRow<'_>],
+    scale: f32,
+    at: usize,
+    gradient: *const f32,
+) {
     let factor = simd.splat(scale);
-    for i in (0..gradient.len()).step_by(S::LANES) {
-        // SAFETY: padded rows are a multiple of 16 long, `gradient` as long, and `LANES` divides 16.
-        unsafe {
-            let step = simd.mul(factor, simd.load(gradient.as_ptr().add(i)));
-            for row in rows {
-                let to = row.as_ptr().add(i);
-                simd.store(to, simd.add(simd.load(to), step));
+    let mut steps = [simd.splat(0.0); N];
+    // SAFETY: as the caller promised.
+    unsafe {
+        for n in 0..N {
+            steps[n] = simd.mul(factor, simd.load(gradient.add(at + n * S::LANES)));
+        }
+        for row in rows {
+            for n in 0..N {
+                let to = row.as_ptr().add(at + n * S::LANES);
+                simd.store(to, simd.add(simd.load(to), steps[n]));
             }
         }
     }

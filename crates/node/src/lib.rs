@@ -3,6 +3,7 @@
 #![allow(missing_docs)] // `#[napi]` makes undocumented items; what JavaScript sees is documented.
 
 mod corpus;
+mod fasttext;
 mod held;
 mod live;
 mod names;

@@ -22,13 +22,13 @@ use crate::run::{Events, RunHandle, RunSpec, launch};
 use crate::serve::serve;
 use crate::vectors::VectorsHandle;
 
-const ARCHITECTURES: [(&str, Architecture); 2] =
+pub(crate) const ARCHITECTURES: [(&str, Architecture); 2] =
     [("skip-gram", Architecture::SkipGram), ("cbow", Architecture::Cbow)];
-const OBJECTIVES: [(&str, Scoring); 2] = [
+pub(crate) const OBJECTIVES: [(&str, Scoring); 2] = [
     ("negative-sampling", Scoring::NegativeSampling),
     ("hierarchical-softmax", Scoring::HierarchicalSoftmax),
 ];
-const SCHEDULES: [(&str, Curve); 3] =
+pub(crate) const SCHEDULES: [(&str, Curve); 3] =
     [("linear", Curve::Linear), ("cosine", Curve::Cosine), ("constant", Curve::Constant)];
 
 /// How a model is or was trained.
@@ -93,7 +93,7 @@ impl Word2VecSpec {
     }
 }
 
-fn name_of<T: PartialEq>(choice: T, choices: &[(&str, T)]) -> String {
+pub(crate) fn name_of<T: PartialEq>(choice: T, choices: &[(&str, T)]) -> String {
     let found = choices.iter().find(|(_, known)| *known == choice);
     found.map(|(name, _)| (*name).to_owned()).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod context;
+pub mod fasttext;
 mod huffman;
 mod lesson;
 mod noise;
@@ -11,6 +12,7 @@ mod progress;
 mod schedule;
 mod shards;
 mod subsample;
+mod subwords;
 mod tensors;
 mod train;
 mod view;
@@ -19,6 +21,7 @@ pub mod word2vec;
 
 pub use checkpoint::Checkpoint;
 pub use schedule::Curve;
+pub use subwords::Subwords;
 
 use huffman::Huffman;
 use noise::NoiseTable;

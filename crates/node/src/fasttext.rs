@@ -1,0 +1,228 @@
+//! FastText: trained, opened, saved, asked for vectors of any word.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use inlay_words::fasttext::{Model, Options, train};
+use inlay_words::{Checkpoint, Subwords};
+use napi::Env;
+use napi::bindgen_prelude::{Float32Array, ObjectFinalize, Uint8Array, Uint32Array};
+use napi_derive::napi;
+
+use crate::choice;
+use crate::corpus::CorpusHandle;
+use crate::held::{Held, Weighty};
+use crate::names::WordBlock;
+use crate::run::{Events, RunHandle, RunSpec, launch};
+use crate::vectors::VectorsHandle;
+use crate::words::{ARCHITECTURES, OBJECTIVES, SCHEDULES, name_of};
+
+/// How a model is or was trained.
+#[napi(object)]
+pub struct FastTextSpec {
+    #[napi(ts_type = "'skip-gram' | 'cbow'")]
+    pub architecture: String,
+    #[napi(ts_type = "'negative-sampling' | 'hierarchical-softmax'")]
+    pub objective: String,
+    pub dimensions: u32,
+    pub min_ngram: u32,
+    pub max_ngram: u32,
+    pub buckets: u32,
+    pub window: u32,
+    pub shrink_window: bool,
+    pub negative: u32,
+    pub negative_exponent: f64,
+    pub shared_negatives: bool,
+    pub epochs: u32,
+    pub learning_rate: f64,
+    pub final_learning_rate: f64,
+    #[napi(ts_type = "'linear' | 'cosine' | 'constant'")]
+    pub schedule: String,
+    pub subsample: f64,
+}
+
+impl FastTextSpec {
+    fn options(&self) -> napi::Result<Options> {
+        Ok(Options {
+            architecture: choice(&self.architecture, &ARCHITECTURES)?,
+            objective: choice(&self.objective, &OBJECTIVES)?,
+            dimensions: self.dimensions as usize,
+            subwords: Subwords {
+                min_ngram: self.min_ngram as usize,
+                max_ngram: self.max_ngram as usize,
+                buckets: self.buckets,
+            },
+            window: self.window as usize,
+            shrink_window: self.shrink_window,
+            negative: self.negative as usize,
+            negative_exponent: self.negative_exponent,
+            shared_negatives: self.shared_negatives,
+            epochs: self.epochs as usize,
+            learning_rate: self.learning_rate,
+            final_learning_rate: self.final_learning_rate,
+            schedule: choice(&self.schedule, &SCHEDULES)?,
+            subsample: self.subsample,
+        })
+    }
+
+    fn of(options: &Options) -> Self {
+        Self {
+            architecture: name_of(options.architecture, &ARCHITECTURES),
+            objective: name_of(options.objective, &OBJECTIVES),
+            dimensions: options.dimensions as u32,
+            min_ngram: options.subwords.min_ngram as u32,
+            max_ngram: options.subwords.max_ngram as u32,
+            buckets: options.subwords.buckets,
+            window: options.window as u32,
+            shrink_window: options.shrink_window,
+            negative: options.negative as u32,
+            negative_exponent: options.negative_exponent,
+            shared_negatives: options.shared_negatives,
+            epochs: options.epochs as u32,
+            learning_rate: options.learning_rate,
+            final_learning_rate: options.final_learning_rate,
+            schedule: name_of(options.schedule, &SCHEDULES),
+            subsample: options.subsample,
+        }
+    }
+}
+
+/// A trained model.
+#[napi(custom_finalize)]
+pub struct FastTextHandle(Held<Arc<Model>>);
+
+impl ObjectFinalize for FastTextHandle {
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.0.close(&env)
+    }
+}
+
+impl Weighty for Arc<Model> {
+    fn weight(&self) -> u64 {
+        Model::weight(self)
+    }
+
+    fn memory(&self) -> u64 {
+        if self.is_mapped() { 0 } else { Model::weight(self) }
+    }
+}
+
+impl FastTextHandle {
+    fn new(model: Model) -> Self {
+        Self(Held::new(Arc::new(model)))
+    }
+}
+
+/// Character n-grams of a word: their texts, and the values of their vectors end to end.
+#[napi(object, object_from_js = false)]
+pub struct Ngrams {
+    pub texts: WordBlock,
+    pub vectors: Float32Array,
+}
+
+#[napi]
+impl FastTextHandle {
+    #[napi]
+    pub fn vectors(&self) -> napi::Result<VectorsHandle> {
+        Ok(VectorsHandle::new(self.0.get()?.vectors().clone()))
+    }
+
+    /// Mean loss of each epoch.
+    #[napi]
+    pub fn losses(&self) -> napi::Result<Vec<f64>> {
+        Ok(self.0.get()?.losses().to_vec())
+    }
+
+    #[napi]
+    pub fn options(&self) -> napi::Result<FastTextSpec> {
+        Ok(FastTextSpec::of(self.0.get()?.options()))
+    }
+
+    /// The vector of any word, `undefined` for an unknown one without n-grams.
+    #[napi(ts_return_type = "Float32Array | undefined")]
+    pub fn vector(&self, word: String) -> napi::Result<Option<Float32Array>> {
+        Ok(self.0.get()?.vector(word.as_bytes()).map(Float32Array::new))
+    }
+
+    #[napi]
+    pub fn ngrams(&self, word: String) -> napi::Result<Ngrams> {
+        let ngrams = self.0.get()?.ngrams(word.as_bytes());
+        let (mut bytes, mut offsets, mut values) = (Vec::new(), vec![0], Vec::new());
+        for ngram in ngrams {
+            bytes.extend_from_slice(&ngram.text);
+            offsets.push(bytes.len() as u32);
+            values.extend_from_slice(&ngram.vector);
+        }
+        let texts =
+            WordBlock { bytes: Uint8Array::from(bytes), offsets: Uint32Array::from(offsets) };
+        Ok(Ngrams { texts, vectors: Float32Array::new(values) })
+    }
+
+    /// Tells the garbage collector what the handle weighs.
+    #[napi]
+    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.tell(env)
+    }
+
+    #[napi]
+    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.close(env)
+    }
+}
+
+/// What a training starts from, and what it leaves beside the model.
+#[napi(object, object_to_js = false)]
+pub struct CheckpointSpec {
+    #[napi(ts_type = "string | undefined")]
+    pub checkpoint: Option<String>,
+    /// Seconds.
+    pub checkpoint_every: f64,
+}
+
+/// Trains on a corpus.
+#[napi(ts_args_type = "corpus: CorpusHandle, spec: FastTextSpec, start: CheckpointSpec, \
+initial: VectorsHandle | undefined, run: RunSpec, events: Events<FastTextHandle>")]
+pub fn train_fast_text(
+    env: &Env,
+    corpus: &CorpusHandle,
+    spec: FastTextSpec,
+    start: CheckpointSpec,
+    initial: Option<&VectorsHandle>,
+    run: RunSpec,
+    events: Events<'_, FastTextHandle>,
+) -> napi::Result<RunHandle> {
+    let (corpus, options) = (corpus.corpus()?, spec.options()?);
+    let every = Duration::from_secs_f64(start.checkpoint_every);
+    let checkpoint = start.checkpoint.map(|path| Checkpoint { path: path.into(), every });
+    let initial = initial.map(VectorsHandle::vectors).transpose()?;
+    launch(env, run, events, move |run| {
+        train(&corpus, &options, initial.as_ref(), checkpoint.as_ref(), run)
+            .map(FastTextHandle::new)
+    })
+}
+
+/// Opens a file that `save_fast_text` wrote, or one of fastText's.
+#[napi(ts_args_type = "path: string, run: RunSpec, events: Events<FastTextHandle>")]
+pub fn open_fast_text(
+    env: &Env,
+    path: String,
+    run: RunSpec,
+    events: Events<'_, FastTextHandle>,
+) -> napi::Result<RunHandle> {
+    let path = PathBuf::from(path);
+    launch(env, run, events, move |_| Model::open(&path).map(FastTextHandle::new))
+}
+
+/// Writes a model to a file.
+#[napi(ts_args_type = "model: FastTextHandle, path: string, run: RunSpec, events: Events<void>")]
+pub fn save_fast_text(
+    env: &Env,
+    model: &FastTextHandle,
+    path: String,
+    run: RunSpec,
+    events: Events<'_, ()>,
+) -> napi::Result<RunHandle> {
+    let (model, path) = (Arc::clone(model.0.get()?), PathBuf::from(path));
+    launch(env, run, events, move |run| model.save(&path, run))
+}
