@@ -1,10 +1,12 @@
-//! Bytes to arrays with names and back: safetensors, NumPy, word2vec, GloVe, projector files.
+//! Bytes to arrays with names and back: safetensors, NumPy, word2vec, GloVe, fastText, projector
+//! files.
 //!
 //! Readers tell formats by content, check every size against the file's length before they
 //! allocate, hold a block of rows in memory and no second copy, and name the file and the byte
 //! where something is wrong.
 
 mod array;
+pub mod fasttext;
 mod format;
 mod names;
 pub mod npy;
