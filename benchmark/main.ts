@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { corpus } from './corpus.js'
+import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
 import { keep, writePage } from './page.js'
 import { quality } from './quality.js'
@@ -21,7 +22,7 @@ import { words } from './words.js'
 /** Wrong use of the command line: told in a line, without a stack. */
 class UsageError extends Error {}
 
-const families: readonly Family[] = [words, quality, corpus, vectors]
+const families: readonly Family[] = [words, quality, fastText, corpus, vectors]
 
 const options = {
   only: { type: 'string', about: 'LIST    contests whose names begin so: sgns-100,threads' },

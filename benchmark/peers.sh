@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the peers of the benchmarks, from PyPI, into the folder that INLAY_PEERS names (default: .peers):
-#   .venv           gensim
+#   .venv           gensim, fastText
 #   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
 #   word2vec-Ofast  the same with -Ofast, which lets the compiler reorder sums
 # Needs python3 with venv, a C compiler and a POSIX system. What is there already is kept.
@@ -12,6 +12,8 @@ home=$(cd "$home" && pwd)
 [ -x "$home/.venv/bin/python" ] || python3 -m venv "$home/.venv"
 "$home/.venv/bin/python" -c 'import gensim; assert gensim.__version__ == "4.4.0"' 2>/dev/null ||
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check gensim==4.4.0
+"$home/.venv/bin/python" -c 'import fasttext' 2>/dev/null ||
+  "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check fasttext==0.9.3
 
 if [ ! -x "$home/word2vec-O3" ] || [ ! -x "$home/word2vec-Ofast" ]; then
   source=$(mktemp -d)

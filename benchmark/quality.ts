@@ -108,14 +108,16 @@ lowest and the highest; the last row is the difference of the means in points.`,
   },
 }
 
-async function questionFiles(): Promise<Questions | undefined> {
+/** The evaluation sets, where they are. */
+export async function questionFiles(): Promise<Questions | undefined> {
   const [analogies, wordsim, simlex] = await Promise.all(
     ['questions-words.txt.gz', 'wordsim353.tsv', 'simlex999.tsv'].map(evaluationFile),
   )
   return analogies && wordsim && simlex ? { analogies, wordsim, simlex } : undefined
 }
 
-async function scoreOf(path: string, questions: Questions): Promise<Omit<Score, 'cpu'>> {
+/** What a file of vectors is worth. */
+export async function scoreOf(path: string, questions: Questions): Promise<Omit<Score, 'cpu'>> {
   using vectors = await WordVectors.open(path, { invalidUtf8: 'keep' })
   const { accuracy, semantic, syntactic } = await vectors.evaluateAnalogies(questions.analogies)
   const [wordsim, simlex] = await Promise.all(

@@ -215,11 +215,11 @@ test.serial(
   async (t) => {
     const path = join(folder(t), 'a.checkpoint')
     const program = fileURLToPath(new URL('../fixtures/resumed.js', import.meta.url))
-    const unbroken = await node([program, join(folder(t), 'b.checkpoint')])
-    const killed = await node([program, path, 'kill'])
+    const unbroken = await node([program, 'Word2Vec', join(folder(t), 'b.checkpoint')])
+    const killed = await node([program, 'Word2Vec', path, 'kill'])
     t.is(killed.signal, 'SIGKILL')
     t.deepEqual(readdirSync(join(path, '..')).filter((name) => name === 'a.checkpoint').length, 1)
-    const resumed = await node([program, path])
+    const resumed = await node([program, 'Word2Vec', path])
     t.is(resumed.stdout, unbroken.stdout, resumed.stderr)
     t.regex(resumed.stdout, /^[0-9a-f]{64} /)
   },

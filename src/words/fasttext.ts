@@ -1,5 +1,6 @@
 import { type Corpus, corpusOptions } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
+import { InlayError } from '../errors.js'
 import { Handle } from '../handle.js'
 import {
   type FastTextHandle,
@@ -8,7 +9,15 @@ import {
   saveFastText,
   trainFastText,
 } from '../native.js'
-import { type Options, type RunOptions, type Settings, integer, real, settle } from '../options.js'
+import {
+  type Options,
+  type RunOptions,
+  type Settings,
+  integer,
+  maybeOneOf,
+  real,
+  settle,
+} from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
 import type { Neighbour, Query, SearchOptions, WordOrVector } from '../vectors/query.js'
@@ -43,6 +52,11 @@ const ownOptions = {
     { from: 0, to: 1 },
     'leaves out occurrences of words more frequent than this share',
   ),
+}
+
+const saveOptions = {
+  /** How the file is written. Default: `fasttext` where its name ends in .bin, else `safetensors`. */
+  format: maybeOneOf(['safetensors', 'fasttext'], 'how the file is written'),
 }
 
 /** Every option of `FastText.train`. */
@@ -129,11 +143,14 @@ export class FastText {
   }
 
   /**
-   * Opens a file that `save` wrote. It is mapped, not read.
+   * Opens a file that `save` or fastText (`.bin`) wrote, told by content. Rows are mapped, not read; of
+   * a `.bin`, each word's rows are combined into its vector, on all threads. What a `.bin` does not
+   * say, as its learning rate, is fastText's default in `options`.
    *
-   *     const model = await FastText.open('model.safetensors')
+   *     const model = await FastText.open('cc.en.300.bin')
    *
-   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no FastText model, or damaged
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no FastText model, a classifier, or
+   * damaged
    */
   static async open(path: Path, options: RunOptions = {}): Promise<FastText> {
     const who = 'FastText.open'
@@ -206,14 +223,15 @@ export class FastText {
    * @throws {InlayError} `NOT_FOUND` an unknown word without n-grams
    */
   similarity(a: string, b: string): number {
-    const [x, y] = [a, b].map((word) => this.vector(word) ?? this.vectors.vector(word))
-    let [product, xx, yy] = [0, 0, 0]
-    for (let i = 0; i < x!.length; i++) {
-      product += x![i]! * y![i]!
-      xx += x![i]! ** 2
-      yy += y![i]! ** 2
+    const who = 'FastText.similarity'
+    const native = this.#handle.use(who)
+    for (const word of [a, b]) {
+      if (native.vector(word) === undefined) {
+        const message = `${who}: no n-gram of the unknown word "${word}" has a vector`
+        throw new InlayError('NOT_FOUND', message, { word })
+      }
     }
-    return xx === 0 || yy === 0 ? 0 : product / Math.sqrt(xx * yy)
+    return native.similarity(a, b)
   }
 
   /** An unknown word as its vector; what is known, and what has no vector, stays as it is. */
@@ -223,20 +241,26 @@ export class FastText {
   }
 
   /**
-   * Writes the model to a file: rows of words and n-grams, outputs, counts and options.
-   * `WordVectors.open` and whatever reads safetensors read its word vectors too. The file is there in
-   * full or not at all.
+   * Writes the model to a file: rows of words and n-grams, outputs, counts and options. As
+   * safetensors, `WordVectors.open` and whatever reads that format read its word vectors too; as
+   * fastText's `.bin`, fastText and gensim open it. That has a row for every bucket, met or not: 800 MB
+   * with the default ones and 100 dimensions. The file is there in full or not at all.
    *
    *     await model.save('model.safetensors')
+   *     await model.save('model.bin') // for fastText
    *
-   * @throws {InlayError} `DISK_FULL`, `IO`
+   * @throws {InlayError} `UNSUPPORTED` a word with a byte 0 as `.bin`, or a model that came from one as
+   * safetensors; `DISK_FULL`, `IO`
    */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
+  async save(path: Path, options: Options<typeof saveOptions> & RunOptions = {}): Promise<void> {
     const who = 'FastText.save'
     const file = settlePath(path, who)
-    const runSettings = settle({}, options, who).run
+    const { settings, run: runSettings } = settle(saveOptions, options, who)
+    const format = settings.format ?? (/\.bin$/i.test(file) ? 'fasttext' : 'safetensors')
     const native = this.#handle.use(who)
-    await run<void>(who, runSettings, (spec, events) => saveFastText(native, file, spec, events))
+    await run<void>(who, runSettings, (spec, events) =>
+      saveFastText(native, file, format, spec, events),
+    )
   }
 
   /** Frees the memory of the model and of its `vectors` now rather than when the garbage is

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inlay_words::fasttext::{Model, Options, train};
-use inlay_words::{Checkpoint, Subwords};
+use inlay_words::Checkpoint;
+use inlay_words::fasttext::{Format, Model, Options, train};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, ObjectFinalize, Uint8Array, Uint32Array};
 use napi_derive::napi;
@@ -17,6 +17,9 @@ use crate::names::WordBlock;
 use crate::run::{Events, RunHandle, RunSpec, launch};
 use crate::vectors::VectorsHandle;
 use crate::words::{ARCHITECTURES, OBJECTIVES, SCHEDULES, name_of};
+
+const FORMATS: [(&str, Format); 2] =
+    [("safetensors", Format::Safetensors), ("fasttext", Format::FastText)];
 
 /// How a model is or was trained.
 #[napi(object)]
@@ -48,11 +51,9 @@ impl FastTextSpec {
             architecture: choice(&self.architecture, &ARCHITECTURES)?,
             objective: choice(&self.objective, &OBJECTIVES)?,
             dimensions: self.dimensions as usize,
-            subwords: Subwords {
-                min_ngram: self.min_ngram as usize,
-                max_ngram: self.max_ngram as usize,
-                buckets: self.buckets,
-            },
+            min_ngram: self.min_ngram,
+            max_ngram: self.max_ngram,
+            buckets: self.buckets,
             window: self.window as usize,
             shrink_window: self.shrink_window,
             negative: self.negative as usize,
@@ -71,9 +72,9 @@ impl FastTextSpec {
             architecture: name_of(options.architecture, &ARCHITECTURES),
             objective: name_of(options.objective, &OBJECTIVES),
             dimensions: options.dimensions as u32,
-            min_ngram: options.subwords.min_ngram as u32,
-            max_ngram: options.subwords.max_ngram as u32,
-            buckets: options.subwords.buckets,
+            min_ngram: options.min_ngram,
+            max_ngram: options.max_ngram,
+            buckets: options.buckets,
             window: options.window as u32,
             shrink_window: options.shrink_window,
             negative: options.negative as u32,
@@ -104,7 +105,7 @@ impl Weighty for Arc<Model> {
     }
 
     fn memory(&self) -> u64 {
-        if self.is_mapped() { 0 } else { Model::weight(self) }
+        Model::memory(self)
     }
 }
 
@@ -143,6 +144,12 @@ impl FastTextHandle {
     #[napi(ts_return_type = "Float32Array | undefined")]
     pub fn vector(&self, word: String) -> napi::Result<Option<Float32Array>> {
         Ok(self.0.get()?.vector(word.as_bytes()).map(Float32Array::new))
+    }
+
+    /// The cosine of two words that have vectors; 0 where one is zero.
+    #[napi]
+    pub fn similarity(&self, a: String, b: String) -> napi::Result<f64> {
+        Ok(self.0.get()?.similarity(a.as_bytes(), b.as_bytes()))
     }
 
     #[napi]
@@ -211,18 +218,21 @@ pub fn open_fast_text(
     events: Events<'_, FastTextHandle>,
 ) -> napi::Result<RunHandle> {
     let path = PathBuf::from(path);
-    launch(env, run, events, move |_| Model::open(&path).map(FastTextHandle::new))
+    launch(env, run, events, move |run| Model::open(&path, run).map(FastTextHandle::new))
 }
 
 /// Writes a model to a file.
-#[napi(ts_args_type = "model: FastTextHandle, path: string, run: RunSpec, events: Events<void>")]
+#[napi(ts_args_type = "model: FastTextHandle, path: string, \
+format: 'safetensors' | 'fasttext', run: RunSpec, events: Events<void>")]
 pub fn save_fast_text(
     env: &Env,
     model: &FastTextHandle,
     path: String,
+    format: String,
     run: RunSpec,
     events: Events<'_, ()>,
 ) -> napi::Result<RunHandle> {
+    let format = choice(&format, &FORMATS)?;
     let (model, path) = (Arc::clone(model.0.get()?), PathBuf::from(path));
-    launch(env, run, events, move |run| model.save(&path, run))
+    launch(env, run, events, move |run| model.save(&path, format, run))
 }

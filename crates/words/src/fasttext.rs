@@ -3,12 +3,13 @@
 //! character n-grams; so a word that was never seen has a vector too.
 
 mod cbow;
+mod file;
 mod model;
 mod rows;
 mod skip_gram;
 mod table;
-
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
 
 use inlay_base::{Error, Random, Result, Run, SharedMatrix};
 use inlay_corpus::Corpus;
@@ -20,11 +21,12 @@ use crate::checkpoint::{self, Checkpoint, Training};
 use crate::lesson::{Lesson, Reach};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::progress::Standing;
-use crate::subwords::Subwords;
+use crate::subwords::Ngrams;
 use crate::train::{Course, Pause, train as train_words};
 use crate::word2vec::{Architecture, Scoring};
 use crate::{Curve, Huffman, NoiseTable, Schedule, Subsample};
 
+pub use file::Format;
 pub use model::{Model, Ngram};
 
 use cbow::Cbow;
@@ -41,9 +43,12 @@ pub struct Options {
     pub objective: Scoring,
     /// Values in a vector.
     pub dimensions: usize,
-    /// N-grams and their buckets.
-    #[serde(flatten)]
-    pub subwords: Subwords,
+    /// Characters of the shortest n-gram.
+    pub min_ngram: u32,
+    /// Characters of the longest; 0: none.
+    pub max_ngram: u32,
+    /// Buckets that n-grams share.
+    pub buckets: u32,
     /// Words on each side, at most.
     pub window: usize,
     /// Draw each window's width from 1 to `window`.
@@ -66,6 +71,13 @@ pub struct Options {
     pub subsample: f64,
 }
 
+impl Options {
+    /// Which n-grams make a word.
+    pub fn ngrams(&self) -> Ngrams {
+        Ngrams { minn: self.min_ngram, maxn: self.max_ngram, words: 1, bucket: self.buckets }
+    }
+}
+
 /// Trains on a corpus. The bytes depend on the seed alone where `run` has one thread. Words that
 /// `initial` has begin with its vectors as rows of their own.
 ///
@@ -85,7 +97,7 @@ pub fn train(
         Scoring::HierarchicalSoftmax => Some(Huffman::new(counts)?),
         Scoring::NegativeSampling => None,
     };
-    let table = Table::new(corpus.names(), options.subwords)?;
+    let table = Table::new(corpus.names(), options.ngrams())?;
     let input = first_input(corpus, options, &table, initial, run)?;
     let nodes = tree.as_ref().map_or(counts.len(), Huffman::inner);
     let output = SharedMatrix::zeros(nodes, options.dimensions)?;
@@ -117,8 +129,7 @@ pub fn train(
             }
         }
     };
-    let names = Arc::clone(corpus.names());
-    Model::new((names, counts), table, (input, output), options.clone(), run, losses)
+    Model::trained((corpus.names(), counts), &table, (input, output), options, losses, run)
 }
 
 /// Rows of words and n-grams are uniform in ±1 / dimensions, as in fastText; then come the vectors

@@ -12,7 +12,7 @@ mod progress;
 mod schedule;
 mod shards;
 mod subsample;
-mod subwords;
+pub mod subwords;
 mod tensors;
 mod train;
 mod view;
@@ -21,7 +21,6 @@ pub mod word2vec;
 
 pub use checkpoint::Checkpoint;
 pub use schedule::Curve;
-pub use subwords::Subwords;
 
 use huffman::Huffman;
 use noise::NoiseTable;

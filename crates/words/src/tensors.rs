@@ -28,7 +28,7 @@ pub fn matrix_part<'a>(name: &'a str, matrix: &'a SharedMatrix) -> Part<'a> {
 }
 
 /// Rows as a tensor.
-pub fn rows_part<'a>(name: &'a str, rows: &'a Rows, run: &'a Run) -> Part<'a> {
+pub fn rows_part<'a>(name: &'a str, rows: &'a (dyn GiveRows + 'a), run: &'a Run) -> Part<'a> {
     let shape = [rows.rows(), rows.dimensions()];
     Part::streamed(name, Dtype::F32, &shape, move |writer| {
         let mut block = vec![0.0f32; BLOCK * rows.dimensions()];

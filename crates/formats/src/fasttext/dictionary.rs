@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use inlay_base::Result;
 
 use super::field::{Fields, Put};
@@ -10,7 +12,7 @@ const ENTRY: usize = 10;
 #[derive(Debug)]
 pub struct Dictionary {
     /// All words, then all labels, as the text had them.
-    pub names: Names,
+    pub names: Arc<Names>,
     /// How often each occurred.
     pub counts: Vec<u64>,
     /// How many of the names are words.
@@ -67,7 +69,7 @@ impl Dictionary {
             Ok(pairs) => Some(read_pairs(fields, pairs)?),
             Err(_) => None,
         };
-        Ok(Self { names, counts, words, tokens, pruned })
+        Ok(Self { names: Arc::new(names), counts, words, tokens, pruned })
     }
 
     pub(super) fn write(&self, put: &mut Put) {

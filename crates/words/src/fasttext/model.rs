@@ -1,36 +1,41 @@
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inlay_base::{Error, Pages, Result, Run, SharedMatrix, Workers};
-use inlay_formats::safetensors::{self, Dtype, Part, Reader};
 use inlay_formats::{GiveRows, Names};
-use inlay_vectors::{Precision, Rows, WordVectors};
-use serde::{Deserialize, Serialize};
+use inlay_vectors::{Rows, WordVectors};
 
+use super::Options;
 use super::table::{Table, first_values};
-use super::{Options, Scoring};
-use crate::Huffman;
-use crate::subwords::{for_each_bucket, for_each_ngram};
-use crate::tensors::{rows, rows_part};
+use crate::tensors::rows;
 
-const KIND: &str = "fasttext";
 /// Words whose vectors one task makes.
 const BLOCK: usize = 1024;
+
+type Matrix = Box<dyn GiveRows + Send + Sync>;
 
 /// A trained model: rows of words and n-grams, outputs, and how it was made.
 pub struct Model {
     /// The mean of its rows for each word.
-    vectors: WordVectors,
+    pub(super) vectors: WordVectors,
     /// Words first, then n-grams.
-    input: Rows,
-    output: Rows,
-    /// By row less words: its bucket, rising.
-    buckets: Vec<u32>,
-    counts: Arc<[u64]>,
-    options: Options,
-    /// What buckets without a row began as.
-    seed: u64,
-    losses: Vec<f64>,
+    pub(super) input: Matrix,
+    pub(super) output: Matrix,
+    pub(super) buckets: Buckets,
+    pub(super) counts: Arc<[u64]>,
+    pub(super) options: Options,
+    pub(super) losses: Vec<f64>,
+    /// Whether its rows lie in a mapped file.
+    pub(super) mapped: bool,
+}
+
+/// Which buckets have rows behind those of the words.
+pub(super) enum Buckets {
+    /// These, rising; the others are as they began, by the seed.
+    Met { buckets: Vec<u32>, seed: u64 },
+    /// All of them, in order.
+    All,
+    /// These, with their rows, rising; n-grams of other buckets are none.
+    Kept(Vec<(u32, u32)>),
 }
 
 /// A character n-gram of a word.
@@ -41,40 +46,21 @@ pub struct Ngram {
     pub vector: Vec<f32>,
 }
 
-/// What the file says beside its tensors.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    kind: String,
-    version: u32,
-    options: Options,
-    seed: u64,
-    losses: Vec<f64>,
-}
-
 impl Model {
-    pub(super) fn new(
-        (names, counts): (Arc<Names>, &[u64]),
-        table: Table,
+    pub(super) fn trained(
+        (names, counts): (&Arc<Names>, &[u64]),
+        table: &Table,
         (input, output): (SharedMatrix, SharedMatrix),
-        options: Options,
-        run: &Run,
+        options: &Options,
         losses: Vec<f64>,
+        run: &Run,
     ) -> Result<Self> {
+        let buckets = Buckets::Met { buckets: table.buckets().to_vec(), seed: run.seed() };
+        let (input, output) = (Box::new(rows(input)), Box::new(rows(output)));
         let counts: Arc<[u64]> = counts.into();
-        let (input, output) = (rows(input), rows(output));
-        let mean = |word: usize, sum: &mut [f32], row: &mut [f32]| {
-            let rows = table.rows(word as u32);
-            sum.fill(0.0);
-            for &number in rows {
-                input.give(number as usize, row);
-                add(sum, row);
-            }
-            scale(sum, rows.len());
-        };
-        let words = means(names.len(), options.dimensions, &mean, run)?;
-        let vectors = WordVectors::with_counts(names, words, Some(Arc::clone(&counts)));
-        let (buckets, seed) = (table.buckets().to_vec(), run.seed());
-        Ok(Self { vectors, input, output, buckets, counts, options, seed, losses })
+        let vectors = means(names, &counts, &*input, &buckets, options, run)?;
+        let options = options.clone();
+        Ok(Self { vectors, input, output, buckets, counts, options, losses, mapped: false })
     }
 
     /// Vectors of the vocabulary: means of the rows of word and n-grams.
@@ -87,26 +73,19 @@ impl Model {
         &self.options
     }
 
-    /// Mean loss of a prediction in each epoch, in nats.
+    /// Mean loss of a prediction in each epoch, in nats; empty where the file does not say.
     pub fn losses(&self) -> &[f64] {
         &self.losses
     }
 
-    /// How often each word occurred.
-    pub fn counts(&self) -> &[u64] {
-        &self.counts
-    }
-
-    /// Whether its rows lie in a mapped file.
-    pub fn is_mapped(&self) -> bool {
-        self.input.is_mapped()
-    }
-
-    /// Bytes of rows, mapped or not.
+    /// Bytes of rows, in memory or mapped.
     pub fn weight(&self) -> u64 {
-        let values = self.input.rows() * self.options.dimensions
-            + self.output.rows() * self.options.dimensions;
-        values as u64 * 4
+        (self.input.rows() + self.output.rows()) as u64 * self.options.dimensions as u64 * 4
+    }
+
+    /// Bytes of rows in memory.
+    pub fn memory(&self) -> u64 {
+        if self.mapped { 0 } else { self.weight() }
     }
 
     /// The vector of any word: the vocabulary's, or the mean of its n-grams' rows. `None` for an
@@ -115,138 +94,109 @@ impl Model {
         if let Some(known) = self.vectors.names().find(word) {
             return Some(self.vectors.rows().row(known as usize));
         }
-        let mut sum = vec![0.0; self.options.dimensions];
-        let mut row = sum.clone();
-        let mut count = 0;
-        for_each_bucket(word, self.options.subwords, |bucket| {
-            self.bucket(bucket, &mut row);
-            add(&mut sum, &row);
-            count += 1;
-        });
-        (count > 0).then(|| {
-            scale(&mut sum, count);
-            sum
-        })
+        let mut sum = Sum::new(self.options.dimensions);
+        let (words, input) = (self.counts.len(), &*self.input);
+        self.options.ngrams().of_word(word, |bucket| sum.add(input, words, &self.buckets, bucket));
+        (sum.count > 0).then(|| sum.mean())
+    }
+
+    /// The cosine of any two words; 0 where one has no vector or a zero one.
+    pub fn similarity(&self, a: &[u8], b: &[u8]) -> f64 {
+        let (Some(a), Some(b)) = (self.vector(a), self.vector(b)) else { return 0.0 };
+        let product = |a: &[f32], b: &[f32]| -> f64 {
+            a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
+        };
+        let norm = (product(&a, &a) * product(&b, &b)).sqrt();
+        if norm > 0.0 { product(&a, &b) / norm } else { 0.0 }
     }
 
     /// The n-grams of any word, by place and then length.
     pub fn ngrams(&self, word: &[u8]) -> Vec<Ngram> {
+        let marked = [b"<", word, b">"].concat();
         let mut ngrams = Vec::new();
-        for_each_ngram(word, self.options.subwords, |text, bucket| {
-            let mut vector = vec![0.0; self.options.dimensions];
-            self.bucket(bucket, &mut vector);
-            ngrams.push(Ngram { text: text.to_vec(), vector });
+        self.options.ngrams().parts_of_word(word, |part, bucket| {
+            let mut sum = Sum::new(self.options.dimensions);
+            sum.add(&*self.input, self.counts.len(), &self.buckets, bucket);
+            if sum.count > 0 {
+                ngrams.push(Ngram { text: marked[part].to_vec(), vector: sum.mean() });
+            }
         });
         ngrams
     }
+}
 
-    /// The row of a bucket, or what it began as where the vocabulary never met it.
-    fn bucket(&self, bucket: u32, values: &mut [f32]) {
-        match self.buckets.binary_search(&bucket) {
-            Ok(row) => self.input.give(self.counts.len() + row, values),
-            Err(_) => first_values(self.seed, bucket, values),
-        }
+/// Rows that are being added up.
+struct Sum {
+    values: Vec<f32>,
+    row: Vec<f32>,
+    count: usize,
+}
+
+impl Sum {
+    fn new(dimensions: usize) -> Self {
+        Self { values: vec![0.0; dimensions], row: vec![0.0; dimensions], count: 0 }
     }
 
-    /// Writes a file that `open` reads; its word vectors can be read by whoever reads safetensors.
-    pub fn save(&self, path: &Path, run: &Run) -> Result<()> {
-        let header = Header {
-            kind: KIND.into(),
-            version: 1,
-            options: self.options.clone(),
-            seed: self.seed,
-            losses: self.losses.clone(),
+    /// The row of a bucket, if it has one or had one to begin with.
+    fn add(&mut self, input: &dyn GiveRows, words: usize, buckets: &Buckets, bucket: u32) {
+        let row = match buckets {
+            Buckets::All => Some(bucket as usize),
+            Buckets::Met { buckets, .. } => buckets.binary_search(&bucket).ok(),
+            Buckets::Kept(kept) => {
+                let found = kept.binary_search_by_key(&bucket, |&(bucket, _)| bucket);
+                found.ok().map(|place| kept[place].1 as usize)
+            }
         };
-        let header = serde_json::to_string(&header)
-            .map_err(|error| Error::Internal(format!("a header that is no JSON: {error}")))?;
-        let total = self.vectors.len() + self.input.rows() + self.output.rows();
-        run.phase("write", "rows", 0, Some(total as u64));
-        let counts = bytemuck::cast_slice(&self.counts);
-        let buckets = bytemuck::cast_slice(&self.buckets);
-        let mut parts = self.vectors.names().parts();
-        parts.extend([
-            Part::bytes("counts", Dtype::U64, &[self.counts.len()], counts),
-            rows_part("vectors", self.vectors.rows(), run),
-            rows_part("input", &self.input, run),
-            rows_part("output", &self.output, run),
-            Part::bytes("buckets", Dtype::U32, &[self.buckets.len()], buckets),
-        ]);
-        safetensors::save(path, &[("inlay", &header)], parts)
+        match (row, buckets) {
+            (Some(row), _) => input.give(words + row, &mut self.row),
+            (None, Buckets::Met { seed, .. }) => first_values(*seed, bucket, &mut self.row),
+            (None, _) => return,
+        }
+        self.join();
     }
 
-    /// Reads a file that `save` wrote.
-    pub fn open(path: &Path) -> Result<Self> {
-        let reader = Reader::open(path)?;
-        let damaged = |problem: &str| Error::invalid_file(path, None, problem);
-        let header = reader.metadata("inlay");
-        let header = header.and_then(|text| serde_json::from_str::<Header>(text).ok());
-        let header = header.filter(|header| header.kind == KIND);
-        let header = header.ok_or_else(|| damaged("is not a FastText model"))?;
-        let names = Names::read(&reader)?.ok_or_else(|| damaged("has no vocabulary"))?;
-        let counts = reader.tensor("counts").filter(|tensor| tensor.dtype == Dtype::U64);
-        let counts = counts.ok_or_else(|| damaged("has no counts"))?;
-        let counts: Arc<[u64]> =
-            counts.bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
-        if counts.len() != names.len() {
-            return Err(damaged("does not have a count for each word"));
-        }
-        let buckets = reader.tensor("buckets").filter(|tensor| tensor.dtype == Dtype::U32);
-        let buckets = buckets.ok_or_else(|| damaged("has no n-grams"))?;
-        let buckets: Vec<u32> =
-            buckets.bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned).collect();
-        if !buckets.is_sorted_by(|a, b| a < b) {
-            return Err(damaged("has n-grams out of order"));
-        }
-        let nodes = match header.options.objective {
-            Scoring::HierarchicalSoftmax => Huffman::new(&counts)?.inner(),
-            Scoring::NegativeSampling => names.len(),
-        };
-        let rows = |name: &str, count: usize| {
-            let shape = [count, header.options.dimensions];
-            let tensor = reader.tensor(name);
-            let tensor = tensor.filter(|t| t.dtype == Dtype::F32 && t.shape == shape);
-            let tensor = tensor.ok_or_else(|| damaged("has vectors of another shape"))?;
-            Rows::mapped(reader.map(), (count, shape[1]), Precision::Float32, tensor.range, 0..0)
-        };
-        let words = rows("vectors", names.len())?;
-        let input = rows("input", names.len() + buckets.len())?;
-        let output = rows("output", nodes)?;
-        let names = Arc::new(names);
-        let vectors = WordVectors::with_counts(names, words, Some(Arc::clone(&counts)));
-        let Header { options, seed, losses, .. } = header;
-        Ok(Self { vectors, input, output, buckets, counts, options, seed, losses })
+    fn join(&mut self) {
+        self.values.iter_mut().zip(&self.row).for_each(|(sum, value)| *sum += value);
+        self.count += 1;
+    }
+
+    fn mean(&self) -> Vec<f32> {
+        let share = 1.0 / self.count as f32;
+        self.values.iter().map(|value| value * share).collect()
     }
 }
 
-/// A row for each word, on all threads of the run.
-fn means(
-    words: usize,
-    dimensions: usize,
-    mean: &(dyn Fn(usize, &mut [f32], &mut [f32]) + Sync),
+/// The vector of each word of the vocabulary, on all threads of the run.
+pub(super) fn means(
+    names: &Arc<Names>,
+    counts: &Arc<[u64]>,
+    input: &(dyn GiveRows + Sync),
+    buckets: &Buckets,
+    options: &Options,
     run: &Run,
-) -> Result<Rows> {
-    let mut pages = Pages::zeroed(words * dimensions)?;
-    let blocks: Vec<Mutex<&mut [f32]>> = pages.as_mut_slice()[..words * dimensions]
-        .chunks_mut(BLOCK * dimensions)
-        .map(Mutex::new)
-        .collect();
+) -> Result<WordVectors> {
+    let (words, dimensions, ngrams) = (names.len(), options.dimensions, options.ngrams());
+    let size = words.checked_mul(dimensions);
+    let size = size.ok_or(Error::OutOfMemory { asked: u64::MAX, free: None })?;
+    let mut pages = Pages::zeroed(size)?;
+    let blocks = pages.as_mut_slice()[..size].chunks_mut(BLOCK * dimensions);
+    let blocks: Vec<Mutex<&mut [f32]>> = blocks.map(Mutex::new).collect();
+    run.phase("combine", "words", 0, Some(words as u64));
     run.each(blocks.len(), &|block| {
-        let mut row = vec![0.0; dimensions];
         let mut values = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
+        let count = values.len() / dimensions;
         for (i, vector) in values.chunks_mut(dimensions).enumerate() {
-            mean(block * BLOCK + i, vector, &mut row);
+            let word = block * BLOCK + i;
+            let mut sum = Sum::new(dimensions);
+            input.give(word, &mut sum.row);
+            sum.join();
+            ngrams.of_word(names.get(word as u32), |bucket| sum.add(input, words, buckets, bucket));
+            vector.copy_from_slice(&sum.mean());
         }
+        run.advance(count as u64);
         Ok(())
     })?;
     drop(blocks);
-    Ok(Rows::from_pages(pages, words, dimensions, dimensions))
-}
-
-fn add(sum: &mut [f32], row: &[f32]) {
-    sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-}
-
-fn scale(sum: &mut [f32], count: usize) {
-    let share = 1.0 / count as f32;
-    sum.iter_mut().for_each(|value| *value *= share);
+    let rows = Rows::from_pages(pages, words, dimensions, dimensions);
+    Ok(WordVectors::with_counts(Arc::clone(names), rows, Some(Arc::clone(counts))))
 }

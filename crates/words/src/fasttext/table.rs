@@ -5,7 +5,7 @@
 use inlay_base::{Error, Random, Result, SharedMatrix};
 use inlay_formats::Names;
 
-use crate::subwords::{Subwords, for_each_bucket};
+use crate::subwords::Ngrams;
 
 /// Rows of words: `0..words` their own, then one for each bucket that is met, by rising bucket.
 pub struct Table {
@@ -23,11 +23,11 @@ impl Table {
     ///
     /// # Errors
     /// `Unsupported`: more rows than can be numbered.
-    pub fn new(names: &Names, subwords: Subwords) -> Result<Self> {
+    pub fn new(names: &Names, ngrams: Ngrams) -> Result<Self> {
         let too_many = || Error::Unsupported { what: "so many n-grams of so many words".into() };
-        let mut numbers = vec![u32::MAX; subwords.buckets as usize];
+        let mut numbers = vec![u32::MAX; ngrams.bucket as usize];
         for word in names.iter() {
-            for_each_bucket(word, subwords, |bucket| numbers[bucket as usize] = 0);
+            ngrams.of_word(word, |bucket| numbers[bucket as usize] = 0);
         }
         let met = (0..).zip(&numbers).filter(|&(_, &number)| number == 0);
         let buckets: Vec<u32> = met.map(|(bucket, _)| bucket).collect();
@@ -38,7 +38,7 @@ impl Table {
         offsets.push(0);
         for (own, word) in (0..).zip(names.iter()) {
             rows.push(own);
-            for_each_bucket(word, subwords, |bucket| rows.push(numbers[bucket as usize]));
+            ngrams.of_word(word, |bucket| rows.push(numbers[bucket as usize]));
             offsets.push(u32::try_from(rows.len()).map_err(|_| too_many())?);
         }
         Ok(Self { words: names.len(), buckets, offsets, rows })

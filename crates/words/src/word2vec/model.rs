@@ -118,7 +118,7 @@ impl Model {
         let mut parts = self.vectors.names().parts();
         parts.extend([
             Part::bytes("counts", Dtype::U64, &[self.counts.len()], counts),
-            rows_part("vectors", self.vectors.rows(), run),
+            rows_part("vectors", &**self.vectors.rows(), run),
             rows_part("output", output, run),
         ]);
         safetensors::save(path, &[("inlay", &header)], parts)
