@@ -8,6 +8,7 @@ mod huffman;
 mod lesson;
 mod noise;
 mod objective;
+pub mod product_quantizer;
 mod progress;
 mod schedule;
 mod shards;
