@@ -38,9 +38,8 @@ const ours: Tool = {
     command: process.execPath,
     args: [
       join(root, 'dist', 'cli', 'main.js'),
-      ...['fasttext', 'train', 'text.txt', '-o', 'ours.vec', '--quiet'],
-      ...['--architecture', architecture, '--epochs', `${epochs}`],
-      ...['--threads', `${threads}`, '--seed', `${seed}`],
+      ...`fasttext train text.txt -o ours.vec --quiet --architecture ${architecture}
+        --epochs ${epochs} --threads ${threads} --seed ${seed}`.split(/\s+/),
     ],
     cwd: folder,
   }),

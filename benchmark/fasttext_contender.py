@@ -11,7 +11,7 @@ text, out, settings = sys.argv[1:]
 s = json.loads(settings)
 model = fasttext.train_unsupervised(
     text, model={"skip-gram": "skipgram", "cbow": "cbow"}[s["architecture"]], dim=s["dimensions"], ws=s["window"],
-    neg=s["negative"], t=s["subsample"], minCount=s["minCount"], epoch=s["epochs"], thread=s["threads"], seed=s["seed"],
+    neg=s["negative"], t=s["subsample"], minCount=s["minCount"], epoch=s["epochs"], thread=s["threads"],
     verbose=0,
 )
 with open(out, "w", encoding="utf-8") as file:

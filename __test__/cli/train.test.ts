@@ -97,3 +97,28 @@ test('a checkpoint of another training is refused', async (t) => {
   t.is(code, 2)
   t.regex(stderr, /^inlay: [^\n]*window[^\n]*\n$/)
 })
+
+test('fasttext: a model answers for words that the text did not have', async (t) => {
+  const inside = folder(t, { 'text.txt': colouredText(300) })
+  const trained = await inlay(
+    inside,
+    `fasttext train text.txt -o v.vec -q --dimensions 12 --epochs 5 --subsample 0 --buckets 5000
+     --model model.bin`,
+  )
+  t.is(trained.code, 0, trained.stderr)
+  const near = await inlay(inside, 'fasttext similar model.bin redd3 -k 3 --json')
+  const words = (JSON.parse(near.stdout) as { word: string }[]).map(({ word }) => word)
+  t.is(words.length, 3)
+  const vectors = await inlay(inside, 'fasttext vectors model.bin redd3 red3')
+  t.deepEqual(
+    vectors.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(' ').length),
+    [13, 13],
+  )
+  const subwords = await inlay(inside, 'fasttext vectors model.bin red --subwords')
+  t.regex(subwords.stdout, /^<re .*\n<red .*\n/)
+  const unknown = await inlay(inside, 'fasttext similar text.txt red')
+  t.is(unknown.code, 1)
+})

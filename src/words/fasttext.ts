@@ -174,7 +174,7 @@ export class FastText {
    * microseconds.
    */
   vector(word: string): Float32Array | undefined {
-    return this.#handle.use('FastText.vector').vector(word)
+    return this.#handle.use('FastText.vector').vector(word) ?? undefined
   }
 
   /**
@@ -226,7 +226,7 @@ export class FastText {
     const who = 'FastText.similarity'
     const native = this.#handle.use(who)
     for (const word of [a, b]) {
-      if (native.vector(word) === undefined) {
+      if (native.vector(word) === null) {
         const message = `${who}: no n-gram of the unknown word "${word}" has a vector`
         throw new InlayError('NOT_FOUND', message, { word })
       }

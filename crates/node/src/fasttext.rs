@@ -140,8 +140,8 @@ impl FastTextHandle {
         Ok(FastTextSpec::of(self.0.get()?.options()))
     }
 
-    /// The vector of any word, `undefined` for an unknown one without n-grams.
-    #[napi(ts_return_type = "Float32Array | undefined")]
+    /// The vector of any word, nothing for an unknown one without n-grams.
+    #[napi(ts_return_type = "Float32Array | null")]
     pub fn vector(&self, word: String) -> napi::Result<Option<Float32Array>> {
         Ok(self.0.get()?.vector(word.as_bytes()).map(Float32Array::new))
     }
