@@ -11,6 +11,7 @@ use std::time::Duration;
 use inlay_base::{Error, Result, Run};
 
 use crate::decode::{Opened, Sequence, open};
+use crate::joined::Joined;
 use crate::positioned::read_at;
 use crate::separators::is_separator;
 use crate::source::{Batch, Source, resolve};
@@ -46,10 +47,13 @@ pub(crate) struct Blocks<'a> {
     pub name: String,
 }
 
+#[derive(Default)]
 struct Queue<'a> {
     files: VecDeque<PathBuf>,
     current: Option<Current<'a>>,
     stream: Option<Receiver<Batch>>,
+    /// A text that was numbered before, and how many of its shards are taken.
+    joined: Option<(Arc<Joined>, usize)>,
     /// Items of the stream taken.
     items: u64,
     /// Blocks taken.
@@ -81,6 +85,8 @@ pub(crate) enum Content {
     },
     /// A part of a stream; the number of its first item.
     Batch(Batch, u64),
+    /// A shard of a text that was numbered before.
+    Joined(Arc<Joined>, usize),
 }
 
 /// Bytes of a plain file: the words that begin in `start..end`.
@@ -112,8 +118,16 @@ impl<'a> Blocks<'a> {
             [file] => file.display().to_string(),
             [file, others @ ..] => format!("{} and {} more", file.display(), others.len()),
         };
-        let queue = Queue { files: files.into(), current: None, stream, items: 0, blocks: 0 };
+        let queue = Queue { files: files.into(), stream, ..Queue::default() };
         Ok(Self { run, cut, queue: Mutex::new(queue), fault: Mutex::new(None), name })
+    }
+
+    /// A text that was numbered before, as a source: begins the phase "join" in words.
+    pub fn joined(joined: Joined, name: String, run: &'a Run) -> Self {
+        run.phase("join", "words", 0, Some(joined.words()));
+        let queue = Queue { joined: Some((Arc::new(joined), 0)), ..Queue::default() };
+        let (queue, fault) = (Mutex::new(queue), Mutex::new(None));
+        Self { run, cut: Cut::DEFAULT, queue, fault, name }
     }
 
     /// The next block, whose text, if it is one, replaces what is in `text`; `None` at the end,
@@ -178,6 +192,11 @@ impl<'a> Queue<'a> {
                 }
                 None => Ok(None),
             };
+        }
+        if let Some((joined, taken)) = &mut self.joined {
+            *taken += 1;
+            let content = || Taken::Ready(Content::Joined(Arc::clone(joined), *taken - 1));
+            return Ok((*taken <= joined.shards()).then(content));
         }
         loop {
             run.check()?;

@@ -5,6 +5,7 @@ use inlay_base::{Error, Map, Result, Run};
 use inlay_formats::{Array, Names};
 
 use crate::blocks::{Blocks, Cut};
+use crate::joined::Joined;
 use crate::options::Options;
 use crate::positioned::Spool;
 use crate::source::Source;
@@ -69,13 +70,30 @@ pub(crate) fn count_in_blocks(
     run: &Run,
 ) -> Result<Counted> {
     let seed = Seed::random();
-    let blocks = Blocks::new(source, cut, run)?;
+    let blocks = blocks(source, options, cut, run)?;
     let name = blocks.name.clone();
     let numbered = numbering::number(blocks, options, None, seed, run)?;
     let vocabulary =
         vocabulary::merge(numbered.tables, &numbered.pieces, options, (seed, &name), run)?;
     let vocabulary::Vocabulary { names, counts, tokens, dropped, .. } = vocabulary;
     Ok(Counted { names, counts, tokens, dropped })
+}
+
+/// The blocks of a source, or of its sentences in which phrases are joined.
+fn blocks<'a>(source: Source, options: &Options, cut: Cut, run: &'a Run) -> Result<Blocks<'a>> {
+    let blocks = Blocks::new(source, cut, run)?;
+    let Some(phrases) = &options.phrases else { return Ok(blocks) };
+    let all = Options {
+        min_count: 1,
+        max_vocabulary: None,
+        stop_words: Vec::new(),
+        phrases: None,
+        base: None,
+        ..options.clone()
+    };
+    let name = blocks.name.clone();
+    let corpus = Corpus::of_blocks(blocks, &all, run)?;
+    Ok(Blocks::joined(Joined::new(corpus, phrases.clone()), name, run))
 }
 
 impl Corpus {
@@ -101,9 +119,12 @@ impl Corpus {
         cut: Cut,
         run: &Run,
     ) -> Result<Self> {
+        Self::of_blocks(blocks(source, options, cut, run)?, options, run)
+    }
+
+    fn of_blocks<'a>(blocks: Blocks<'a>, options: &Options, run: &'a Run) -> Result<Self> {
         let seed = Seed::random();
         let directory = options.spool_directory.as_deref();
-        let blocks = Blocks::new(source, cut, run)?;
         let name = blocks.name.clone();
         let spool = Spool::create(directory)?;
         let numbered = numbering::number(blocks, options, Some(&spool), seed, run)?;

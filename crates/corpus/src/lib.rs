@@ -6,6 +6,9 @@
 //!              vocabulary: tables merged, words chosen and ordered ─▶ ids mapped ─▶ the ids file
 //! ```
 //!
+//! Phrases, where they are given, are joined on the way: the text is numbered with all its words, and
+//! its sentences are a source again (`joined`).
+//!
 //! A source is read once. What comes out does not depend on the number of threads or on how the
 //! source was cut.
 
@@ -15,8 +18,10 @@ mod corpus;
 mod decode;
 mod fingerprint;
 mod ids;
+mod joined;
 mod numbering;
 mod options;
+pub mod phrases;
 mod pipe;
 mod positioned;
 mod saved;
@@ -25,6 +30,7 @@ mod separators;
 mod sorting;
 mod source;
 mod spelling;
+mod splitter;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -34,6 +40,7 @@ mod vocabulary;
 pub use corpus::{Corpus, Counted, Dropped, count};
 pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences, Tokenizer};
 pub use source::{Batch, Source};
+pub use splitter::{Splitter, sentences};
 
 /// What stands after each sentence in `Corpus::ids`.
 pub const SENTENCE_END: u32 = u32::MAX;

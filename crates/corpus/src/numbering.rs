@@ -7,6 +7,7 @@ use inlay_base::{Error, Result, Run};
 
 use crate::blocks::{Block, Blocks, Content};
 use crate::clean::{first_fault, mark_at_start, repaired};
+use crate::joined::Sentences;
 use crate::options::{InvalidUtf8, Options};
 use crate::positioned::Spool;
 use crate::source::{Batch, stream_error};
@@ -140,6 +141,13 @@ impl<'a> Reader<'a> {
                     self.respell(&mut bytes, &mut word_ends)?;
                 }
                 self.tally.words(&mut bytes, &word_ends, &sentence_ends, self.run)
+            }
+            Content::Joined(joined, shard) => {
+                let sentences = joined.read(shard, self.run)?;
+                text.clear();
+                text.extend_from_slice(&sentences.bytes);
+                let Sentences { word_ends, sentence_ends, .. } = &sentences;
+                self.tally.words(text, word_ends, sentence_ends, self.run)
             }
             Content::Batch(Batch::Integers { values, sentence_ends }, _) => {
                 use std::io::Write;

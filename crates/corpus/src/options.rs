@@ -2,6 +2,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use inlay_formats::Names;
+use serde::{Deserialize, Serialize};
+
+use crate::phrases::Phrases;
 
 /// How a corpus is read. See the fields; `default` gives what each says.
 #[derive(Debug, Clone)]
@@ -25,6 +28,8 @@ pub struct Options {
     pub invalid_utf8: InvalidUtf8,
     /// Where temporary files go: eight bytes a word of text at most. Default the system's place.
     pub spool_directory: Option<PathBuf>,
+    /// Words that are joined, after lower-casing and normalization and before anything is counted.
+    pub phrases: Option<Phrases>,
     /// A vocabulary to go on from.
     pub base: Option<Base>,
 }
@@ -41,13 +46,15 @@ impl Default for Options {
             stop_words: Vec::new(),
             invalid_utf8: InvalidUtf8::default(),
             spool_directory: None,
+            phrases: None,
             base: None,
         }
     }
 }
 
 /// What is a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Tokenizer {
     /// Whatever stands between ASCII white space (space, tab, line feed, vertical tab, form feed,
     /// carriage return).
@@ -60,7 +67,8 @@ pub enum Tokenizer {
 
 /// Unicode's normalization forms (UAX #15). A text is normalized, then lower-cased if that is
 /// asked for, and normalized again where the lower case is not normalized, before it is split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Normalization {
     /// As it is.
     #[default]

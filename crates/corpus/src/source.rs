@@ -51,7 +51,7 @@ pub enum Batch {
 
 impl Batch {
     /// How many items of the stream it holds, texts or sentences.
-    pub(crate) fn items(&self) -> usize {
+    pub fn items(&self) -> usize {
         match self {
             Batch::Texts { ends, .. } => ends.len(),
             Batch::Words { sentence_ends, .. } | Batch::Integers { sentence_ends, .. } => {
@@ -69,7 +69,7 @@ impl Batch {
     }
 
     /// Fails unless all ends rise to the end of what they cut.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         // Places in a batch are counted in 32 bits.
         if self.bytes() > 1 << 31 {
             return Err(stream_error("a batch of more than 2 GiB; about 1 MiB is best"));

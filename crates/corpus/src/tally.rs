@@ -94,7 +94,8 @@ impl<'a> Tally<'a> {
     }
 
     /// Takes words that lie end to end, and end where `word_ends` says; sentences end after the
-    /// numbers of words that `sentence_ends` gives. Padding is appended to the words.
+    /// numbers of words that `sentence_ends` gives; words behind the last of these begin a sentence
+    /// that goes on. Padding is appended to the words.
     pub fn words(
         &mut self,
         words: &mut Vec<u8>,
@@ -105,7 +106,8 @@ impl<'a> Tally<'a> {
         self.begin();
         words.resize(words.len() + PADDING, b' ');
         let (mut start, mut first) = (0, 0);
-        for &sentence_end in sentence_ends {
+        let rest = sentence_ends.last().is_none_or(|&last| last < word_ends.len());
+        for &sentence_end in sentence_ends.iter().chain(rest.then_some(&word_ends.len())) {
             for &end in &word_ends[first..sentence_end] {
                 if start / STEP != end / STEP {
                     run.check()?;
@@ -116,6 +118,9 @@ impl<'a> Tally<'a> {
             }
             first = sentence_end;
             self.gap = self.needed;
+        }
+        if rest {
+            self.gap = 0;
         }
         self.finish(words);
         Ok(())

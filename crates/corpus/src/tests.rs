@@ -4,6 +4,7 @@ mod choosing;
 mod faults;
 mod files;
 mod oracle;
+mod phrases;
 mod same_result;
 mod saving;
 mod streams;
