@@ -55,7 +55,26 @@ pub(crate) fn top(
     if n == 0 {
         return Ok((mean, Vec::new()));
     }
-    let covariance = covariance(matrix, rows, &mean, workers)?;
+    let directions = widest(matrix, rows, &mean, n, workers)?;
+    Ok((mean, directions))
+}
+
+/// The direction of length 1 along which the rows are longest: their first singular vector, nothing
+/// being subtracted from them. Its largest value is positive.
+pub(crate) fn common(matrix: &Rows, workers: &dyn Workers) -> Result<Vec<f64>> {
+    let dimensions = matrix.dimensions();
+    widest(matrix, matrix.rows(), &vec![0.0; dimensions], 1, workers)
+}
+
+fn widest(
+    matrix: &Rows,
+    rows: usize,
+    mean: &[f64],
+    n: usize,
+    workers: &dyn Workers,
+) -> Result<Vec<f64>> {
+    let dimensions = mean.len();
+    let covariance = covariance(matrix, rows, mean, workers)?;
     let mut directions = eigen::widest(covariance, dimensions, n, workers)?;
     for direction in directions.chunks_mut(dimensions) {
         let largest = direction.iter().fold(0.0f64, |a, &b| if b.abs() > a.abs() { b } else { a });
@@ -63,7 +82,7 @@ pub(crate) fn top(
             direction.iter_mut().for_each(|value| *value = -*value);
         }
     }
-    Ok((mean, directions))
+    Ok(directions)
 }
 
 /// Σ (x - mean)(x - mean)ᵀ, all of it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytemuck::Pod;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use inlay_base::{Error, Map, Pages, Result};
+use inlay_base::{Error, Map, Pages, Result, Workers};
 use inlay_formats::{GiveRows, TakeRows};
 use inlay_kernels::{Kernels, Scores};
 
@@ -178,6 +178,11 @@ impl Rows {
                 }
             }
         }
+    }
+
+    /// The direction of length 1 along which the rows are longest: their first singular vector.
+    pub fn common_direction(&self, workers: &dyn Workers) -> Result<Vec<f64>> {
+        crate::components::common(self, workers)
     }
 
     /// One row.

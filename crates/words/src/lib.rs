@@ -1,5 +1,6 @@
 //! Word vectors: what predicts what (`context`) x how a prediction is scored (`objective`), in one
 //! loop over a corpus (`train`, `lesson`).
+//! loop over a corpus (`train`, `walk`). And texts by the vectors of their words (`sentences`).
 
 mod checkpoint;
 mod context;
@@ -11,6 +12,7 @@ mod objective;
 pub mod product_quantizer;
 mod progress;
 mod schedule;
+pub mod sentences;
 mod shards;
 mod subsample;
 pub mod subwords;
