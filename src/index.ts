@@ -1,9 +1,19 @@
 export { configure } from './configure.js'
+export { Vectors, type Embedder } from './embedder.js'
 export { InlayError, InvalidOptionError, type ErrorCode, type ErrorContext } from './errors.js'
 export type { RunOptions } from './options.js'
 export type { Path } from './path.js'
 export type { Progress } from './run.js'
 export { Corpus, corpusOptions, type CorpusOptions, type Dropped } from './corpus/corpus.js'
+export {
+  Phrases,
+  englishConnectorWords,
+  phrasesOptions,
+  type Phrase,
+  type PhrasesOptions,
+  type PhrasesSettings,
+} from './corpus/phrases.js'
+export { textOptions, type TextOptions } from './corpus/text.js'
 export type { CorpusSource, Text, Texts } from './corpus/source.js'
 export type { Neighbour, Query, SearchOptions, WordOrVector } from './vectors/query.js'
 export { WordList } from './vectors/word-list.js'
@@ -29,3 +39,14 @@ export {
   type FastTextSettings,
   type Subword,
 } from './words/fasttext.js'
+  MeanEncoder,
+  meanEncoderOptions,
+  type MeanEncoderOptions,
+  type MeanEncoderSettings,
+} from './words/mean-encoder.js'
+export {
+  DocumentEncoder,
+  documentEncoderOptions,
+  type DocumentEncoderOptions,
+  type DocumentEncoderSettings,
+} from './words/document-encoder.js'

@@ -62,11 +62,12 @@ export function synopsis({ name, flag, short, option }: Flag): string {
   const letter = short === undefined ? '    ' : `-${short}, `
   if (shape.kind === 'flag') return `${letter}--${option.default === true ? 'no-' : ''}${flag}`
   const file = name.endsWith('Directory') ? 'FOLDER' : 'FILE'
+  const isFile = shape.kind === 'text' && option.expected === 'a string that is not empty'
   const placeholders = {
     integer: 'N',
     real: 'X',
     choice: 'NAME',
-    text: file,
+    text: isFile ? file : 'TEXT',
     list: 'LIST',
     value: '',
   }

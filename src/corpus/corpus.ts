@@ -13,40 +13,33 @@ import {
   type RunOptions,
   type RunSettings,
   type Settings,
-  flag,
+  custom,
   integer,
   list,
-  oneOf,
   settle,
-  text,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
 import { WordList } from '../vectors/word-list.js'
+import { Phrases } from './phrases.js'
 import { type CorpusSource, feed, settleSource } from './source.js'
+import { textOptions } from './text.js'
 
-/** How text becomes words. */
+/** How text becomes words, and which of them are kept. */
 export const corpusOptions = {
-  /** What a word is: what stands between ASCII white space, or a word as Unicode has it (UAX #29),
-   * punctuation left out. Texts only: an array of words is taken as it is. */
-  tokenizer: oneOf(['whitespace', 'words'], 'what a word is'),
-  /** Whether words become lower case (all of Unicode). */
-  lowercase: flag(false, 'makes words lower case'),
-  /** The Unicode form that words are brought to. */
-  normalization: oneOf(['none', 'NFC', 'NFD', 'NFKC', 'NFKD'], 'the Unicode form of words'),
-  /** What ends a sentence: the line, or a blank line. Contexts do not cross it. */
-  sentences: oneOf(['line', 'paragraph'], 'what ends a sentence'),
+  ...textOptions,
+  /** Phrases whose words are joined before anything is counted. */
+  phrases: custom<Phrases>(
+    'Phrases',
+    (given) => given instanceof Phrases,
+    'phrases whose words are joined',
+  ),
   /** Words that occur less often are left out [-min-count, min_count]. */
   minCount: integer(5, { from: 1 }, 'leaves out words that occur less often'),
   /** Only so many words are kept, the most frequent ones [max_final_vocab]. Default: all. */
   maxVocabulary: integer(undefined, { from: 1, to: 0xffff_fff0 }, 'keeps only so many words'),
   /** Words that are left out. */
   stopWords: list('words that are left out'),
-  /** Bytes that are no UTF-8: an error with file and offset, U+FFFD in their place, or the word
-   * that holds them left out. */
-  invalidUtf8: oneOf(['error', 'replace', 'skip'], 'what to do with bytes that are no UTF-8'),
-  /** Where temporary files go (8 bytes at most for each word of the text). Default: the system's. */
-  spoolDirectory: text('where temporary files go'),
 }
 
 /** How text becomes words: see `corpusOptions`. */
@@ -181,11 +174,12 @@ export async function readCorpus(
   base?: ModelHandle,
 ): Promise<Corpus> {
   const from = settleSource(source, who)
+  const phrases = settings.phrases?.native(who)
   if (from.files) {
     const { files } = from
     return new Corpus(
       await run<CorpusHandle>(who, runSettings, (spec, events) =>
-        readCorpusFiles(files, settings, base, spec, events),
+        readCorpusFiles(files, settings, phrases, base, spec, events),
       ),
     )
   }
@@ -194,7 +188,7 @@ export async function readCorpus(
     await run<CorpusHandle>(
       who,
       runSettings,
-      (spec, events) => readCorpusStream(stream, settings, base, spec, events),
+      (spec, events) => readCorpusStream(stream, settings, phrases, base, spec, events),
       feed(from.texts, stream, settings.invalidUtf8, who),
     ),
   )

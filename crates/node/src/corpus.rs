@@ -10,9 +10,20 @@ use napi_derive::napi;
 use crate::choice;
 use crate::held::{Held, Weighty};
 use crate::names::NamesHandle;
+use crate::phrases::PhrasesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed};
 use crate::stream::TextStream;
 use crate::words::ModelHandle;
+
+pub const TOKENIZERS: [(&str, Tokenizer); 2] =
+    [("whitespace", Tokenizer::Whitespace), ("words", Tokenizer::Words)];
+pub const NORMALIZATIONS: [(&str, Normalization); 5] = [
+    ("none", Normalization::None),
+    ("NFC", Normalization::Nfc),
+    ("NFD", Normalization::Nfd),
+    ("NFKC", Normalization::Nfkc),
+    ("NFKD", Normalization::Nfkd),
+];
 
 /// How text becomes words.
 #[napi(object, object_to_js = false)]
@@ -36,23 +47,15 @@ pub struct CorpusSpec {
 }
 
 impl CorpusSpec {
-    fn options(self, base: Option<&ModelHandle>) -> napi::Result<Options> {
+    pub fn options(
+        self,
+        phrases: Option<&PhrasesHandle>,
+        base: Option<&ModelHandle>,
+    ) -> napi::Result<Options> {
         Ok(Options {
-            tokenizer: choice(
-                &self.tokenizer,
-                &[("whitespace", Tokenizer::Whitespace), ("words", Tokenizer::Words)],
-            )?,
+            tokenizer: choice(&self.tokenizer, &TOKENIZERS)?,
             lowercase: self.lowercase,
-            normalization: choice(
-                &self.normalization,
-                &[
-                    ("none", Normalization::None),
-                    ("NFC", Normalization::Nfc),
-                    ("NFD", Normalization::Nfd),
-                    ("NFKC", Normalization::Nfkc),
-                    ("NFKD", Normalization::Nfkd),
-                ],
-            )?,
+            normalization: choice(&self.normalization, &NORMALIZATIONS)?,
             sentences: choice(
                 &self.sentences,
                 &[("line", Sentences::Line), ("paragraph", Sentences::Paragraph)],
@@ -69,6 +72,7 @@ impl CorpusSpec {
                 ],
             )?,
             spool_directory: self.spool_directory.map(PathBuf::from),
+            phrases: phrases.map(PhrasesHandle::phrases).transpose()?,
             base: base.map(ModelHandle::base).transpose()?,
         })
     }
@@ -157,17 +161,18 @@ impl CorpusHandle {
 
 /// Reads files: paths, globs, directories. Words of a model are kept whatever their count.
 #[napi(
-    ts_args_type = "files: readonly string[], spec: CorpusSpec, base: ModelHandle | undefined, run: RunSpec, events: Events<CorpusHandle>"
+    ts_args_type = "files: readonly string[], spec: CorpusSpec, phrases: PhrasesHandle | undefined, base: ModelHandle | undefined, run: RunSpec, events: Events<CorpusHandle>"
 )]
 pub fn read_corpus_files(
     env: &Env,
     files: Vec<String>,
     spec: CorpusSpec,
+    phrases: Option<&PhrasesHandle>,
     base: Option<&ModelHandle>,
     run: RunSpec,
     events: Events<'_, CorpusHandle>,
 ) -> napi::Result<RunHandle> {
-    let options = spec.options(base)?;
+    let options = spec.options(phrases, base)?;
     launch(env, run, events, move |run| {
         Corpus::read(Source::Files(files), &options, run).map(CorpusHandle::new)
     })
@@ -175,17 +180,19 @@ pub fn read_corpus_files(
 
 /// Reads what JavaScript feeds to the stream.
 #[napi(
-    ts_args_type = "stream: TextStream, spec: CorpusSpec, base: ModelHandle | undefined, run: RunSpec, events: Events<CorpusHandle>"
+    ts_args_type = "stream: TextStream, spec: CorpusSpec, phrases: PhrasesHandle | undefined, base: ModelHandle | undefined, run: RunSpec, events: Events<CorpusHandle>"
 )]
+#[allow(clippy::too_many_arguments)] // what JavaScript calls takes no struct of handles
 pub fn read_corpus_stream(
     env: &Env,
     stream: &mut TextStream,
     spec: CorpusSpec,
+    phrases: Option<&PhrasesHandle>,
     base: Option<&ModelHandle>,
     run: RunSpec,
     events: Events<'_, CorpusHandle>,
 ) -> napi::Result<RunHandle> {
-    let (options, pieces) = (spec.options(base)?, stream.pieces()?);
+    let (options, pieces) = (spec.options(phrases, base)?, stream.pieces()?);
     launch_fed(env, run, events, move |run, ask| {
         let read = |batches| Corpus::read(Source::Stream(batches), &options, run);
         pieces.feed(run, ask, read).map(CorpusHandle::new)

@@ -18,9 +18,13 @@ pub struct WordBlock {
 
 impl WordBlock {
     pub fn new(names: &Names, ids: impl Iterator<Item = u32>) -> Self {
+        Self::of(ids.map(|id| names.get(id)))
+    }
+
+    pub fn of<'a>(words: impl Iterator<Item = &'a [u8]>) -> Self {
         let (mut bytes, mut offsets) = (Vec::new(), vec![0]);
-        for id in ids {
-            bytes.extend_from_slice(names.get(id));
+        for word in words {
+            bytes.extend_from_slice(word);
             offsets.push(bytes.len() as u32);
         }
         Self { bytes: bytes.into(), offsets: offsets.into() }
