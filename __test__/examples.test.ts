@@ -44,3 +44,11 @@ test('continue.ts: new words come to the old ones', async (t) => {
   t.regex(stdout, /^7 words before, 9 after$/m)
   t.regex(stdout, /^ship and rocket: -?[\d.]+$/m)
 })
+
+test('sentences.ts: a cat is nearer to a kitten than to ham sandwiches', async (t) => {
+  const stdout = await run(folder(t), 'sentences')
+  const found = stdout.trim().split('\n').map(Number.parseFloat)
+  t.is(found.length, 3)
+  const [kitten, ...sandwiches] = found as [number, number, number]
+  for (const sandwich of sandwiches) t.true(kitten > sandwich + 0.3, stdout)
+})
