@@ -14,6 +14,7 @@ import type { Family, Settings } from './family.js'
 import { keep, writePage } from './page.js'
 import { quality } from './quality.js'
 import { plainText } from './report.js'
+import { sentences } from './sentences.js'
 import { shelf } from './texts.js'
 import { trainers } from './trainers.js'
 import { vectors } from './vectors.js'
@@ -22,12 +23,15 @@ import { words } from './words.js'
 /** Wrong use of the command line: told in a line, without a stack. */
 class UsageError extends Error {}
 
-const families: readonly Family[] = [words, quality, fastText, corpus, vectors]
+const families: readonly Family[] = [words, quality, fastText, sentences, corpus, vectors]
 
 const options = {
   only: { type: 'string', about: 'LIST    contests whose names begin so: sgns-100,threads' },
   rounds: { type: 'string', about: 'N       times that each contender runs [5]' },
-  megabytes: { type: 'string', about: 'N       of text [words 30, corpus and quality 100]' },
+  megabytes: {
+    type: 'string',
+    about: 'N       of text [words and sentences 30, corpus and quality 100]',
+  },
   tools: { type: 'string', about: `LIST    of ${trainers.map(({ key }) => key).join(', ')}` },
   rows: { type: 'string', about: 'N       vectors to search [400000]' },
   seeds: { type: 'string', about: 'N       seeds whose mean is taken [3]' },

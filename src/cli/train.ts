@@ -11,6 +11,7 @@ import {
   text,
 } from '../options.js'
 import { corpusOptions } from '../corpus/corpus.js'
+import { Phrases } from '../corpus/phrases.js'
 import { saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { trainingOptions } from '../words/training.js'
@@ -48,6 +49,7 @@ const fileFlags = {
   checkpoint: text('keeps the state of the training here, and goes on from it if it is there'),
   checkpointEvery: trainingOptions.checkpointEvery,
   initialVectors: text('vectors to begin with, in any format'),
+  phrases: text('joins the phrases of this file, as `inlay phrases train` writes it'),
 }
 const frozenFlag = { frozen: list('words whose vectors stay as they begin: a,b,c or @FILE') }
 const { threads, seed } = runOptions
@@ -79,7 +81,8 @@ export function trainCommand({ model: name, summary, options, examples, train }:
     examples,
 
     async run(given: Given, corpora: readonly string[], session: Session) {
-      const { output, format, precision, model, quiet, initialVectors, ...settings } = given
+      const { output, format, precision, model, quiet, initialVectors, phrases, ...settings } =
+        given
       if (output === undefined) throw new UsageError('-o VECTORS is missing')
       if (format === undefined) checkEnding(output, '-o')
       checkFiles(given, corpora)
@@ -88,7 +91,13 @@ export function trainCommand({ model: name, summary, options, examples, train }:
       const work = async (onProgress: RunOptions['onProgress']) => {
         const run = { signal, onProgress, threads: settings.threads }
         const begin = initialVectors && (await WordVectors.open(initialVectors, run))
-        const all = { ...settings, initialVectors: begin || undefined, ...run }
+        const joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
+        const all = {
+          ...settings,
+          initialVectors: begin || undefined,
+          phrases: joined,
+          ...run,
+        }
         const trained = await train({ files: corpora }, all)
         await trained.vectors.save(output, { format, precision, ...run })
         if (model !== undefined) await trained.save(model, run)
@@ -111,10 +120,10 @@ export function trainCommand({ model: name, summary, options, examples, train }:
 
 /** All that is written must have a place, and must not be what is read. */
 function checkFiles(
-  { output, model, checkpoint, initialVectors }: Given,
+  { output, model, checkpoint, initialVectors, phrases }: Given,
   corpora: readonly string[],
 ) {
-  const read = initialVectors === undefined ? corpora : [...corpora, initialVectors]
+  const read = [...corpora, initialVectors, phrases].filter((path) => path !== undefined)
   const written = [
     ['-o', output],
     ['--model', model],

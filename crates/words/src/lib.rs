@@ -1,6 +1,5 @@
 //! Word vectors: what predicts what (`context`) x how a prediction is scored (`objective`), in one
-//! loop over a corpus (`train`, `lesson`).
-//! loop over a corpus (`train`, `walk`). And texts by the vectors of their words (`sentences`).
+//! loop over a corpus (`train`, `lesson`). And texts by the vectors of their words (`sentences`).
 
 mod checkpoint;
 mod context;
