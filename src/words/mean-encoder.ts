@@ -113,8 +113,7 @@ export class MeanEncoder implements Embedder<Text> {
       settings.documents && (await frequenciesOf(settings.documents, settings, runSettings, who))
     const encoder = await run<MeanEncoderHandle>(who, runSettings, (spec, events) =>
       makeMeanEncoder(native, settings, frequencies, documents, spec, events),
-    )
-    documents?.close()
+    ).finally(() => documents?.close())
     if (!settings.sentences) return new MeanEncoder(encoder)
     const stream = new TextStream()
     const open = settleTexts(settings.sentences, 'sentences', who)

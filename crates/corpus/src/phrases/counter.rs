@@ -8,9 +8,9 @@ use crate::table::{BATCH, OVERHANG, Seed, Table};
 
 /// Entries of a table at most: about 40 megabytes.
 const FULL: u32 = 1 << 20;
-/// Parts that are added up each by itself.
+/// Parts that are added up each by itself; by the lower bits of the hash, as the upper ones are the
+/// place in a table, where all of one part would stand in each other's way.
 pub const PARTS: usize = 256;
-const PART_SHIFT: u32 = 32 - PARTS.trailing_zeros();
 /// Values of one part that are written at once.
 const WRITE: usize = 1 << 14;
 /// Entries between two questions whether the run goes on.
@@ -99,7 +99,7 @@ impl<'a> Counter<'a> {
             if entry.is_multiple_of(STEP) {
                 self.run.check()?;
             }
-            let part = (self.table.tag(entry) >> PART_SHIFT) as usize;
+            let part = self.table.tag(entry) as usize % PARTS;
             let (bytes, count) = (self.table.bytes(entry), self.table.count(entry));
             let numbers = bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>);
             let buffer = &mut buffers[part];
