@@ -39,6 +39,7 @@ export {
   type FastTextSettings,
   type Subword,
 } from './words/fasttext.js'
+export {
   MeanEncoder,
   meanEncoderOptions,
   type MeanEncoderOptions,
