@@ -109,6 +109,15 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn inverse_root(self, v: __m256) -> __m256 {
+        // y·(3 - v·y²) / 2 squares the estimate's error of 2⁻¹¹.
+        unsafe {
+            let y = _mm256_rsqrt_ps(v);
+            let three = _mm256_fnmadd_ps(_mm256_mul_ps(v, y), y, _mm256_set1_ps(3.0));
+            _mm256_mul_ps(_mm256_mul_ps(y, _mm256_set1_ps(0.5)), three)
+        }
+    }
+    #[inline(always)]
     fn sum(self, v: __m256) -> f32 {
         unsafe {
             let halves = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));

@@ -5,6 +5,7 @@
 //! order. Everything between `Kernels::run` and an instruction is `#[inline(always)]`: one function
 //! that is not, and each instruction below it becomes a call.
 
+mod adagrad;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -19,6 +20,7 @@ mod scalar;
 mod search;
 mod simd;
 
+pub use adagrad::{Layout, Pair, descend, weights};
 pub use detect::{Kernels, Task};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, learn};
 pub use math::{exp, ln};

@@ -89,6 +89,15 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
+    fn inverse_root(self, v: float32x4_t) -> float32x4_t {
+        // Each step y·(3 - v·y²) / 2 squares the estimate's error of 2⁻⁸: two are needed.
+        unsafe {
+            let y = vrsqrteq_f32(v);
+            let y = vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(v, y), y));
+            vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(v, y), y))
+        }
+    }
+    #[inline(always)]
     fn sum(self, v: float32x4_t) -> f32 {
         unsafe { vaddvq_f32(v) }
     }

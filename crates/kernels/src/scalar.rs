@@ -76,6 +76,10 @@ impl Simd for Scalar {
         (f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000), exponent as f32)
     }
     #[inline(always)]
+    fn inverse_root(self, v: f32) -> f32 {
+        1.0 / v.sqrt()
+    }
+    #[inline(always)]
     fn sum(self, v: f32) -> f32 {
         v
     }

@@ -92,6 +92,9 @@ pub trait Simd: Copy + Send + Sync {
     fn scale(self, v: Self::Vector, n: Self::Vector) -> Self::Vector;
     /// m and e of v = m · 2ᵉ, 1 ≤ m < 2, for normal v > 0.
     fn split(self, v: Self::Vector) -> (Self::Vector, Self::Vector);
+    /// 1 / √v to 3e-7 of itself, for normal v > 0: exact in the scalar set, elsewhere the
+    /// machine's estimate made better by Newton's steps, which costs a third of root and division.
+    fn inverse_root(self, v: Self::Vector) -> Self::Vector;
     /// The sum of all lanes.
     fn sum(self, v: Self::Vector) -> f32;
     /// Lane i is the sum of all lanes of `vectors[i]`: `LANES` sums for little more than one.
