@@ -39,6 +39,7 @@ mod vocabulary;
 
 pub use corpus::{Corpus, Counted, Dropped, count};
 pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences, Tokenizer};
+pub use positioned::Spool;
 pub use source::{Batch, Source};
 pub use splitter::{Splitter, sentences};
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use bytemuck::Pod;
 use inlay_base::{Error, Map, Result};
 
 /// Reads some bytes from a place on; 0 at the end.
@@ -31,7 +32,7 @@ fn write_at(file: &File, buffer: &[u8], offset: u64) -> io::Result<usize> {
 /// A temporary file without a name: the system takes it back when nobody holds it any more,
 /// whatever becomes of the process.
 #[derive(Debug)]
-pub(crate) struct Spool {
+pub struct Spool {
     file: File,
     directory: PathBuf,
     length: AtomicU64,
@@ -47,15 +48,19 @@ impl Spool {
     }
 
     /// Appends values and returns where they lie, in bytes.
-    pub fn append(&self, values: &[u32]) -> Result<u64> {
-        let bytes = size_of_val(values) as u64;
-        let offset = self.length.fetch_add(bytes, Relaxed);
+    pub fn append<T: Pod>(&self, values: &[T]) -> Result<u64> {
+        let offset = self.reserve(size_of_val(values) as u64);
         self.write(values, offset)?;
         Ok(offset)
     }
 
+    /// Makes room for so many bytes, to be written later, and returns where.
+    pub fn reserve(&self, bytes: u64) -> u64 {
+        self.length.fetch_add(bytes, Relaxed)
+    }
+
     /// Writes values to a place, in bytes.
-    pub fn write(&self, values: &[u32], offset: u64) -> Result<()> {
+    pub fn write<T: Pod>(&self, values: &[T], offset: u64) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let mut done = 0;
         while done < bytes.len() {
@@ -72,8 +77,8 @@ impl Spool {
     }
 
     /// Replaces `values` by `count` values from a place on.
-    pub fn read(&self, values: &mut Vec<u32>, count: usize, offset: u64) -> Result<()> {
-        values.resize(count, 0);
+    pub fn read<T: Pod>(&self, values: &mut Vec<T>, count: usize, offset: u64) -> Result<()> {
+        values.resize(count, T::zeroed());
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(values);
         let mut done = 0;
         while done < bytes.len() {

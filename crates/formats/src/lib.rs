@@ -8,6 +8,7 @@
 mod array;
 pub mod fasttext;
 mod format;
+pub mod glove;
 mod names;
 pub mod npy;
 mod number;

@@ -4,6 +4,7 @@
 mod checkpoint;
 mod context;
 pub mod fasttext;
+pub mod glove;
 mod huffman;
 mod lesson;
 mod noise;

@@ -199,7 +199,7 @@ impl<L: Lesson> Work<'_, L> {
 
 /// Fails if a value is not finite. A step too large shows up here, not in the loss, whose score is
 /// held within what f32 can take.
-fn check_finite(matrix: &SharedMatrix) -> Result<()> {
+pub(crate) fn check_finite(matrix: &SharedMatrix) -> Result<()> {
     let mut values = vec![0.0; matrix.columns()];
     for row in 0..matrix.rows() as u32 {
         matrix.read(row, &mut values);
