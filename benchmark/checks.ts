@@ -15,8 +15,8 @@ export async function checkVectors(
 ): Promise<void> {
   const wrong = (problem: string) => new Error(`${name} did not do the work: ${problem}`)
   using vectors = await WordVectors.open(path, { invalidUtf8: 'keep' })
-  // word2vec.c counts the ends of lines as a word.
-  const size = vectors.size - (vectors.has('</s>') ? 1 : 0)
+  // word2vec.c counts the ends of lines as a word, GloVe's C tool adds one for unknown words.
+  const size = vectors.size - ['</s>', '<unk>'].filter((word) => vectors.has(word)).length
   if (size !== text.frequent) throw wrong(`${size} words, the text has ${text.frequent}`)
   if (vectors.dimensions !== dimensions) throw wrong(`${vectors.dimensions} dimensions`)
   const rows = await vectors.matrix()

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { corpus } from './corpus.js'
 import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
+import { glove } from './glove.js'
 import { keep, writePage } from './page.js'
 import { quality } from './quality.js'
 import { plainText } from './report.js'
@@ -23,7 +24,7 @@ import { words } from './words.js'
 /** Wrong use of the command line: told in a line, without a stack. */
 class UsageError extends Error {}
 
-const families: readonly Family[] = [words, quality, fastText, sentences, corpus, vectors]
+const families: readonly Family[] = [words, quality, fastText, glove, sentences, corpus, vectors]
 
 const options = {
   only: { type: 'string', about: 'LIST    contests whose names begin so: sgns-100,threads' },

@@ -22,7 +22,7 @@ import {
 } from './trainers.js'
 
 /** Scores in points of a hundred, and what they cost. */
-interface Score {
+export interface Score {
   readonly analogies: number
   readonly semantic: number
   readonly syntactic: number
@@ -31,13 +31,13 @@ interface Score {
   readonly cpu: number
 }
 
-interface Questions {
+export interface Questions {
   readonly analogies: string
   readonly wordsim: string
   readonly simlex: string
 }
 
-const measures = {
+export const measures = {
   analogies: 'analogies %',
   semantic: 'semantic',
   syntactic: 'syntactic',

@@ -26,6 +26,12 @@ export type {
 export type { Precision } from './vectors/files.js'
 export { WordVectors } from './vectors/word-vectors.js'
 export {
+  Cooccurrence,
+  cooccurrenceOptions,
+  type CooccurrenceOptions,
+} from './words/cooccurrence.js'
+export { Glove, gloveOptions, type GloveOptions, type GloveSettings } from './words/glove.js'
+export {
   Word2Vec,
   word2vecOptions,
   type Prediction,

@@ -8,6 +8,7 @@ export const precisions = ['float32', 'float16', 'int8'] as const
 export const vectorFormats = [
   'safetensors',
   'word2vec-text',
+  'glove-text',
   'word2vec-binary',
   'npy',
   'projector',

@@ -14,6 +14,9 @@ pub enum Format {
     /// A word and its values on each line, after a line `rows dimensions` or, as GloVe writes it,
     /// without one.
     Word2VecText,
+    /// As `Word2VecText` without the first line: what GloVe's C tool writes. Told to be
+    /// `Word2VecText` when it is read, which is both.
+    GloveText,
     /// word2vec.c's binary file: words in text, values in bytes.
     Word2VecBinary,
     /// A NumPy array; the words lie in another file.
@@ -28,6 +31,7 @@ impl Format {
         match self {
             Format::Safetensors => "safetensors",
             Format::Word2VecText => "word2vec-text",
+            Format::GloveText => "glove-text",
             Format::Word2VecBinary => "word2vec-binary",
             Format::Npy => "npy",
             Format::Projector => "projector",
@@ -39,6 +43,7 @@ impl Format {
         let all = [
             Format::Safetensors,
             Format::Word2VecText,
+            Format::GloveText,
             Format::Word2VecBinary,
             Format::Npy,
             Format::Projector,

@@ -10,7 +10,7 @@ use inlay_base::{Error, Map, Result};
 pub use binary::read as read_binary;
 pub use text::read as read_text;
 pub(crate) use write::{number, refuse, write_rows};
-pub use write::{write_binary, write_text};
+pub use write::{write_binary, write_glove_text, write_text};
 
 /// How far the first lines are looked into.
 const PEEK: usize = 1 << 22;

@@ -18,7 +18,9 @@ fn open(path: &Path, options: &ReadOptions) -> Result<(Format, Names, Matrix)> {
             let reader = safetensors::Reader::open(path)?;
             Names::read(&reader)?.unwrap_or(Names::new::<&[u8]>([])?)
         }
-        Format::Word2VecText => word2vec::read_text(&map, options, &run, &mut matrix)?,
+        Format::Word2VecText | Format::GloveText => {
+            word2vec::read_text(&map, options, &run, &mut matrix)?
+        }
         Format::Word2VecBinary => word2vec::read_binary(&map, options, &run, &mut matrix)?,
         Format::Npy => {
             npy::read(&map, options, &run, &mut matrix)?;

@@ -205,8 +205,7 @@ mod tests {
         let n = layout.dimensions;
         let exact = |row: &Vec<f32>| row.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
         let (w, c) = (exact(word), exact(context));
-        let (logarithm, weight, rate) =
-            (f64::from(logarithm), f64::from(weight), f64::from(rate));
+        let (logarithm, weight, rate) = (f64::from(logarithm), f64::from(weight), f64::from(rate));
         let product: f64 = w[..n].iter().zip(&c[..n]).map(|(x, y)| x * y).sum();
         let d = product + w[n] + c[n] - logarithm;
         let step = |from: &[f64], other: &[f64]| {
@@ -238,7 +237,8 @@ mod tests {
                         let mut values = vec![0.0; layout.columns()];
                         matrix.read(row as u32, &mut values);
                         for (i, (&value, &wanted)) in values.iter().zip(wanted).enumerate() {
-                            let close = (f64::from(value) - wanted).abs() < 2e-5 * wanted.abs().max(0.1);
+                            let close =
+                                (f64::from(value) - wanted).abs() < 2e-5 * wanted.abs().max(0.1);
                             assert!(close, "{} {dimensions}[{i}]: {value} {wanted}", set.name());
                         }
                     }

@@ -4,6 +4,7 @@
 
 mod corpus;
 mod fasttext;
+mod glove;
 mod held;
 mod live;
 mod names;

@@ -16,9 +16,10 @@ use crate::held::{Held, Weighty};
 use crate::names::NamesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
 
-const FORMATS: [(&str, Format); 5] = [
+const FORMATS: [(&str, Format); 6] = [
     ("safetensors", Format::Safetensors),
     ("word2vec-text", Format::Word2VecText),
+    ("glove-text", Format::GloveText),
     ("word2vec-binary", Format::Word2VecBinary),
     ("npy", Format::Npy),
     ("projector", Format::Projector),
@@ -147,7 +148,7 @@ pub fn vectors_from(
 #[napi(object, object_to_js = false)]
 pub struct OpenSpec {
     #[napi(
-        ts_type = "'safetensors' | 'word2vec-text' | 'word2vec-binary' | 'npy' | 'projector' | undefined"
+        ts_type = "'safetensors' | 'word2vec-text' | 'glove-text' | 'word2vec-binary' | 'npy' | 'projector' | undefined"
     )]
     pub format: Option<String>,
     #[napi(ts_type = "number | undefined")]
@@ -191,7 +192,7 @@ pub fn open_vectors(
 #[napi(object, object_to_js = false)]
 pub struct SaveSpec {
     #[napi(
-        ts_type = "'safetensors' | 'word2vec-text' | 'word2vec-binary' | 'npy' | 'projector' | undefined"
+        ts_type = "'safetensors' | 'word2vec-text' | 'glove-text' | 'word2vec-binary' | 'npy' | 'projector' | undefined"
     )]
     pub format: Option<String>,
     #[napi(ts_type = "'float32' | 'float16' | 'int8' | undefined")]

@@ -63,7 +63,9 @@ impl WordVectors {
         let mut builder = RowsBuilder::new(options.precision.unwrap_or_default(), path);
         let names = match format {
             Format::Safetensors => return open_safetensors(map, options, run),
-            Format::Word2VecText => word2vec::read_text(&map, &read, run, &mut builder)?,
+            Format::Word2VecText | Format::GloveText => {
+                word2vec::read_text(&map, &read, run, &mut builder)?
+            }
             Format::Word2VecBinary => word2vec::read_binary(&map, &read, run, &mut builder)?,
             Format::Npy => {
                 let layout = npy::layout(&map)?;
@@ -127,6 +129,7 @@ impl WordVectors {
                 _ => self.save_safetensors(path, run),
             },
             Format::Word2VecText => word2vec::write_text(path, names, rows, run),
+            Format::GloveText => word2vec::write_glove_text(path, names, rows, run),
             Format::Word2VecBinary => word2vec::write_binary(path, names, rows, run),
             Format::Npy => {
                 npy::write(path, rows, run)?;

@@ -15,6 +15,8 @@ mod merge;
 mod model;
 mod parameters;
 mod shuffle;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -14,11 +14,26 @@ use crate::{GiveRows, Names};
 /// `Unsupported` for a word with a new line in it, which text cannot hold.
 pub fn write_text(path: &Path, names: &Names, rows: &dyn GiveRows, run: &Run) -> Result<()> {
     refuse(names, path, b'\n', "a line break", "word2vec's text format")?;
-    write(path, names, rows, run, &|name, values, line| {
-        line.extend_from_slice(name);
-        values.iter().for_each(|&value| digits(value, line));
-        line.push(b'\n');
-    })
+    write(path, names, rows, run, &text_row)
+}
+
+/// Writes each word and its values, without a first line, as GloVe's C tool does.
+///
+/// # Errors
+/// `Unsupported` for a word with a space or a new line in it: without the number of values, nobody
+/// could tell where it ends.
+pub fn write_glove_text(path: &Path, names: &Names, rows: &dyn GiveRows, run: &Run) -> Result<()> {
+    refuse(names, path, b'\n', "a line break", "GloVe's text format")?;
+    refuse(names, path, b' ', "a space", "GloVe's text format")?;
+    let mut file = AtomicFile::create(path)?;
+    write_rows(&mut file, names, rows, run, &text_row)?;
+    file.commit()
+}
+
+fn text_row(name: &[u8], values: &[f32], line: &mut Vec<u8>) {
+    line.extend_from_slice(name);
+    values.iter().for_each(|&value| digits(value, line));
+    line.push(b'\n');
 }
 
 /// Writes word2vec.c's binary format, each row with the line end that word2vec.c writes and

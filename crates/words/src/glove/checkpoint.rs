@@ -47,11 +47,8 @@ pub fn write(
         .iter()
         .flat_map(|part| [part.number as u64, part.position as u64])
         .collect();
-    let losses: Vec<u64> = standing
-        .losses
-        .iter()
-        .flat_map(|&(loss, pairs)| [loss.to_bits(), pairs])
-        .collect();
+    let losses: Vec<u64> =
+        standing.losses.iter().flat_map(|&(loss, pairs)| [loss.to_bits(), pairs]).collect();
     let matrix = &parameters.matrix;
     let shape = [matrix.rows(), matrix.columns()];
     let mut parts = names.parts();

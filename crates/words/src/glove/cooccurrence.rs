@@ -65,6 +65,7 @@ impl Cooccurrence {
             .collect::<Result<Vec<_>>>()?;
         let runs: Vec<&[Count]> = maps
             .iter()
+            .filter(|(_, places)| !places.is_empty())
             .flat_map(|(map, places)| {
                 let counts: &[Count] = bytemuck::cast_slice(map);
                 places.iter().map(|place| &counts[place.clone()])

@@ -24,7 +24,7 @@ pub const UNIT: f64 = (1u64 << 32) as f64;
 /// Bits of an event that hold the distance: windows are 1000 wide at most.
 const DISTANCE_BITS: u32 = 10;
 /// Events that are sorted at once, within a few hundredths of a second.
-const SORTED: usize = 1 << 21;
+const SORTED: usize = 1 << 20;
 /// Counts of a run that are written at once.
 const WRITTEN: usize = 1 << 12;
 /// Words between two questions whether the run goes on.
@@ -51,7 +51,7 @@ pub fn count(corpus: &Corpus, counting: &Counting, run: &Run) -> Result<Vec<Runs
     let share = (counting.room.memory / run.threads() as u64) as usize;
     let most = corpus.tokens().saturating_mul(counting.window as u64);
     let cells = (share / 2 / 8).min(usize::try_from(most).unwrap_or(usize::MAX));
-    let layout = Triangle::new(vocabulary, counting.symmetric, cells);
+    let layout = Triangle::new(vocabulary, counting.symmetric, cells, run)?;
     let weights = weights(counting);
     let (shards, next) = (shards(ids), AtomicUsize::new(0));
     run.phase("count", "words", 0, Some(corpus.tokens()));
@@ -95,17 +95,17 @@ struct Triangle {
 }
 
 impl Triangle {
-    fn new(vocabulary: usize, symmetric: bool, cells: usize) -> Self {
+    fn new(vocabulary: usize, symmetric: bool, cells: usize, run: &Run) -> Result<Self> {
         let width = |word: usize, product: usize| {
             let most = if symmetric { word + 1 } else { vocabulary };
             most.min(product / (word + 1))
         };
         let size = |product: usize| -> usize {
-            // Beyond the square root of a symmetric one, rows only get shorter: summed all the same.
             (0..vocabulary.min(product)).map(|word| width(word, product)).sum()
         };
         let (mut fits, mut beyond) = (0, vocabulary.saturating_mul(vocabulary).saturating_add(1));
         while beyond - fits > 1 {
+            run.check()?;
             let middle = fits + (beyond - fits) / 2;
             if size(middle) <= cells { fits = middle } else { beyond = middle }
         }
@@ -116,7 +116,7 @@ impl Triangle {
             start += width(word, fits);
             starts.push(start);
         }
-        Self { starts }
+        Ok(Self { starts })
     }
 
     fn cells(&self) -> usize {
@@ -234,9 +234,9 @@ impl Tally<'_> {
         let starts = &self.layout.starts;
         let cells = starts.windows(2).zip(0u64..).flat_map(|(ends, first)| {
             let cells = table[ends[0]..ends[1]].iter().zip(0u64..);
-            cells.filter(|(units, _)| **units > 0).map(move |(&units, second)| {
-                [first << 32 | second, units]
-            })
+            cells
+                .filter(|(units, _)| **units > 0)
+                .map(move |(&units, second)| [first << 32 | second, units])
         });
         self.leave(cells)?;
         Ok(self.runs)

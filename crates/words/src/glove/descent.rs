@@ -54,6 +54,9 @@ pub fn train(
         let slice = pause.as_ref().map_or(Duration::from_secs(30), |pause| pause.every);
         let deadline = Instant::now() + slice;
         run.workers(|_| work.until(deadline))?;
+        if pause.is_none() {
+            run.check()?;
+        }
         check_finite(&parameters.matrix)?;
         if let Some(pause) = &mut pause {
             (pause.save)(&progress.standing())?;

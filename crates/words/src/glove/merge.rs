@@ -98,8 +98,9 @@ mod tests {
         (0..random.below(9))
             .map(|_| {
                 let length = random.below(60);
-                let mut run: Vec<Count> =
-                    (0..length).map(|_| [u64::from(random.below(40)), 1 + random.bits() % 9]).collect();
+                let mut run: Vec<Count> = (0..length)
+                    .map(|_| [u64::from(random.below(40)), 1 + random.bits() % 9])
+                    .collect();
                 run.sort_unstable();
                 run
             })
@@ -115,8 +116,10 @@ mod tests {
             for &[pair, units] in runs.iter().flatten() {
                 *wanted.entry(pair).or_insert(0) += units;
             }
-            let wanted: Vec<Count> = wanted.into_iter().map(|(pair, units)| [pair, units]).collect();
-            let whole: Vec<Count> = Merge::new(runs.iter().map(|run| run.iter().copied())).collect();
+            let wanted: Vec<Count> =
+                wanted.into_iter().map(|(pair, units)| [pair, units]).collect();
+            let whole: Vec<Count> =
+                Merge::new(runs.iter().map(|run| run.iter().copied())).collect();
             assert_eq!(whole, wanted);
             let runs: Vec<&[Count]> = runs.iter().map(Vec::as_slice).collect();
             let cuts = cuts(&runs, 5);
@@ -131,7 +134,8 @@ mod tests {
     #[test]
     fn a_sum_that_does_not_fit_stays_at_the_most() {
         let run = [[1, u64::MAX - 1]];
-        let merged: Vec<Count> = Merge::new([run, run].iter().map(|run| run.iter().copied())).collect();
+        let merged: Vec<Count> =
+            Merge::new([run, run].iter().map(|run| run.iter().copied())).collect();
         assert_eq!(merged, [[1, u64::MAX]]);
     }
 }

@@ -237,8 +237,7 @@ impl Model {
             let tensor = tensor.filter(|t| t.dtype == Dtype::F32 && t.shape == shape);
             let tensor = tensor.ok_or_else(|| damaged("has vectors of another shape"))?;
             let form = (shape[0], shape[1]);
-            let rows =
-                Rows::mapped(reader.map(), form, Precision::Float32, tensor.range, 0..0)?;
+            let rows = Rows::mapped(reader.map(), form, Precision::Float32, tensor.range, 0..0)?;
             Ok(WordVectors::with_counts(Arc::clone(&names), rows, Some(Arc::clone(&counts))))
         };
         let biases = |name: &str| {
