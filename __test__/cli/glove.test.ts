@@ -8,7 +8,10 @@ import { appears, colouredText, folder, inlay, start } from './inlay.js'
 const test = ava.serial
 
 test('glove train writes vectors that know which words stand together', async (t) => {
-  const inside = folder(t, { 'text.txt': colouredText(1200) })
+  // Each line ends with a word of the next: of words that never meet, GloVe learns nothing.
+  const lines = colouredText(1200).split('\n')
+  const mixed = lines.map((line, i) => `${line} ${lines[i + 1]?.split(' ')[0] ?? ''}`)
+  const inside = folder(t, { 'text.txt': mixed.join('\n') })
   const { code, stdout, stderr } = await inlay(
     inside,
     `glove train text.txt -o v.txt --format glove-text --dimensions 16 --epochs 60 --x-max 10

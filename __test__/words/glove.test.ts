@@ -22,6 +22,11 @@ import { wrongValues } from '../fixtures/wrong-values.js'
 
 const toy = toySentences(60_000)
 const tiny = toySentences(4_000, 100)
+/** Each sentence ends with words of the next: of words that never meet, GloVe learns nothing. */
+const mixed = toySentences(60_000, 200).map((line, i, all) => [
+  ...line,
+  ...all[(i + 1) % all.length]!.subarray(0, 3),
+])
 const one = { minCount: 1, threads: 1 }
 /** A model of so few words and dimensions that it takes milliseconds. */
 const small: GloveOptions = { ...one, dimensions: 12, epochs: 3 }
@@ -45,10 +50,10 @@ function recordsOf(path: string, words: readonly string[]): Map<string, number> 
 for (const threads of [1, 2]) {
   test(`${threads} thread(s): words of one topic come together, and the loss falls`, async (t) => {
     const options = { ...one, threads, dimensions: 32, epochs: 40, xMax: 10 }
-    using model = await Glove.train(toy, options)
+    using model = await Glove.train(mixed, options)
     const { vectors, losses } = model
     t.true(vectors.similarity('3', '13') > vectors.similarity('3', '14') + 0.3)
-    const neighbours = await vectors.mostSimilar('3', { topK: 5, restrict: 100 })
+    const neighbours = await vectors.mostSimilar('3', { topK: 5 })
     t.deepEqual(
       neighbours.map(({ word }) => Number(word) % 10),
       [3, 3, 3, 3, 3],
