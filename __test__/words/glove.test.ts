@@ -23,10 +23,9 @@ import { wrongValues } from '../fixtures/wrong-values.js'
 const toy = toySentences(60_000)
 const tiny = toySentences(4_000, 100)
 /** Each sentence ends with words of the next: of words that never meet, GloVe learns nothing. */
-const mixed = toySentences(60_000, 200).map((line, i, all) => [
-  ...line,
-  ...all[(i + 1) % all.length]!.subarray(0, 3),
-])
+const mixed = toySentences(60_000, 200).map((line, i, all) =>
+  Uint32Array.of(...line, ...all[(i + 1) % all.length]!.subarray(0, 3)),
+)
 const one = { minCount: 1, threads: 1 }
 /** A model of so few words and dimensions that it takes milliseconds. */
 const small: GloveOptions = { ...one, dimensions: 12, epochs: 3 }
