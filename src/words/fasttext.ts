@@ -130,7 +130,7 @@ export class FastText {
           trainFastText(
             native,
             trainSpec(settings),
-            { checkpoint, checkpointEvery },
+            checkpoint === undefined ? undefined : { path: checkpoint, every: checkpointEvery },
             initial,
             spec,
             events,

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use inlay_words::Checkpoint;
 use inlay_words::fasttext::{Format, Model, Options, train};
@@ -10,6 +9,7 @@ use napi::Env;
 use napi::bindgen_prelude::{Float32Array, ObjectFinalize, Uint8Array, Uint32Array};
 use napi_derive::napi;
 
+use crate::checkpoint::CheckpointSpec;
 use crate::choice;
 use crate::corpus::CorpusHandle;
 use crate::held::{Held, Weighty};
@@ -178,30 +178,20 @@ impl FastTextHandle {
     }
 }
 
-/// What a training starts from, and what it leaves beside the model.
-#[napi(object, object_to_js = false)]
-pub struct CheckpointSpec {
-    #[napi(ts_type = "string | undefined")]
-    pub checkpoint: Option<String>,
-    /// Seconds.
-    pub checkpoint_every: f64,
-}
-
 /// Trains on a corpus.
-#[napi(ts_args_type = "corpus: CorpusHandle, spec: FastTextSpec, start: CheckpointSpec, \
-initial: VectorsHandle | undefined, run: RunSpec, events: Events<FastTextHandle>")]
+#[napi(ts_args_type = "corpus: CorpusHandle, spec: FastTextSpec, \
+checkpoint: CheckpointSpec | undefined, initial: VectorsHandle | undefined, run: RunSpec, events: Events<FastTextHandle>")]
 pub fn train_fast_text(
     env: &Env,
     corpus: &CorpusHandle,
     spec: FastTextSpec,
-    start: CheckpointSpec,
+    checkpoint: Option<CheckpointSpec>,
     initial: Option<&VectorsHandle>,
     run: RunSpec,
     events: Events<'_, FastTextHandle>,
 ) -> napi::Result<RunHandle> {
     let (corpus, options) = (corpus.corpus()?, spec.options()?);
-    let every = Duration::from_secs_f64(start.checkpoint_every);
-    let checkpoint = start.checkpoint.map(|path| Checkpoint { path: path.into(), every });
+    let checkpoint = checkpoint.map(Checkpoint::from);
     let initial = initial.map(VectorsHandle::vectors).transpose()?;
     launch(env, run, events, move |run| {
         train(&corpus, &options, initial.as_ref(), checkpoint.as_ref(), run)

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
+use inlay_words::Checkpoint;
 use inlay_words::glove::{
-    Checkpoint, Chosen, Cooccurrence, Counting, Model, Options, Room, estimate_memory, train,
+    Chosen, Cooccurrence, Counting, Model, Options, Room, estimate_memory, train,
 };
 use napi::Env;
 use napi::bindgen_prelude::ObjectFinalize;
 use napi_derive::napi;
 
+use crate::checkpoint::CheckpointSpec;
 use crate::choice;
 use crate::corpus::CorpusHandle;
 use crate::held::{Held, Weighty};
@@ -184,14 +185,6 @@ impl GloveSpec {
     }
 }
 
-/// The file that a training goes on from, and writes its state to.
-#[napi(object, object_to_js = false)]
-pub struct CheckpointSpec {
-    pub path: String,
-    /// Seconds.
-    pub every: f64,
-}
-
 /// A trained GloVe model.
 #[napi(custom_finalize)]
 pub struct GloveHandle(Held<Arc<Model>>);
@@ -273,10 +266,7 @@ pub fn train_glove(
     events: Events<'_, GloveHandle>,
 ) -> napi::Result<RunHandle> {
     let (pairs, options, room) = (pairs.0.get()?.clone(), spec.options()?, room.room());
-    let checkpoint = checkpoint.map(|CheckpointSpec { path, every }| Checkpoint {
-        path: path.into(),
-        every: Duration::from_secs_f64(every),
-    });
+    let checkpoint = checkpoint.map(Checkpoint::from);
     launch(env, run, events, move |run| {
         train(&pairs, &options, &room, checkpoint.as_ref(), run).map(GloveHandle::new)
     })

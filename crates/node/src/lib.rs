@@ -2,6 +2,7 @@
 //! and short strings out. It translates and starts; defaults and checks of options are TypeScript's.
 #![allow(missing_docs)] // `#[napi]` makes undocumented items; what JavaScript sees is documented.
 
+mod checkpoint;
 mod corpus;
 mod fasttext;
 mod glove;

@@ -23,12 +23,13 @@ use std::path::PathBuf;
 use inlay_base::{Result, Run};
 use serde::{Deserialize, Serialize};
 
+use crate::Checkpoint;
+
 pub use cooccurrence::{Cooccurrence, Counting};
 pub use model::Model;
 pub use parameters::estimate_memory;
 
 use crate::progress::Standing;
-pub use crate::word2vec::Checkpoint;
 use descent::Pause;
 use parameters::Parameters;
 

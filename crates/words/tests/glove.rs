@@ -10,7 +10,8 @@ use inlay_base::{Error, Random, Result, Run};
 use inlay_corpus::{Batch, Corpus, Source};
 use inlay_formats::glove::{Record, fields, record};
 use inlay_vectors::WordVectors;
-use inlay_words::glove::{Checkpoint, Chosen, Cooccurrence, Counting, Model, Options, Room, train};
+use inlay_words::Checkpoint;
+use inlay_words::glove::{Chosen, Cooccurrence, Counting, Model, Options, Room, train};
 
 const AMPLE: u64 = 64 << 20;
 

@@ -134,7 +134,7 @@ pub fn sum<'a>(
     run: &'a Run,
 ) -> Result<Summed<'a>> {
     let mut table = Table::new(seed, run);
-    let mut values = Vec::new();
+    let mut values: Vec<u32> = Vec::new();
     for chunk in chunks.iter().filter(|chunk| chunk.part == part) {
         run.check()?;
         spool.read(&mut values, chunk.values, chunk.offset)?;

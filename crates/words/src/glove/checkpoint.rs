@@ -6,8 +6,9 @@ use inlay_formats::Names;
 use inlay_formats::safetensors::{self, Dtype, Part, Reader};
 use serde_json::{Map, Value, json};
 
+use super::Options;
 use super::parameters::Parameters;
-use super::{Checkpoint, Options};
+use crate::Checkpoint;
 use crate::progress::{self, Standing};
 
 const KIND: &str = "glove checkpoint";
