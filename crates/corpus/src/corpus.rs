@@ -5,8 +5,9 @@ use inlay_base::{Error, Map, Result, Run};
 use inlay_formats::{Array, Names};
 
 use crate::blocks::{Blocks, Cut};
+use crate::ids::Ends;
 use crate::joined::Joined;
-use crate::options::Options;
+use crate::options::{Options, Sentences};
 use crate::positioned::Spool;
 use crate::source::Source;
 use crate::table::Seed;
@@ -119,6 +120,9 @@ impl Corpus {
         cut: Cut,
         run: &Run,
     ) -> Result<Self> {
+        let of_stream = options.documents && matches!(source, Source::Stream(_));
+        let by_texts = of_stream.then(|| Options { sentences: Sentences::Line, ..options.clone() });
+        let options = by_texts.as_ref().unwrap_or(options);
         Self::of_blocks(blocks(source, options, cut, run)?, options, run)
     }
 
@@ -134,8 +138,8 @@ impl Corpus {
         let words = vocabulary.tokens + vocabulary.dropped.tokens;
         run.phase("write", "words", 0, Some(words));
         let file = Spool::create(directory)?;
-        let needed = needed(options.sentences);
-        let written = ids::write(&numbered.pieces, &spool, &file, &vocabulary.ids, needed, run)?;
+        let ends = Ends { needed: needed(options.sentences), documents: options.documents };
+        let written = ids::write(&numbered.pieces, &spool, &file, &vocabulary.ids, ends, run)?;
         drop(spool);
         let map = Arc::new(file.map()?);
         let vocabulary::Vocabulary { names, counts, tokens, dropped, .. } = vocabulary;
@@ -186,7 +190,7 @@ impl Corpus {
         self.0.tokens
     }
 
-    /// Sentences that have words.
+    /// Sentences that have words; with `Options::documents`, all documents.
     pub fn sentences(&self) -> u64 {
         self.0.sentences
     }

@@ -36,14 +36,22 @@ struct Turn {
     gap: u32,
 }
 
-/// Writes the ids of all pieces to `to`. `ids` has those of each table's words, `needed` the number
-/// of line feeds that end a sentence.
+/// How sentences are told apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends {
+    /// Line feeds that end one.
+    pub needed: u32,
+    /// Whether they are documents, which are there also without words.
+    pub documents: bool,
+}
+
+/// Writes the ids of all pieces to `to`. `ids` has those of each table's words.
 pub(crate) fn write(
     pieces: &[Piece],
     from: &Spool,
     to: &Spool,
     ids: &[Vec<u32>],
-    needed: u32,
+    sentences: Ends,
     run: &Run,
 ) -> Result<Written> {
     let turn = Mutex::new(Turn::default());
@@ -55,10 +63,11 @@ pub(crate) fn write(
         while let Some((at, piece)) = next_piece(pieces, &next) {
             run.check()?;
             from.read(&mut numbers, piece.words as usize + piece.ends as usize, piece.offset)?;
-            let begins_with_end = map(&numbers, piece, &ids[piece.table], &mut mapped);
+            let begins_with_end =
+                map(&numbers, piece, &ids[piece.table], sentences.documents, &mut mapped);
             // One value was left free in front for an end that only the pieces before can tell of.
             let mut state = wait_for(at, &turn, &passed, run)?;
-            let with_end = state.take(piece, &mapped[1..], begins_with_end, needed);
+            let with_end = state.take(piece, &mapped[1..], begins_with_end, sentences);
             let values = if with_end { &mapped[..] } else { &mapped[1..] };
             let first = state.length;
             state.length += values.len() as u64;
@@ -90,7 +99,13 @@ fn next_piece<'a>(pieces: &'a [Piece], next: &AtomicUsize) -> Option<(usize, &'a
 
 /// Fills `mapped` with an end of a sentence and the ids of a piece, and returns whether a sentence
 /// ends before the first id.
-fn map(numbers: &[u32], piece: &Piece, ids: &[u32], mapped: &mut Vec<u32>) -> bool {
+fn map(
+    numbers: &[u32],
+    piece: &Piece,
+    ids: &[u32],
+    documents: bool,
+    mapped: &mut Vec<u32>,
+) -> bool {
     let (words, ends) = numbers.split_at(piece.words as usize);
     mapped.resize(1 + words.len() + ends.len(), 0);
     mapped[0] = SENTENCE_END;
@@ -100,7 +115,7 @@ fn map(numbers: &[u32], piece: &Piece, ids: &[u32], mapped: &mut Vec<u32>) -> bo
         let before = length;
         length = append(&words[start..end as usize], ids, mapped, length);
         start = end as usize;
-        if length > before {
+        if length > before || documents {
             mapped[length] = SENTENCE_END;
             length += 1;
         } else if length == 1 {
@@ -139,16 +154,20 @@ fn wait_for<'a>(
 
 impl Turn {
     /// Adds a piece and says whether a sentence ends in front of it.
-    fn take(&mut self, piece: &Piece, ids: &[u32], begins_with_end: bool, needed: u32) -> bool {
+    fn take(&mut self, piece: &Piece, ids: &[u32], begins_with_end: bool, sentences: Ends) -> bool {
         self.gap = self.gap.saturating_add(piece.leading);
         if piece.blank {
             return false; // what comes next sees the gap
         }
-        let ended = self.open && (self.gap >= needed || begins_with_end);
+        let ended = self.open && (self.gap >= sentences.needed || begins_with_end);
         self.gap = piece.trailing;
         let inside = ids.iter().filter(|&&id| id == SENTENCE_END).count() as u64;
         self.sentences += inside + u64::from(ended);
         self.open = match ids.last() {
+            // Words that are not kept are part of a document, too.
+            _ if sentences.documents => {
+                piece.open || (piece.ends == 0 && self.open && !ended)
+            }
             Some(&last) => last != SENTENCE_END,
             None => self.open && !ended,
         };

@@ -36,6 +36,8 @@ pub(crate) struct Piece {
     pub leading: u32,
     /// As in `Numbered`.
     pub trailing: u32,
+    /// As in `Numbered`.
+    pub open: bool,
 }
 
 /// All words of a source, numbered by several tables.
@@ -90,6 +92,8 @@ struct Reader<'a> {
     invalid_utf8: InvalidUtf8,
     /// Line feeds that end a sentence.
     needed: u32,
+    /// Whether sentences are documents.
+    documents: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -100,6 +104,7 @@ impl<'a> Reader<'a> {
             spelling: Spelling::new(options),
             invalid_utf8: options.invalid_utf8,
             needed: needed(options.sentences),
+            documents: options.documents,
         }
     }
 
@@ -123,7 +128,13 @@ impl<'a> Reader<'a> {
                 text.clear();
                 let mut start = 0;
                 for &end in &ends {
+                    let begin = text.len();
                     text.extend_from_slice(&bytes[start..end]);
+                    if self.documents {
+                        // A text is one document, whatever lines it has.
+                        let feeds = text[begin..].iter_mut().filter(|byte| **byte == b'\n');
+                        feeds.for_each(|byte| *byte = b' ');
+                    }
                     text.extend((0..self.needed).map(|_| b'\n'));
                     start = end;
                 }
@@ -216,13 +227,14 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<Piece>> {
         let block = &mut self.tally.block;
         let (words, ends) = (block.words.len() as u32, block.ends.len() as u32);
-        let Numbered { blank, leading, trailing, .. } = *block;
+        let Numbered { blank, leading, trailing, open, .. } = *block;
         if blank && leading == 0 {
             return Ok(None);
         }
         block.words.append(&mut block.ends);
         let offset = spool.map_or(Ok(0), |spool| spool.append(&block.words))?;
-        Ok(Some(Piece { index, table, known, offset, words, ends, blank, leading, trailing }))
+        let piece = Piece { index, table, known, offset, words, ends, blank, leading, trailing, open };
+        Ok(Some(piece))
     }
 }
 

@@ -32,6 +32,12 @@ pub struct Options {
     pub phrases: Option<Phrases>,
     /// A vocabulary to go on from.
     pub base: Option<Base>,
+    /// Whether no other words than those of `base` are kept; then a source may have none of them.
+    pub closed: bool,
+    /// Whether sentences are documents, which keep their numbers: one without words, or none of
+    /// whose words is kept, is there still. Of a file every line is one, an empty one too, or every
+    /// paragraph; of a stream every text, whatever lines it has, and every sentence.
+    pub documents: bool,
 }
 
 impl Default for Options {
@@ -48,6 +54,8 @@ impl Default for Options {
             spool_directory: None,
             phrases: None,
             base: None,
+            closed: false,
+            documents: false,
         }
     }
 }

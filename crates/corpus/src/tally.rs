@@ -19,7 +19,8 @@ pub struct Numbered {
     /// All words.
     pub words: Vec<u32>,
     /// Where a sentence ends, by the number of words before. Rising, none twice. Only what the
-    /// block itself can tell: nothing of the line feeds at its start and its end.
+    /// block itself can tell: nothing of the line feeds at its start and its end. Of documents that
+    /// are lines it tells all, a number for every line feed.
     pub ends: Vec<u32>,
     /// Whether there is nothing but white space.
     pub blank: bool,
@@ -27,6 +28,8 @@ pub struct Numbered {
     pub leading: u32,
     /// Line feeds behind everything else, if the block is not blank; no more than matter.
     pub trailing: u32,
+    /// Whether anything but white space stands behind the last end.
+    pub open: bool,
 }
 
 /// Splits and counts.
@@ -36,6 +39,8 @@ pub struct Tally<'a> {
     tokenizer: Tokenizer,
     /// Line feeds in a row that end a sentence.
     needed: u32,
+    /// Whether sentences are documents, which count also without words.
+    documents: bool,
     /// Line feeds since the block's start or since anything but white space.
     gap: u32,
     /// From which gap on what comes next has to be looked at: 0 at a block's start.
@@ -60,6 +65,7 @@ impl<'a> Tally<'a> {
             block: Numbered::default(),
             tokenizer: options.tokenizer,
             needed: needed(options.sentences),
+            documents: options.documents,
             gap: 0,
             limit: 0,
             starts: [0; BATCH],
@@ -117,7 +123,7 @@ impl<'a> Tally<'a> {
                 start = end;
             }
             first = sentence_end;
-            self.gap = self.needed;
+            self.gap = if self.by_lines() { self.gap + 1 } else { self.needed };
         }
         if rest {
             self.gap = 0;
@@ -174,15 +180,25 @@ impl<'a> Tally<'a> {
 
     #[cold]
     fn end_sentence(&mut self) {
-        if self.limit == 0 {
-            self.limit = self.needed;
+        let words = (self.block.words.len() + self.queued) as u32;
+        let first = self.limit == 0;
+        self.limit = self.needed;
+        if self.by_lines() {
+            self.block.ends.extend((0..self.gap).map(|_| words));
+            return;
+        }
+        if first {
             self.block.leading = self.gap.min(self.needed);
             return;
         }
-        let words = (self.block.words.len() + self.queued) as u32;
-        if self.block.ends.last() != Some(&words) {
+        if self.documents || self.block.ends.last() != Some(&words) {
             self.block.ends.push(words);
         }
+    }
+
+    /// Whether each line feed ends a document.
+    fn by_lines(&self) -> bool {
+        self.documents && self.needed == 1
     }
 
     #[inline(always)]
@@ -203,8 +219,16 @@ impl<'a> Tally<'a> {
 
     fn finish(&mut self, text: &[u8]) {
         self.flush(text);
+        if self.by_lines() {
+            let words = self.block.words.len() as u32;
+            self.block.ends.extend((0..self.gap).map(|_| words));
+            self.block.open = self.limit > 0 && self.gap == 0;
+            self.block.blank = !self.block.open && self.block.ends.is_empty();
+            return;
+        }
         let gap = self.gap.min(self.needed);
         self.block.blank = self.limit == 0;
+        self.block.open = !self.block.blank;
         if self.block.blank {
             self.block.leading = gap;
         } else {

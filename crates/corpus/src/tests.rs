@@ -1,6 +1,7 @@
 //! What `Corpus::read` promises, against an oracle that does the same in the plainest way.
 
 mod choosing;
+mod documents;
 mod faults;
 mod files;
 mod oracle;

@@ -146,7 +146,7 @@ pub(crate) fn merge<'a>(
         }
         run.check()?;
     }
-    if tokens == 0 {
+    if tokens == 0 && !options.closed {
         return Err(nothing(&tables, &parts, options, name));
     }
     drop(tables);
@@ -283,7 +283,7 @@ fn chosen(
         run.check()?;
         for (place, word) in merged.words.iter().enumerate() {
             let bytes = tables[word.table as usize].bytes(word.number);
-            let frequent = word.count >= options.min_count.max(1);
+            let frequent = word.count >= options.min_count.max(1) && !options.closed;
             if word.base.is_some() || (frequent && !stop_words.contains(bytes)) {
                 let count = word.count + word.base.unwrap_or(0);
                 let (part, place) = (part as u32, place as u32);
