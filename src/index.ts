@@ -14,7 +14,14 @@ export {
   type PhrasesSettings,
 } from './corpus/phrases.js'
 export { textOptions, type TextOptions } from './corpus/text.js'
-export type { CorpusSource, Text, Texts } from './corpus/source.js'
+export type {
+  CorpusSource,
+  DocumentSource,
+  Documents,
+  TaggedDocument,
+  Text,
+  Texts,
+} from './corpus/source.js'
 export type { Neighbour, Query, SearchOptions, WordOrVector } from './vectors/query.js'
 export { WordList } from './vectors/word-list.js'
 export type {
@@ -57,3 +64,11 @@ export {
   type DocumentEncoderOptions,
   type DocumentEncoderSettings,
 } from './words/document-encoder.js'
+export {
+  Doc2Vec,
+  doc2vecOptions,
+  inferOptions,
+  type Doc2VecOptions,
+  type Doc2VecSettings,
+  type InferOptions,
+} from './words/doc2vec.js'

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { InlayError, shown } from '../errors.js'
 import type { TextStream } from '../native.js'
-import type { Text } from './source.js'
+import type { TaggedDocument, Text } from './source.js'
 
 /** Bytes of one batch. */
 const BATCH = 1 << 18
@@ -28,6 +28,11 @@ export class Packer {
   #count = 0
   /** Where each text ends, in bytes; each sentence, in words or items. */
   #ends: number[] = []
+  /** Tags of the documents that end in the batch, and where those of each end. */
+  #tags: string[] = []
+  #tagEnds: number[] = []
+  /** Tags of the document at hand. */
+  #own: readonly string[] = []
 
   constructor(
     readonly stream: TextStream,
@@ -35,10 +40,44 @@ export class Packer {
     readonly who: string,
     /** Gives an error the stack of the verb that was called. */
     readonly joined: (error: InlayError) => InlayError,
+    /** Whether items are documents, which may have tags. */
+    readonly takesDocuments: boolean,
   ) {}
 
   get isEmpty(): boolean {
     return this.#used === 0 && this.#count === 0 && this.#ends.length === 0
+  }
+
+  /**
+   * Takes an item of the source and returns its text; of a document the tags are noted.
+   *
+   * @throws {InlayError} `INVALID_INPUT` it is no document
+   */
+  begin(item: Text | TaggedDocument): Text {
+    this.index++
+    if (!this.takesDocuments) return item as Text
+    this.#own = []
+    if (typeof item !== 'object' || item === null || isText(item)) return item as Text
+    const { text, words, tags, ...others } = item as { readonly [name: string]: unknown }
+    const other = Object.keys(others)[0]
+    if (other !== undefined) throw this.#wrong(`it has a property \`${other}\`, which no document has`)
+    if ((text === undefined) === (words === undefined)) {
+      throw this.#wrong('a document has either `text` or `words`')
+    }
+    if (text !== undefined && typeof text !== 'string') {
+      throw this.#wrong(`\`text\` must be a string, got ${shown(text)}`)
+    }
+    if (words !== undefined && !isText(words)) {
+      throw this.#wrong(`\`words\` must be an array of words or items, got ${shown(words)}`)
+    }
+    if (tags !== undefined) this.#own = (Array.isArray(tags) ? tags : [tags]).map((tag) => this.#tag(tag))
+    return (text ?? words) as Text
+  }
+
+  #tag(tag: unknown): string {
+    if (Number.isSafeInteger(tag)) return String(tag)
+    if (typeof tag === 'string' && tag.isWellFormed()) return tag
+    throw this.#wrong(`a tag must be a string or an integer, got ${shown(tag)}`)
   }
 
   /**
@@ -51,6 +90,15 @@ export class Packer {
     const kind = this.#kindOf(text)
     if (!this.isEmpty && (kind !== this.#kind || this.#isFull())) return from
     this.#kind = kind
+    const stopped = this.#packKind(kind, text, from)
+    if (stopped === undefined && this.takesDocuments) {
+      for (const tag of this.#own) this.#tags.push(tag)
+      this.#tagEnds.push(this.#tags.length)
+    }
+    return stopped
+  }
+
+  #packKind(kind: Kind, text: Text, from: number): number | undefined {
     if (kind === 'texts') return this.#packText(text as string, from)
     if (kind === 'words') return this.#packWords(text as readonly string[], from)
     return this.#packItems(text as readonly number[] | Uint32Array | Int32Array, from)
@@ -60,6 +108,7 @@ export class Packer {
   push(): void {
     const ends = Uint32Array.from(this.#ends)
     const bytes = this.#bytes.subarray(0, this.#used)
+    if (this.takesDocuments) this.#pushTags()
     if (this.#kind === 'texts') this.stream.pushTexts(bytes, ends)
     else if (this.#kind === 'words') {
       this.stream.pushWords(bytes, this.#words.subarray(0, this.#count), ends)
@@ -70,8 +119,19 @@ export class Packer {
     if (this.#bytes.length > BATCH) this.#bytes = Buffer.allocUnsafe(BATCH)
   }
 
+  #pushTags(): void {
+    const most = this.#tags.reduce((sum, tag) => sum + tag.length * WIDEST, 0)
+    const bytes = Buffer.allocUnsafe(most)
+    let used = 0
+    const ends = Uint32Array.from(this.#tags, (tag) => (used += bytes.write(tag, used)))
+    this.stream.pushTags(bytes.subarray(0, used), ends, Uint32Array.from(this.#tagEnds))
+    this.#tags = []
+    this.#tagEnds = []
+  }
+
   #isFull(): boolean {
     return (
+      this.#tags.length >= WORDS ||
       this.#used > BATCH - 64 ||
       this.#count === this.#words.length ||
       this.#ends.length >= BATCH / 8
@@ -156,6 +216,10 @@ export class Packer {
     const message = `${this.who}: item ${this.index} of the source: ${problem}`
     return this.joined(new InlayError('INVALID_INPUT', message, { index: this.index, problem }))
   }
+}
+
+function isText(item: unknown): boolean {
+  return Array.isArray(item) || item instanceof Uint32Array || item instanceof Int32Array
 }
 
 function isHighSurrogate(unit: number): boolean {

@@ -12,6 +12,31 @@ import { Packer } from './packer.js'
  * item numbers, whose words are their decimal digits. */
 export type Text = string | readonly string[] | readonly number[] | Uint32Array | Int32Array
 
+/** A document: its text or its words, and what it is called; several may share a tag. Without tags
+ * it is called by its number in the source, from 0. */
+export type TaggedDocument = {
+  readonly tags?: string | number | readonly (string | number)[] | undefined
+} & (
+  | { readonly text: string; readonly words?: undefined }
+  | { readonly words: Exclude<Text, string>; readonly text?: undefined }
+)
+
+/**
+ * Where documents come from:
+ * - a path, a glob or a directory, as for a corpus: each line is a document;
+ * - an iterable or async iterable of documents, of texts, or of arrays of words, or a function that
+ *   gives a fresh one. It is read once.
+ */
+export type DocumentSource =
+  | string
+  | URL
+  | { readonly files: readonly (string | URL)[] }
+  | Documents
+  | (() => Documents)
+
+/** Documents that are already here or that come one by one. */
+export type Documents = Iterable<Text | TaggedDocument> | AsyncIterable<Text | TaggedDocument>
+
 /** Texts that are already here or that come one by one. */
 export type Texts = Iterable<Text> | AsyncIterable<Text>
 
@@ -83,9 +108,11 @@ export function feed(
   stream: TextStream,
   invalidUtf8: 'error' | 'replace' | 'skip',
   who: string,
+  takesDocuments = false,
 ): MakeFeeder {
   return (stop, joined) => {
-    const feeder = new TextFeeder(open, stream, new Packer(stream, invalidUtf8, who, joined))
+    const packer = new Packer(stream, invalidUtf8, who, joined, takesDocuments)
+    const feeder = new TextFeeder(open, stream, packer)
     feeder.pump().catch((reason: unknown) => {
       stop(reason)
       stream.end()
@@ -152,8 +179,7 @@ class TextFeeder implements Feeder {
           this.#iterator = undefined
           return false
         }
-        this.packer.index++
-        this.#rest = { text: value, from: 0 }
+        this.#rest = { text: this.packer.begin(value), from: 0 }
       }
       const { text, from } = this.#rest
       const stopped = this.packer.pack(text, from)

@@ -32,7 +32,8 @@ pub struct Options {
     pub phrases: Option<Phrases>,
     /// A vocabulary to go on from.
     pub base: Option<Base>,
-    /// Whether no other words than those of `base` are kept; then a source may have none of them.
+    /// Whether no other words than those of `base` are kept, with their numbers there; then a source
+    /// may have none of them.
     pub closed: bool,
     /// Whether sentences are documents, which keep their numbers: one without words, or none of
     /// whose words is kept, is there still. Of a file every line is one, an empty one too, or every

@@ -1,5 +1,6 @@
 //! The tables of all threads made one: counts added, words chosen and ordered.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -118,7 +119,11 @@ pub(crate) fn merge<'a>(
         let word = parts[kept.part as usize].words[kept.place as usize];
         tables[word.table as usize].bytes(word.number)
     };
-    let compare = |a: &Kept, b: &Kept| b.count.cmp(&a.count).then(a.first.cmp(&b.first));
+    let compare = |a: &Kept, b: &Kept| {
+        // Words of a closed vocabulary keep their numbers, however often they occur here.
+        let by_count = if options.closed { Ordering::Equal } else { b.count.cmp(&a.count) };
+        by_count.then(a.first.cmp(&b.first))
+    };
     let mut kept = sorted(kept, compare, run)?;
     limit(&mut kept, options.max_vocabulary);
     let names = Arc::new(Names::checked(kept.iter().map(bytes), &|| run.check())?);

@@ -21,6 +21,6 @@ mod words;
 
 pub use array::Array;
 pub use format::{Format, sniff};
-pub use names::{Check, Names, NamesPlace};
+pub use names::{Check, Labels, Names, NamesPlace};
 pub use rows::{GiveRows, Matrix, TakeRows};
 pub use words::{InvalidUtf8, ReadOptions};

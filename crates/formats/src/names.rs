@@ -49,6 +49,32 @@ pub struct NamesPlace {
     pub seed: u64,
 }
 
+/// What the tensors of names are called in a file: a file may hold names of several things.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels {
+    offsets: &'static str,
+    seed: &'static str,
+    index: &'static str,
+    bytes: &'static str,
+}
+
+impl Labels {
+    /// Names of words: what whoever opens a file looks for.
+    pub const VOCABULARY: Self = Self {
+        offsets: "vocabulary.offsets",
+        seed: "vocabulary.seed",
+        index: "vocabulary.index",
+        bytes: "vocabulary.bytes",
+    };
+    /// Names of documents.
+    pub const TAGS: Self = Self {
+        offsets: "tags.offsets",
+        seed: "tags.seed",
+        index: "tags.index",
+        bytes: "tags.bytes",
+    };
+}
+
 impl Names {
     /// Copies the names, in their order.
     pub fn new<N: AsRef<[u8]>>(names: impl IntoIterator<Item = N>) -> Result<Self> {
@@ -100,8 +126,13 @@ impl Names {
     /// The names that `parts` put into a safetensors file, in place; `None` if it holds none. A
     /// file without the index gets one in memory.
     pub fn read(reader: &Reader) -> Result<Option<Self>> {
+        Self::read_as(reader, Labels::VOCABULARY)
+    }
+
+    /// As `read`, for names that lie under other labels.
+    pub fn read_as(reader: &Reader, labels: Labels) -> Result<Option<Self>> {
         let (Some(bytes), Some(offsets)) =
-            (reader.tensor("vocabulary.bytes"), reader.tensor("vocabulary.offsets"))
+            (reader.tensor(labels.bytes), reader.tensor(labels.offsets))
         else {
             return Ok(None);
         };
@@ -113,15 +144,15 @@ impl Names {
             let problem = format!("`{name}` must be a list of {dtype:?}");
             Err(invalid(Some((map.path(), tensor.range.start as u64)), problem))
         };
-        expect(&bytes, Dtype::U8, "vocabulary.bytes")?;
-        expect(&offsets, Dtype::U64, "vocabulary.offsets")?;
-        let index = reader.tensor("vocabulary.index").zip(reader.tensor("vocabulary.seed"));
+        expect(&bytes, Dtype::U8, labels.bytes)?;
+        expect(&offsets, Dtype::U64, labels.offsets)?;
+        let index = reader.tensor(labels.index).zip(reader.tensor(labels.seed));
         if let Some((index, seed)) = index {
-            expect(&index, Dtype::U32, "vocabulary.index")?;
-            expect(&seed, Dtype::U64, "vocabulary.seed")?;
+            expect(&index, Dtype::U32, labels.index)?;
+            expect(&seed, Dtype::U64, labels.seed)?;
             let seed = <[u8; 8]>::try_from(seed.bytes).map_err(|_| {
                 let place = Some((map.path(), seed.range.start as u64));
-                invalid(place, "`vocabulary.seed` must be one number")
+                invalid(place, format!("`{}` must be one number", labels.seed))
             })?;
             let place = NamesPlace {
                 bytes: bytes.range,
@@ -142,14 +173,19 @@ impl Names {
     /// The names as tensors of a file, for `safetensors::save`: `vocabulary.bytes`,
     /// `vocabulary.offsets`, `vocabulary.index` and `vocabulary.seed`.
     pub fn parts(&self) -> Vec<Part<'_>> {
+        self.parts_as(Labels::VOCABULARY)
+    }
+
+    /// As `parts`, under other labels.
+    pub fn parts_as(&self, labels: Labels) -> Vec<Part<'_>> {
         let offsets = bytemuck::cast_slice(&self.offsets);
         let index = bytemuck::cast_slice(&self.index);
         let seed = bytemuck::bytes_of(&self.seed);
         vec![
-            Part::bytes("vocabulary.offsets", Dtype::U64, &[self.offsets.len()], offsets),
-            Part::bytes("vocabulary.seed", Dtype::U64, &[1], seed),
-            Part::bytes("vocabulary.index", Dtype::U32, &[self.index.len()], index),
-            Part::bytes("vocabulary.bytes", Dtype::U8, &[self.bytes.len()], &self.bytes),
+            Part::bytes(labels.offsets, Dtype::U64, &[self.offsets.len()], offsets),
+            Part::bytes(labels.seed, Dtype::U64, &[1], seed),
+            Part::bytes(labels.index, Dtype::U32, &[self.index.len()], index),
+            Part::bytes(labels.bytes, Dtype::U8, &[self.bytes.len()], &self.bytes),
         ]
     }
 

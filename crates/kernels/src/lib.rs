@@ -22,9 +22,9 @@ mod simd;
 
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use detect::{Kernels, Task};
-pub use logistic::{Output, Step, exchange, exchange_in_turn, learn};
+pub use logistic::{Output, Step, exchange, exchange_in_turn, fit, learn};
 pub use math::{exp, ln};
-pub use rows::{add_to_rows, axpy, dot, join_rows, mean_of_rows, prefetch};
+pub use rows::{add_to_row, add_to_rows, axpy, dot, join_rows, lay_row, mean_of_rows, prefetch};
 pub use scalar::Scalar;
 pub use search::{Scores, Stored};
 pub use simd::Simd;

@@ -16,6 +16,7 @@
 //! | `exchange` | all pairs of a tile at once |
 //! | `exchange_in_turn` | an input after the other, each with all outputs |
 //! | `learn` | one hidden vector, its change given back |
+//! | `fit` | one hidden vector, its change given back; the outputs stay |
 
 mod column;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use inlay_base::SharedRow;
 
 use crate::{Simd, exp, ln};
 
-pub use column::learn;
+pub use column::{fit, learn};
 pub use tile::exchange;
 pub use turns::exchange_in_turn;
 

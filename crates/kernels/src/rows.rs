@@ -150,6 +150,45 @@ unsafe fn step_of_rows<S: Simd, const N: usize>(
     }
 }
 
+/// Copies the values of a row, without its padding, to where rows lie end to end.
+///
+/// # Panics
+/// If `to` is longer than the row.
+#[inline(always)]
+pub fn lay_row<S: Simd>(simd: S, row: SharedRow<'_>, to: &mut [f32]) {
+    assert!(to.len() <= row.padded());
+    let whole = to.len() / S::LANES * S::LANES;
+    for i in (0..whole).step_by(S::LANES) {
+        // SAFETY: `i + LANES` is at most the length of both.
+        unsafe { simd.store(to.as_mut_ptr().add(i), simd.load(row.as_ptr().add(i))) };
+    }
+    if whole < to.len() {
+        let mut last = [0.0; 16];
+        // SAFETY: `whole + LANES` is at most `padded`, a multiple of 16; 16 values hold any register.
+        unsafe { simd.store(last.as_mut_ptr(), simd.load(row.as_ptr().add(whole))) };
+        let count = to.len() - whole;
+        to[whole..].copy_from_slice(&last[..count]);
+    }
+}
+
+/// row += values, the padding stays as it is.
+///
+/// # Panics
+/// If there are more values than the row has.
+#[inline(always)]
+pub fn add_to_row<S: Simd>(simd: S, row: SharedRow<'_>, values: &[f32]) {
+    assert!(values.len() <= row.padded());
+    for i in (0..values.len()).step_by(S::LANES) {
+        let count = (values.len() - i).min(S::LANES);
+        // SAFETY: `count` values are left; the row is padded to a multiple of 16, so of `LANES`.
+        unsafe {
+            let step = simd.load_first(values.as_ptr().add(i), count);
+            let to = row.as_ptr().add(i);
+            simd.store(to, simd.add(simd.load(to), step));
+        }
+    }
+}
+
 /// shared += own - before, then own = before = shared.
 ///
 /// # Panics
@@ -230,6 +269,40 @@ mod tests {
                 let mut values = [0.0; 37];
                 matrix.read(row, &mut values);
                 assert_eq!(values, [4.5; 37], "{} row {row}", set.name());
+            }
+        }
+    }
+
+    struct LayAndAdd<'a>(&'a SharedMatrix, &'a mut [f32]);
+    impl Task for LayAndAdd<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let columns = self.0.columns();
+            for (row, part) in (0..).zip(self.1.chunks_mut(columns)) {
+                lay_row(simd, self.0.row(row), part);
+                add_to_row(simd, self.0.row(row), part);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_laid_end_to_end_and_added_to_without_their_padding() {
+        for set in Kernels::available() {
+            for columns in (1..40).chain([100]) {
+                let matrix = SharedMatrix::zeros(3, columns).unwrap();
+                let values: Vec<f32> = (0..3 * columns).map(|i| i as f32 + 1.0).collect();
+                (0..).zip(values.chunks(columns)).for_each(|(row, part)| matrix.write(row, part));
+                let mut laid = vec![-1.0; 3 * columns];
+                set.run(LayAndAdd(&matrix, &mut laid));
+                assert_eq!(laid, values, "{} {columns}", set.name());
+                let stride = matrix.stride();
+                let pages = matrix.into_pages();
+                for (row, part) in pages.as_slice().chunks(stride).take(3).zip(values.chunks(columns)) {
+                    let twice: Vec<f32> = part.iter().map(|value| 2.0 * value).collect();
+                    assert_eq!(row[..columns], twice, "{} {columns}", set.name());
+                    assert!(row[columns..].iter().all(|&value| value == 0.0));
+                }
             }
         }
     }

@@ -74,6 +74,8 @@ impl CorpusSpec {
             spool_directory: self.spool_directory.map(PathBuf::from),
             phrases: phrases.map(PhrasesHandle::phrases).transpose()?,
             base: base.map(ModelHandle::base).transpose()?,
+            closed: false,
+            documents: false,
         })
     }
 }

@@ -6,6 +6,7 @@ mod checkpoint;
 mod corpus;
 mod fasttext;
 mod glove;
+mod doc2vec;
 mod held;
 mod live;
 mod names;

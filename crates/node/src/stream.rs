@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use inlay_base::{Result, Run};
 use inlay_corpus::Batch;
+use inlay_words::doc2vec::TagsBuilder;
 use napi::bindgen_prelude::{Float64ArraySlice, Uint8ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
 
@@ -27,6 +28,8 @@ enum Piece {
     Texts { bytes: Vec<u8>, ends: Vec<u32> },
     Words { bytes: Vec<u8>, word_ends: Vec<u32>, sentence_ends: Vec<u32> },
     Integers { values: Vec<i64>, sentence_ends: Vec<u32> },
+    /// Of the documents that end in the piece that follows.
+    Tags { bytes: Vec<u8>, ends: Vec<u32>, document_ends: Vec<u32> },
 }
 
 /// The JavaScript end of a stream of texts.
@@ -80,6 +83,22 @@ impl TextStream {
         });
     }
 
+    /// Tags of the documents that end in the batch that is pushed next: as UTF-8, end to end, where
+    /// each ends in bytes, and where those of each document end in tags.
+    #[napi]
+    pub fn push_tags(
+        &mut self,
+        bytes: Uint8ArraySlice<'_>,
+        ends: Uint32ArraySlice<'_>,
+        document_ends: Uint32ArraySlice<'_>,
+    ) {
+        self.push(Piece::Tags {
+            bytes: bytes.to_vec(),
+            ends: ends.to_vec(),
+            document_ends: document_ends.to_vec(),
+        });
+    }
+
     /// There is no more.
     #[napi]
     pub fn end(&mut self) {
@@ -111,21 +130,33 @@ impl Pieces {
         ask: Ask,
         read: impl FnOnce(Receiver<Batch>) -> Result<T>,
     ) -> Result<T> {
+        self.feed_tagged(run, ask, read).map(|(outcome, _)| outcome)
+    }
+
+    /// As `feed`, for documents: also gives their tags.
+    pub fn feed_tagged<T>(
+        self,
+        run: &Run,
+        ask: Ask,
+        read: impl FnOnce(Receiver<Batch>) -> Result<T>,
+    ) -> Result<(T, TagsBuilder)> {
         let (batches, reader) = sync_channel(AHEAD);
         let over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let (pieces, over) = (self.0, &over);
-            scope.spawn(move || forward(&pieces, batches, run, &ask, over));
+        let mut tags = TagsBuilder::default();
+        let outcome = thread::scope(|scope| {
+            let (pieces, over, tags) = (self.0, &over, &mut tags);
+            scope.spawn(move || forward(&pieces, (batches, tags), run, &ask, over));
             let outcome = inlay_base::guard(|| read(reader));
             over.store(true, Relaxed);
             outcome
-        })
+        })?;
+        Ok((outcome, tags))
     }
 }
 
 fn forward(
     pieces: &Receiver<Piece>,
-    batches: SyncSender<Batch>,
+    (batches, tags): (SyncSender<Batch>, &mut TagsBuilder),
     run: &Run,
     ask: &Ask,
     over: &AtomicBool,
@@ -135,6 +166,9 @@ fn forward(
     loop {
         match pieces.recv_timeout(LOOK) {
             Ok(_) | Err(RecvTimeoutError::Timeout) if run.stopped() || over.load(Relaxed) => return,
+            Ok(Piece::Tags { bytes, ends, document_ends }) => {
+                gather(tags, &bytes, &ends, &document_ends);
+            }
             Ok(piece) => {
                 ask();
                 let other = batch.take_if(|batch| !is_of_kind(batch, &piece));
@@ -155,6 +189,18 @@ fn forward(
                 return;
             }
         }
+    }
+}
+
+fn gather(tags: &mut TagsBuilder, bytes: &[u8], ends: &[u32], document_ends: &[u32]) {
+    let (mut start, mut first) = (0, 0);
+    for &document_end in document_ends {
+        let own = &ends[first..document_end as usize];
+        tags.add(own.iter().map(|&end| {
+            let begin = replace(&mut start, end as usize);
+            &bytes[begin..end as usize]
+        }));
+        first = document_end as usize;
     }
 }
 
@@ -204,6 +250,7 @@ fn empty(piece: &Piece) -> Batch {
             Batch::Words { bytes: Vec::new(), word_ends: Vec::new(), sentence_ends: Vec::new() }
         }
         Piece::Integers { .. } => Batch::Integers { values: Vec::new(), sentence_ends: Vec::new() },
+        Piece::Tags { .. } => unreachable!("tags are no part of a batch"),
     }
 }
 

@@ -111,6 +111,20 @@ pub struct StartSpec {
     pub checkpoint_every: f64,
 }
 
+impl StartSpec {
+    /// The checkpoint, and which words do not move.
+    pub fn settle(self) -> (Option<Checkpoint>, Frozen) {
+        let every = Duration::from_secs_f64(self.checkpoint_every);
+        let checkpoint = self.checkpoint.map(|path| Checkpoint { path: path.into(), every });
+        let frozen = match self.frozen {
+            _ if self.freeze_given => Frozen::Given,
+            words if words.is_empty() => Frozen::None,
+            words => Frozen::Words(words.into_iter().map(String::into_bytes).collect()),
+        };
+        (checkpoint, frozen)
+    }
+}
+
 /// A trained model.
 #[napi(custom_finalize)]
 pub struct ModelHandle(Held<Arc<Model>>);
@@ -197,13 +211,7 @@ pub fn train_word2vec(
     events: Events<'_, ModelHandle>,
 ) -> napi::Result<RunHandle> {
     let (corpus, options) = (corpus.corpus()?, spec.options()?);
-    let every = Duration::from_secs_f64(start.checkpoint_every);
-    let checkpoint = start.checkpoint.map(|path| Checkpoint { path: path.into(), every });
-    let frozen = match start.frozen {
-        _ if start.freeze_given => Frozen::Given,
-        words if words.is_empty() => Frozen::None,
-        words => Frozen::Words(words.into_iter().map(String::into_bytes).collect()),
-    };
+    let (checkpoint, frozen) = start.settle();
     let model = model.map(|model| model.0.get().cloned()).transpose()?;
     let initial = initial.map(VectorsHandle::vectors).transpose()?;
     let start = Start { model, initial, frozen };

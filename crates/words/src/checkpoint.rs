@@ -135,6 +135,7 @@ pub fn read(
         if there != here {
             let expected = match condition.as_str() {
                 "corpus" => "a checkpoint of the same corpus".into(),
+                "tags" => "a checkpoint of documents with the same tags".into(),
                 "frozen" => "a checkpoint with the same frozen words".into(),
                 option => format!("a checkpoint with {option} {here}, this one has {there}"),
             };

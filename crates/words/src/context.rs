@@ -1,7 +1,9 @@
 //! What predicts what: how the rows of a window and the output rows of its centre meet.
 
 use inlay_base::SharedRow;
-use inlay_kernels::{Output, Simd, Step, add_to_rows, learn, mean_of_rows};
+use inlay_kernels::{
+    Output, Simd, Step, add_to_row, add_to_rows, fit, lay_row, learn, mean_of_rows,
+};
 
 use crate::objective::Objective;
 
@@ -28,7 +30,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// For rows of so many values, padding included.
+    /// For output rows of so many values, padding included.
     pub fn new(padded: usize) -> Self {
         Self { hidden: vec![0.0; padded], gradient: vec![0.0; padded] }
     }
@@ -53,14 +55,22 @@ impl Context for SkipGram {
     }
 }
 
-/// The mean (or the sum) of the window predicts the centre: ibid.
-pub struct Cbow {
-    /// The mean, as in word2vec.c: its whole gradient goes to every word of the window. With the
-    /// sum each word gets its share (gensim's `cbow_mean=0`).
-    pub mean: bool,
+/// How the rows of a window become one hidden vector, which predicts the centre.
+pub trait Fold: Sync {
+    /// Makes the hidden vector.
+    fn gather<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], hidden: &mut [f32]);
+
+    /// Gives the first `moving` rows of the window their part of its change.
+    fn scatter<S: Simd>(
+        &self,
+        simd: S,
+        window: &[SharedRow<'_>],
+        moving: usize,
+        gradient: &[f32],
+    );
 }
 
-impl Context for Cbow {
+impl<F: Fold> Context for F {
     const PREDICTS_ALONE: bool = false;
 
     #[inline(always)]
@@ -72,12 +82,90 @@ impl Context for Cbow {
         rate: f32,
         scratch: &mut Scratch,
     ) -> f32 {
-        let share = 1.0 / window.len() as f32;
-        let (sum_scale, step_scale) = if self.mean { (share, 1.0) } else { (1.0, share) };
         let step = Step { rate, reach: O::REACH };
-        mean_of_rows(simd, window, sum_scale, &mut scratch.hidden);
+        self.gather(simd, window, &mut scratch.hidden);
         let loss = learn(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
-        add_to_rows(simd, window, step_scale, &scratch.gradient);
+        self.scatter(simd, window, window.len(), &scratch.gradient);
+        loss
+    }
+}
+
+/// The mean (or the sum) of the window predicts the centre: ibid.
+pub struct Cbow {
+    /// The mean, as in word2vec.c: its whole gradient goes to every word of the window. With the
+    /// sum each word gets its share (gensim's `cbow_mean=0`).
+    pub mean: bool,
+}
+
+impl Fold for Cbow {
+    #[inline(always)]
+    fn gather<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], hidden: &mut [f32]) {
+        let scale = if self.mean { 1.0 / window.len() as f32 } else { 1.0 };
+        mean_of_rows(simd, window, scale, hidden);
+    }
+
+    #[inline(always)]
+    fn scatter<S: Simd>(
+        &self,
+        simd: S,
+        window: &[SharedRow<'_>],
+        moving: usize,
+        gradient: &[f32],
+    ) {
+        let scale = if self.mean { 1.0 } else { 1.0 / window.len() as f32 };
+        add_to_rows(simd, &window[..moving], scale, gradient);
+    }
+}
+
+/// The rows of the window end to end predict the centre, so each place has outputs of its own: Le
+/// and Mikolov 2014, arXiv:1405.4053, section 2.2.
+pub struct Concatenation {
+    /// Values of a row, without padding.
+    pub dimensions: usize,
+}
+
+impl Fold for Concatenation {
+    /// What lies behind the last row stays as it is: zeros.
+    #[inline(always)]
+    fn gather<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], hidden: &mut [f32]) {
+        for (&row, to) in window.iter().zip(hidden.chunks_exact_mut(self.dimensions)) {
+            lay_row(simd, row, to);
+        }
+    }
+
+    #[inline(always)]
+    fn scatter<S: Simd>(
+        &self,
+        simd: S,
+        window: &[SharedRow<'_>],
+        moving: usize,
+        gradient: &[f32],
+    ) {
+        for (&row, part) in window[..moving].iter().zip(gradient.chunks_exact(self.dimensions)) {
+            add_to_row(simd, row, part);
+        }
+    }
+}
+
+/// Only the first row of the window learns; all others, and the outputs, stay as they are.
+pub struct Newcomer<'a, F>(pub &'a F);
+
+impl<F: Fold> Context for Newcomer<'_, F> {
+    const PREDICTS_ALONE: bool = false;
+
+    #[inline(always)]
+    fn learn<S: Simd, O: Objective>(
+        &self,
+        simd: S,
+        window: &[SharedRow<'_>],
+        outputs: &[Output<'_>],
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f32 {
+        let step = Step { rate, reach: O::REACH };
+        self.0.gather(simd, window, &mut scratch.hidden);
+        let loss = fit(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
+        self.0.scatter(simd, window, 1, &scratch.gradient);
         loss
     }
 }

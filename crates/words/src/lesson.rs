@@ -19,6 +19,11 @@ pub trait Lesson: Sync {
     /// Rows that words are scored by.
     fn output(&self) -> &SharedMatrix;
 
+    /// Rows that join windows beside those of words, if any.
+    fn company(&self) -> Option<&SharedMatrix> {
+        None
+    }
+
     /// Input rows of its own that a thread needs.
     fn spares(&self) -> usize {
         0
@@ -48,6 +53,8 @@ pub trait Lesson: Sync {
 pub struct Now<'a, 's> {
     /// Word ids, subsampled.
     pub ids: &'s [u32],
+    /// Its number in the corpus; 0 unless sentences are documents.
+    pub sentence: usize,
     /// The output rows as this thread sees them.
     pub output: &'a View<'a>,
     /// The learning rate.
@@ -72,12 +79,6 @@ impl Place {
     #[inline(always)]
     pub fn around(self) -> impl Iterator<Item = usize> {
         (self.start..self.centre).chain(self.centre + 1..self.end)
-    }
-
-    /// Whether there is nothing around the centre.
-    #[inline(always)]
-    pub fn is_alone(self) -> bool {
-        self.end - self.start == 1
     }
 }
 

@@ -2,9 +2,11 @@
 //! loop over a corpus (`train`, `lesson`). And texts by the vectors of their words (`sentences`).
 
 mod checkpoint;
+mod company;
 mod context;
 pub mod fasttext;
 pub mod glove;
+pub mod doc2vec;
 mod huffman;
 mod lesson;
 mod noise;

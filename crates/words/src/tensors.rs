@@ -1,8 +1,10 @@
 //! Matrices as tensors of a file, and as rows of vectors.
 
-use inlay_base::{Run, SharedMatrix};
+use std::sync::Arc;
+
+use inlay_base::{Result, Run, SharedMatrix};
 use inlay_formats::GiveRows;
-use inlay_formats::safetensors::{Dtype, Part};
+use inlay_formats::safetensors::{Dtype, Part, Reader};
 use inlay_vectors::Rows;
 
 /// Rows that are written between two looks at the signal.
@@ -12,6 +14,23 @@ const BLOCK: usize = 256;
 pub fn rows(matrix: SharedMatrix) -> Rows {
     let (rows, columns, stride) = (matrix.rows(), matrix.columns(), matrix.stride());
     Rows::from_pages(matrix.into_pages(), rows, columns, stride)
+}
+
+/// Rows as a matrix that kernels take.
+pub fn matrix_of(rows: &Rows) -> Result<SharedMatrix> {
+    let matrix = SharedMatrix::zeros(rows.rows(), rows.dimensions())?;
+    let mut row = vec![0.0f32; rows.dimensions()];
+    for number in 0..rows.rows() {
+        rows.give(number, &mut row);
+        matrix.write(number as u32, &row);
+    }
+    Ok(matrix)
+}
+
+/// A list of numbers in a file.
+pub fn numbers(reader: &Reader, name: &str) -> Option<Arc<[u64]>> {
+    let tensor = reader.tensor(name).filter(|tensor| tensor.dtype == Dtype::U64)?;
+    Some(tensor.bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect())
 }
 
 /// A matrix that threads may still hold, as a tensor without padding.

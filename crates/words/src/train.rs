@@ -10,7 +10,7 @@ use inlay_kernels::Kernels;
 
 use crate::lesson::{Lesson, Now, Reach, Sentence, Taught};
 use crate::progress::{Part, Progress, Standing};
-use crate::shards::shards;
+use crate::shards::{ends, firsts, shards};
 use crate::view::{Join, View};
 use crate::{Schedule, Subsample};
 
@@ -37,6 +37,8 @@ pub struct Course<'a> {
     pub subsample: &'a Subsample,
     /// How far the window of a word reaches.
     pub reach: Reach,
+    /// Whether sentences are documents: however long, they are not cut, and they have numbers.
+    pub documents: bool,
 }
 
 /// What is to happen between slices of work, while no thread works.
@@ -56,7 +58,8 @@ pub fn train<L: Lesson>(
     mut pause: Option<Pause<'_>>,
     run: &Run,
 ) -> Result<Vec<f64>> {
-    let shards = shards(course.ids);
+    let shards = shards(course.ids, course.documents);
+    let firsts = if course.documents { firsts(course.ids, &shards) } else { Vec::new() };
     let total = shards.len() * course.epochs;
     let words = course.tokens * course.epochs as u64;
     for part in &standing.unfinished {
@@ -71,13 +74,24 @@ pub fn train<L: Lesson>(
     let progress = Progress::new(standing);
     let exact = pause.is_some();
     let turn = Mutex::new(());
-    let work =
-        Work { course, lesson, shards: &shards, progress: &progress, words, exact, turn, run };
+    let work = Work {
+        course,
+        lesson,
+        shards: &shards,
+        firsts: &firsts,
+        progress: &progress,
+        words,
+        exact,
+        turn,
+        run,
+    };
     while !progress.finished(total) {
         let slice = pause.as_ref().map_or(Duration::from_secs(30), |pause| pause.every);
         let deadline = Instant::now() + slice;
         run.workers(|_| work.until(deadline))?;
-        check_finite(lesson.input())?;
+        for learnt in std::iter::once(lesson.input()).chain(lesson.company()) {
+            check_finite(learnt)?;
+        }
         if let Some(pause) = &mut pause {
             (pause.save)(&progress.standing())?;
         }
@@ -91,6 +105,8 @@ struct Work<'a, L> {
     course: &'a Course<'a>,
     lesson: &'a L,
     shards: &'a [Range<usize>],
+    /// The number of each shard's first document; empty if sentences are none.
+    firsts: &'a [usize],
     progress: &'a Progress,
     /// In all epochs.
     words: u64,
@@ -135,6 +151,10 @@ impl<L: Lesson> Work<'_, L> {
         let epoch = part.number / self.shards.len();
         let shard = &self.shards[part.number % self.shards.len()];
         let kernels = Kernels::get();
+        let first = self.firsts.get(part.number % self.shards.len());
+        let mut number = first.map_or(0, |first| {
+            first + ends(&self.course.ids[shard.start..part.position])
+        });
         let mut finished = true;
         let mut taught = Taught::default();
         while part.position < shard.end && finished {
@@ -148,10 +168,11 @@ impl<L: Lesson> Work<'_, L> {
                 lately += kernels.run(Sentence {
                     lesson: self.lesson,
                     reach: self.course.reach,
-                    now: Now { ids: sentence, output, rate, random: &mut part.random },
+                    now: Now { ids: sentence, sentence: number, output, rate, random: &mut part.random },
                     desk,
                     run: (!self.exact).then_some(self.run),
                 });
+                number += usize::from(first.is_some());
             }
             self.progress.advance(words);
             self.run.lose(epoch as u32 + 1, lately.loss, lately.predictions);
@@ -174,6 +195,7 @@ impl<L: Lesson> Work<'_, L> {
     /// Reads a sentence, without what subsampling leaves out; returns how many words were read.
     fn read(&self, part: &mut Part, end: usize, sentence: &mut Vec<u32>) -> Result<u64> {
         let vocabulary = self.course.vocabulary;
+        let longest = if self.course.documents { usize::MAX } else { LONGEST_SENTENCE };
         let mut words = 0;
         sentence.clear();
         for &id in &self.course.ids[part.position..end] {
@@ -188,7 +210,7 @@ impl<L: Lesson> Work<'_, L> {
             words += 1;
             if self.course.subsample.keeps(id, &mut part.random) {
                 sentence.push(id);
-                if sentence.len() == LONGEST_SENTENCE {
+                if sentence.len() == longest {
                     break;
                 }
             }

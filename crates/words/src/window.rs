@@ -1,19 +1,23 @@
-//! Words whose vectors are single rows: the rows around a word and its output rows meet.
+//! Words whose vectors are single rows: the rows around a word, with what company they have, and its
+//! output rows meet.
 
 use inlay_base::{SharedMatrix, SharedRow};
 use inlay_kernels::{Output, Simd, prefetch};
 
+use crate::company::Company;
 use crate::context::{Context, Scratch};
 use crate::lesson::{Lesson, Now, Place, Taught};
 use crate::objective::Objective;
 
 /// Context x objective, over one row for each word.
-pub struct Window<'a, C, O> {
+pub struct Window<'a, C, O, M> {
     /// What predicts what.
     pub context: &'a C,
     /// How a prediction is scored.
     pub objective: &'a O,
-    /// One row for each word.
+    /// What stands in windows beside words.
+    pub company: &'a M,
+    /// One row for each word; none if windows have no words.
     pub input: &'a SharedMatrix,
     /// Rows that words are scored by: of words or of nodes.
     pub output: &'a SharedMatrix,
@@ -35,7 +39,7 @@ pub struct Desk<'a> {
     spare: &'a SharedMatrix,
 }
 
-impl<C: Context, O: Objective> Lesson for Window<'_, C, O> {
+impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
     type Desk<'a>
         = Desk<'a>
     where
@@ -49,12 +53,16 @@ impl<C: Context, O: Objective> Lesson for Window<'_, C, O> {
         self.output
     }
 
+    fn company(&self) -> Option<&SharedMatrix> {
+        self.company.rows()
+    }
+
     fn spares(&self) -> usize {
         if self.frozen.is_some() { 2 * self.window } else { 0 }
     }
 
     fn desk<'a>(&'a self, spare: &'a SharedMatrix) -> Desk<'a> {
-        let scratch = Scratch::new(self.input.stride());
+        let scratch = Scratch::new(self.output.stride());
         Desk { window: Vec::new(), outputs: Vec::new(), next: Vec::new(), scratch, spare }
     }
 
@@ -73,7 +81,7 @@ impl<C: Context, O: Objective> Lesson for Window<'_, C, O> {
         now: &mut Now<'a, '_>,
         desk: &mut Desk<'a>,
     ) -> Taught {
-        let Self { context, objective, input, .. } = self;
+        let Self { context, objective, company, input, .. } = self;
         let Place { centre, .. } = place;
         // One step ahead, so that their rows are on the way while this step is worked out.
         std::mem::swap(&mut desk.outputs, &mut desk.next);
@@ -81,16 +89,37 @@ impl<C: Context, O: Objective> Lesson for Window<'_, C, O> {
             objective.outputs(next, now.output, now.random, &mut desk.next);
             desk.next.iter().for_each(|output| prefetch(simd, output.row));
         }
-        if let Some(&entering) = now.ids.get(centre + 1 + self.window) {
+        let entering = now.ids.get(centre + 1 + self.window);
+        if let Some(&entering) = entering.filter(|_| company.has_words()) {
             prefetch(simd, input.row(entering));
         }
-        if place.is_alone() {
-            return Taught::default();
-        }
         desk.window.clear();
-        desk.window.extend(place.around().map(|at| input.row(now.ids[at])));
-        if let Some(frozen) = self.frozen {
-            spare_frozen(place.around().map(|at| now.ids[at]), frozen, input, desk);
+        company.join(now.sentence, &mut desk.window);
+        if company.has_words() {
+            let words = desk.window.len();
+            match company.beyond() {
+                None => desk.window.extend(place.around().map(|at| input.row(now.ids[at]))),
+                Some(beyond) => {
+                    let rows = places(centre, self.window)
+                        .map(|at| now.ids.get(at).map_or(beyond, |&id| input.row(id)));
+                    desk.window.extend(rows);
+                }
+            }
+            if let Some(frozen) = self.frozen {
+                match company.beyond() {
+                    None => {
+                        let ids = place.around().map(|at| Some(now.ids[at]));
+                        spare_frozen(ids, frozen, input, words, desk);
+                    }
+                    Some(_) => {
+                        let ids = places(centre, self.window).map(|at| now.ids.get(at).copied());
+                        spare_frozen(ids, frozen, input, words, desk);
+                    }
+                }
+            }
+        }
+        if desk.window.is_empty() {
+            return Taught::default();
         }
         let Desk { window, outputs, scratch, .. } = &mut *desk;
         if C::PREDICTS_ALONE && !self.shared_noise {
@@ -109,20 +138,29 @@ impl<C: Context, O: Objective> Lesson for Window<'_, C, O> {
     }
 }
 
-/// Puts copies in the place of the rows that must not move.
+/// All places around a centre; those before the first word are no places of any sentence.
+#[inline(always)]
+fn places(centre: usize, window: usize) -> impl Iterator<Item = usize> {
+    let before = (1..=window).rev().map(move |back| centre.wrapping_sub(back));
+    before.chain((1..=window).map(move |on| centre + on))
+}
+
+/// Puts copies in the place of the words' rows that must not move; they begin at `first` in the
+/// window.
 #[inline(never)]
 fn spare_frozen(
-    ids: impl Iterator<Item = u32>,
+    ids: impl Iterator<Item = Option<u32>>,
     frozen: &[bool],
     input: &SharedMatrix,
+    first: usize,
     desk: &mut Desk<'_>,
 ) {
     let mut values = vec![0.0; input.columns()];
     for (place, id) in ids.enumerate() {
-        if frozen[id as usize] {
+        if let Some(id) = id.filter(|&id| frozen[id as usize]) {
             input.read(id, &mut values);
             desk.spare.write(place as u32, &values);
-            desk.window[place] = desk.spare.row(place as u32);
+            desk.window[first + place] = desk.spare.row(place as u32);
         }
     }
 }

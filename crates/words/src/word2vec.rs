@@ -14,6 +14,7 @@ use inlay_vectors::WordVectors;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, Checkpoint, Training};
+use crate::company::Nobody;
 use crate::context::{Cbow, Context, SkipGram};
 use crate::lesson::Reach;
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
@@ -23,6 +24,7 @@ use crate::window::Window;
 use crate::{Curve, Huffman, NoiseTable, Schedule, Subsample};
 
 pub use matrices::estimate_memory;
+pub(crate) use matrices::{fill_at_random, first_vectors, frozen};
 pub use model::Model;
 
 use matrices::Matrices;
@@ -189,10 +191,12 @@ impl Teaching<'_> {
             schedule: Schedule { curve: options.schedule, first, last },
             subsample: &subsample,
             reach: Reach { window: options.window, shrinks: options.shrink_window },
+            documents: false,
         };
         let lesson = Window {
             context,
             objective,
+            company: &Nobody,
             input: &matrices.input,
             output: &matrices.output,
             window: options.window,

@@ -113,6 +113,9 @@ fn a_closed_vocabulary_takes_no_new_words_and_no_source_is_too_strange_for_it() 
     let corpus = read_text(b"b new a\nnew\n", &options).unwrap();
     assert_eq!(joined(&corpus), ["b a", ""]);
     assert_eq!(corpus.names().len(), 2);
+    let reversed = read_text(b"b b b b b b a", &options).unwrap();
+    let names: Vec<&[u8]> = reversed.names().iter().collect();
+    assert_eq!(names, [b"a", b"b"], "words keep their numbers");
     let strange = read_text(b"new\nnew new new new new", &options).unwrap();
     assert_eq!(joined(&strange), ["", ""]);
 }

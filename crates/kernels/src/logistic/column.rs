@@ -1,4 +1,4 @@
-//! One hidden vector: its change is given back.
+//! One hidden vector: its change is given back; the outputs move, or stay.
 
 use super::tile::{PAIRS, Tile, slopes};
 use super::{Output, Step, share};
@@ -17,17 +17,33 @@ pub fn learn<S: Simd>(
     step: Step,
     gradient: &mut [f32],
 ) -> f32 {
-    simd.call(Learn { hidden, outputs, step, gradient })
+    simd.call(Learn::<true> { hidden, outputs, step, gradient })
 }
 
-struct Learn<'a> {
+/// As `learn`, but the outputs stay as they are: how a hidden vector should change to fit them.
+///
+/// # Panics
+/// If `hidden`, `gradient` and the padded rows are not of one length.
+#[inline(always)]
+pub fn fit<S: Simd>(
+    simd: S,
+    hidden: &[f32],
+    outputs: &[Output<'_>],
+    step: Step,
+    gradient: &mut [f32],
+) -> f32 {
+    simd.call(Learn::<false> { hidden, outputs, step, gradient })
+}
+
+/// Outputs move or do not.
+struct Learn<'a, const MOVES: bool> {
     hidden: &'a [f32],
     outputs: &'a [Output<'a>],
     step: Step,
     gradient: &'a mut [f32],
 }
 
-impl Task for Learn<'_> {
+impl<const MOVES: bool> Task for Learn<'_, MOVES> {
     type Output = f32;
 
     #[inline(always)]
@@ -45,12 +61,12 @@ impl Task for Learn<'_> {
             // SAFETY: all rows are `padded` long, and the slice is as long as the shape.
             let lost = unsafe {
                 match targets.len() {
-                    1 => column::<S, 1>(simd, h, targets, g, step),
-                    2 => column::<S, 2>(simd, h, targets, g, step),
-                    3 => column::<S, 3>(simd, h, targets, g, step),
-                    4 => column::<S, 4>(simd, h, targets, g, step),
-                    5 => column::<S, 5>(simd, h, targets, g, step),
-                    _ => column::<S, 6>(simd, h, targets, g, step),
+                    1 => column::<S, 1, MOVES>(simd, h, targets, g, step),
+                    2 => column::<S, 2, MOVES>(simd, h, targets, g, step),
+                    3 => column::<S, 3, MOVES>(simd, h, targets, g, step),
+                    4 => column::<S, 4, MOVES>(simd, h, targets, g, step),
+                    5 => column::<S, 5, MOVES>(simd, h, targets, g, step),
+                    _ => column::<S, 6, MOVES>(simd, h, targets, g, step),
                 }
             };
             loss = simd.add(loss, lost);
@@ -63,7 +79,7 @@ impl Task for Learn<'_> {
 /// # Safety
 /// `hidden`, `gradient` and the T rows of `outputs` are good for `padded` values.
 #[inline(always)]
-unsafe fn column<S: Simd, const T: usize>(
+unsafe fn column<S: Simd, const T: usize, const MOVES: bool>(
     simd: S,
     hidden: *const f32,
     outputs: &[Output<'_>],
@@ -92,7 +108,9 @@ unsafe fn column<S: Simd, const T: usize>(
                 let step = simd.splat(steps[t]);
                 let ys = simd.load(y[t].add(i));
                 sum = simd.fma(step, ys, sum);
-                simd.store(y[t].add(i), simd.fma(step, xs, ys));
+                if MOVES {
+                    simd.store(y[t].add(i), simd.fma(step, xs, ys));
+                }
             }
             simd.store(gradient.add(i), sum);
         }

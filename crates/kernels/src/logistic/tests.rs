@@ -195,6 +195,43 @@ fn the_gradient_of_a_hidden_vector_is_the_finite_difference_of_the_loss() {
     }
 }
 
+struct FitAll<'a>(&'a [f32], &'a SharedMatrix, &'a mut [f32]);
+impl Task for FitAll<'_> {
+    type Output = f32;
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let outputs: Vec<_> = (0..)
+            .zip(signs(self.1.rows()))
+            .map(|(t, (sign, weight))| Output { row: self.1.row(t), sign, weight })
+            .collect();
+        fit(simd, self.0, &outputs, STEP, self.2)
+    }
+}
+
+#[test]
+fn a_fit_gives_what_learning_gives_and_leaves_the_outputs() {
+    for set in Kernels::available() {
+        for outputs in 1..=14 {
+            let ([y, _], [same, _]) = (matrices(outputs, 33, 2.0), matrices(outputs, 33, 2.0));
+            let [hidden, _] = matrices(1, 33, 1.0);
+            let hidden = {
+                let mut padded = vec![0.0; hidden.stride()];
+                hidden.read(0, &mut padded[..33]);
+                padded
+            };
+            let (mut learnt, mut fitted) = (vec![7.0; hidden.len()], vec![7.0; hidden.len()]);
+            let before = rows(&same);
+            let losses = (
+                set.run(LearnAll(&hidden, &y, &mut learnt)),
+                set.run(FitAll(&hidden, &same, &mut fitted)),
+            );
+            assert_eq!(losses.0, losses.1, "{}", set.name());
+            assert_eq!(learnt, fitted, "{}", set.name());
+            assert!(before == rows(&same) && before != rows(&y), "{}", set.name());
+        }
+    }
+}
+
 #[test]
 fn extreme_scores_keep_finite_steps_and_losses() {
     for set in Kernels::available() {

@@ -22,32 +22,10 @@ impl Matrices {
         run: &Run,
     ) -> Result<Self> {
         let dimensions = options.dimensions;
-        let input = SharedMatrix::zeros(names.len(), dimensions)?;
-        let output = SharedMatrix::zeros(nodes, dimensions)?;
-        let mut given = vec![false; names.len()];
         let mut random = Random::new(run.seed(), 0);
+        let (input, given) = first_vectors(names, dimensions, start, &mut random)?;
+        let output = SharedMatrix::zeros(nodes, dimensions)?;
         let mut row = vec![0.0; dimensions];
-        for word in 0..names.len() as u32 {
-            row.fill_with(|| (random.unit() - 0.5) / dimensions as f32);
-            input.write(word, &row);
-        }
-        let vectors = start.model.iter().map(|model| model.vectors()).chain(&start.initial);
-        for vectors in vectors {
-            if vectors.dimensions() != dimensions {
-                return Err(Error::InvalidOption {
-                    option: "dimensions",
-                    expected: format!("{}, as the vectors to begin with", vectors.dimensions()),
-                    got: dimensions.to_string(),
-                });
-            }
-            for (word, name) in names.iter().enumerate() {
-                if let Some(known) = vectors.names().find(name) {
-                    vectors.rows().give(known as usize, &mut row);
-                    input.write(word as u32, &row);
-                    given[word] = true;
-                }
-            }
-        }
         if let (Some(model), Scoring::NegativeSampling) = (&start.model, options.objective)
             && let Some(learnt) = model.output()
         {
@@ -58,16 +36,63 @@ impl Matrices {
                 }
             }
         }
-        let frozen = match &start.frozen {
-            Frozen::None => None,
-            Frozen::Given => Some(given),
-            Frozen::Words(words) => {
-                let mut frozen = vec![false; names.len()];
-                known(names, words).into_iter().for_each(|word| frozen[word as usize] = true);
-                Some(frozen)
-            }
-        };
+        let frozen = frozen(names, &start.frozen, given);
         Ok(Self { input, output, frozen })
+    }
+}
+
+/// The input vectors of words before the first step, and for which of them the caller had some.
+pub fn first_vectors(
+    names: &Names,
+    dimensions: usize,
+    start: &Start,
+    random: &mut Random,
+) -> Result<(SharedMatrix, Vec<bool>)> {
+    let input = SharedMatrix::zeros(names.len(), dimensions)?;
+    fill_at_random(&input, random);
+    let mut given = vec![false; names.len()];
+    let mut row = vec![0.0; dimensions];
+    let vectors = start.model.iter().map(|model| model.vectors()).chain(&start.initial);
+    for vectors in vectors {
+        if vectors.dimensions() != dimensions {
+            return Err(Error::InvalidOption {
+                option: "dimensions",
+                expected: format!("{}, as the vectors to begin with", vectors.dimensions()),
+                got: dimensions.to_string(),
+            });
+        }
+        for (word, name) in names.iter().enumerate() {
+            if let Some(known) = vectors.names().find(name) {
+                vectors.rows().give(known as usize, &mut row);
+                input.write(word as u32, &row);
+                given[word] = true;
+            }
+        }
+    }
+    Ok((input, given))
+}
+
+/// Rows uniform in ±0.5 / dimensions, as in word2vec.c.
+pub fn fill_at_random(matrix: &SharedMatrix, random: &mut Random) {
+    let dimensions = matrix.columns();
+    let mut row = vec![0.0; dimensions];
+    for number in 0..matrix.rows() as u32 {
+        row.fill_with(|| (random.unit() - 0.5) / dimensions as f32);
+        matrix.write(number, &row);
+    }
+}
+
+/// By word: whether its input row does not move; `None` if all move. `given`: which words had a
+/// vector.
+pub fn frozen(names: &Names, frozen: &Frozen, given: Vec<bool>) -> Option<Vec<bool>> {
+    match frozen {
+        Frozen::None => None,
+        Frozen::Given => Some(given),
+        Frozen::Words(words) => {
+            let mut frozen = vec![false; names.len()];
+            known(names, words).into_iter().for_each(|word| frozen[word as usize] = true);
+            Some(frozen)
+        }
     }
 }
 

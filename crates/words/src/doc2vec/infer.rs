@@ -1,0 +1,184 @@
+//! Vectors of documents that the model has not seen: a tag of their own learns, all else stays.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use inlay_base::{Error, Random, Result, Run, SharedMatrix};
+use inlay_corpus::{Corpus, SENTENCE_END};
+use inlay_kernels::Kernels;
+
+use super::model::{Model, Still};
+use super::tags::{Tagged, Tags};
+use super::{Architecture, Combine};
+use crate::context::{Cbow, Concatenation, Fold, Newcomer};
+use crate::lesson::{Lesson, Now, Sentence};
+use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
+use crate::shards::{firsts, shards};
+use crate::view::View;
+use crate::window::Window;
+use crate::{Curve, NoiseTable, Schedule, Subsample};
+
+/// How vectors are inferred.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Inference {
+    /// Passes over each document.
+    pub epochs: usize,
+    /// In the first pass.
+    pub learning_rate: f64,
+    /// In the last pass.
+    pub final_learning_rate: f64,
+}
+
+impl Model {
+    /// A vector for each document of a corpus that was read with this model's vocabulary, closed:
+    /// [documents, dimensions]. It depends on the document's words, the settings and the seed of the
+    /// run alone: neither on other documents nor on threads. A document without a known word has
+    /// zeros.
+    ///
+    /// # Errors
+    /// `Unsupported` for `Concatenation` of several tags; `OutOfMemory`; `Aborted`.
+    pub fn infer(&self, corpus: &Corpus, how: Inference, run: &Run) -> Result<Vec<f32>> {
+        assert_eq!(corpus.names().len(), self.names.len(), "the model's own vocabulary");
+        let documents = Tags::numbered(corpus.sentences())?;
+        let found = SharedMatrix::zeros(documents.documents(), self.options.dimensions)?;
+        let still = self.still()?;
+        let asked = Asked { model: self, still, corpus, how, documents, found, run };
+        match &self.tree {
+            Some(tree) => asked.with(&HierarchicalSoftmax { tree })?,
+            None => {
+                let noise = NoiseTable::new(&self.counts, self.options.negative_exponent);
+                let negative = self.options.negative;
+                asked.with(&NegativeSampling { noise: &noise, negative })?;
+            }
+        }
+        let mut values = vec![0.0; asked.found.rows() * asked.found.columns()];
+        for (row, values) in (0..).zip(values.chunks_mut(asked.found.columns())) {
+            asked.found.read(row, values);
+        }
+        Ok(values)
+    }
+}
+
+/// All that the combinations of architecture and objective have in common.
+struct Asked<'a> {
+    model: &'a Model,
+    still: &'a Still,
+    corpus: &'a Corpus,
+    how: Inference,
+    /// Each new document has a tag of its own.
+    documents: Tags,
+    found: SharedMatrix,
+    run: &'a Run,
+}
+
+impl Asked<'_> {
+    fn with(&self, objective: &impl Objective) -> Result<()> {
+        let options = self.model.options();
+        let dimensions = options.dimensions;
+        match (options.architecture, options.combine) {
+            // One tag alone is its own mean.
+            (Architecture::DistributedBagOfWords, _) => self.and(&Cbow { mean: true }, objective),
+            (_, Combine::Concatenation) => {
+                if self.still.output.columns() != (1 + 2 * options.window) * dimensions {
+                    let what = "inference where each document has several tags and \
+                                `combine: 'concatenation'`: a new document would have one";
+                    return Err(Error::Unsupported { what: what.into() });
+                }
+                self.and(&Concatenation { dimensions }, objective)
+            }
+            (_, combine) => self.and(&Cbow { mean: combine == Combine::Mean }, objective),
+        }
+    }
+
+    fn and(&self, fold: &impl Fold, objective: &impl Objective) -> Result<()> {
+        let options = self.model.options();
+        let company = Tagged {
+            tags: &self.documents,
+            rows: &self.found,
+            words: options.words_predict(),
+            beyond: options.concatenates().then_some(&self.still.beyond),
+        };
+        let lesson = Window {
+            context: &Newcomer(fold),
+            objective,
+            company: &company,
+            input: &self.still.input,
+            output: &self.still.output,
+            window: options.window,
+            shared_noise: true,
+            frozen: None,
+        };
+        self.learn(&lesson)
+    }
+
+    fn learn(&self, lesson: &impl Lesson) -> Result<()> {
+        let Self { model, corpus, run, .. } = *self;
+        let shards = shards(corpus.ids(), true);
+        let firsts = firsts(corpus.ids(), &shards);
+        let subsample = Subsample::new(model.counts(), model.options().subsample);
+        let next = AtomicUsize::new(0);
+        run.phase("infer", "documents", 0, Some(corpus.sentences()));
+        run.workers(|_| {
+            // No output moves, so there is nothing to join and nobody to wait for.
+            let turn = Mutex::new(());
+            let output = View::new(lesson.output(), &turn, 1)?;
+            let spare = SharedMatrix::zeros(lesson.spares(), lesson.input().columns())?;
+            let mut desk = lesson.desk(&spare);
+            while let Some((shard, &first)) = {
+                let at = next.fetch_add(1, Relaxed);
+                shards.get(at).zip(firsts.get(at))
+            } {
+                let ids = &corpus.ids()[shard.clone()];
+                let ids = ids.strip_suffix(&[SENTENCE_END]).unwrap_or(ids);
+                let documents = ids.split(|&id| id == SENTENCE_END);
+                for (number, ids) in (first..).zip(documents) {
+                    self.document(lesson, (number, ids), &subsample, &output, &mut desk)?;
+                    run.advance(1);
+                }
+                corpus.release(shard.clone());
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Learns the row of one document.
+    fn document<'d, L: Lesson>(
+        &self,
+        lesson: &'d L,
+        (number, ids): (usize, &[u32]),
+        subsample: &Subsample,
+        output: &'d View<'d>,
+        desk: &mut L::Desk<'d>,
+    ) -> Result<()> {
+        let Self { how, found, run, .. } = self;
+        if ids.is_empty() {
+            return run.check();
+        }
+        // The same words have the same random numbers, whoever is asked about beside them.
+        let mut random = Random::new(run.seed(), fingerprint(ids));
+        let mut row = vec![0.0; found.columns()];
+        row.fill_with(|| (random.unit() - 0.5) / found.columns() as f32);
+        found.write(number as u32, &row);
+        let (first, last) = (how.learning_rate, how.final_learning_rate);
+        let schedule = Schedule { curve: Curve::Linear, first, last };
+        let steps = (how.epochs.max(2) - 1) as f64;
+        let mut kept = Vec::with_capacity(ids.len());
+        for epoch in 0..how.epochs {
+            run.check()?;
+            kept.clear();
+            kept.extend(ids.iter().filter(|&&id| subsample.keeps(id, &mut random)));
+            let rate = schedule.rate(epoch as f64 / steps);
+            let now = Now { ids: &kept, sentence: number, output, rate, random: &mut random };
+            let reach = self.model.options().reach();
+            Kernels::get().run(Sentence { lesson, reach, now, desk, run: Some(run) });
+        }
+        run.check()
+    }
+}
+
+/// FNV-1a over the words of a document.
+fn fingerprint(ids: &[u32]) -> u64 {
+    let add = |hash: u64, &id: &u32| (hash ^ u64::from(id)).wrapping_mul(0x0100_0000_01b3);
+    ids.iter().fold(0xcbf2_9ce4_8422_2325, add)
+}
