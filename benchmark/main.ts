@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { corpus } from './corpus.js'
+import { doc2vec } from './doc2vec.js'
 import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
 import { glove } from './glove.js'
@@ -24,7 +25,7 @@ import { words } from './words.js'
 /** Wrong use of the command line: told in a line, without a stack. */
 class UsageError extends Error {}
 
-const families: readonly Family[] = [words, quality, fastText, glove, sentences, corpus, vectors]
+const families: readonly Family[] = [words, quality, fastText, glove, doc2vec, sentences, corpus, vectors]
 
 const options = {
   only: { type: 'string', about: 'LIST    contests whose names begin so: sgns-100,threads' },

@@ -7,13 +7,14 @@ import { nearest } from '../options.js'
 import { type Command, helpOf, overviewOf } from './command.js'
 import { UsageError, flagName, parse } from './flags.js'
 import { Session } from './session.js'
+import { doc2vecCommands } from './doc2vec.js'
 import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
 import { phrasesCommands } from './phrases.js'
 import { vectorsCommands } from './vectors.js'
 import { word2vecCommands } from './word2vec.js'
 
-const commands: readonly Command[] = [...word2vecCommands, ...fastTextCommands, ...gloveCommands, ...phrasesCommands, ...vectorsCommands]
+const commands: readonly Command[] = [...word2vecCommands, ...fastTextCommands, ...gloveCommands, ...doc2vecCommands, ...phrasesCommands, ...vectorsCommands]
 
 void main(process.argv.slice(2)).then((code) => {
   // Not `process.exit`: what was printed may still be on its way into a pipe.

@@ -60,7 +60,8 @@ export class Packer {
     if (typeof item !== 'object' || item === null || isText(item)) return item as Text
     const { text, words, tags, ...others } = item as { readonly [name: string]: unknown }
     const other = Object.keys(others)[0]
-    if (other !== undefined) throw this.#wrong(`it has a property \`${other}\`, which no document has`)
+    if (other !== undefined)
+      throw this.#wrong(`it has a property \`${other}\`, which no document has`)
     if ((text === undefined) === (words === undefined)) {
       throw this.#wrong('a document has either `text` or `words`')
     }
@@ -70,7 +71,8 @@ export class Packer {
     if (words !== undefined && !isText(words)) {
       throw this.#wrong(`\`words\` must be an array of words or items, got ${shown(words)}`)
     }
-    if (tags !== undefined) this.#own = (Array.isArray(tags) ? tags : [tags]).map((tag) => this.#tag(tag))
+    if (tags !== undefined)
+      this.#own = (Array.isArray(tags) ? tags : [tags]).map((tag) => this.#tag(tag))
     return (text ?? words) as Text
   }
 

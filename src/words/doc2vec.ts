@@ -253,9 +253,7 @@ export class Doc2Vec {
     const file = settlePath(path, who)
     const runSettings = settle({}, options, who).run
     return new Doc2Vec(
-      await run<Doc2VecHandle>(who, runSettings, (spec, events) =>
-        openDoc2Vec(file, spec, events),
-      ),
+      await run<Doc2VecHandle>(who, runSettings, (spec, events) => openDoc2Vec(file, spec, events)),
     )
   }
 

@@ -165,9 +165,7 @@ impl Turn {
         self.sentences += inside + u64::from(ended);
         self.open = match ids.last() {
             // Words that are not kept are part of a document, too.
-            _ if sentences.documents => {
-                piece.open || (piece.ends == 0 && self.open && !ended)
-            }
+            _ if sentences.documents => piece.open || (piece.ends == 0 && self.open && !ended),
             Some(&last) => last != SENTENCE_END,
             None => self.open && !ended,
         };

@@ -233,7 +233,8 @@ impl<'a> Reader<'a> {
         }
         block.words.append(&mut block.ends);
         let offset = spool.map_or(Ok(0), |spool| spool.append(&block.words))?;
-        let piece = Piece { index, table, known, offset, words, ends, blank, leading, trailing, open };
+        let piece =
+            Piece { index, table, known, offset, words, ends, blank, leading, trailing, open };
         Ok(Some(piece))
     }
 }

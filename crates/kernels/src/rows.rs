@@ -298,7 +298,9 @@ mod tests {
                 assert_eq!(laid, values, "{} {columns}", set.name());
                 let stride = matrix.stride();
                 let pages = matrix.into_pages();
-                for (row, part) in pages.as_slice().chunks(stride).take(3).zip(values.chunks(columns)) {
+                for (row, part) in
+                    pages.as_slice().chunks(stride).take(3).zip(values.chunks(columns))
+                {
                     let twice: Vec<f32> = part.iter().map(|value| 2.0 * value).collect();
                     assert_eq!(row[..columns], twice, "{} {columns}", set.name());
                     assert!(row[columns..].iter().all(|&value| value == 0.0));

@@ -235,10 +235,7 @@ impl Doc2VecHandle {
     }
 }
 
-fn reading(
-    spec: CorpusSpec,
-    model: Option<&Doc2VecHandle>,
-) -> napi::Result<inlay_corpus::Options> {
+fn reading(spec: CorpusSpec, model: Option<&Doc2VecHandle>) -> napi::Result<inlay_corpus::Options> {
     let mut options = spec.options(None)?;
     options.documents = true;
     if let Some(model) = model {
@@ -352,9 +349,7 @@ pub fn infer_doc2vec(
         learning_rate: spec.learning_rate,
         final_learning_rate: spec.final_learning_rate,
     };
-    launch(env, run, events, move |run| {
-        model.infer(&documents.0, how, run).map(Float32Array::from)
-    })
+    launch(env, run, events, move |run| model.infer(&documents.0, how, run).map(Float32Array::from))
 }
 
 /// Opens a file that `save_doc2vec` wrote.

@@ -25,11 +25,25 @@ const LOOK: Duration = Duration::from_millis(10);
 /// What JavaScript gives at once. Its last text or sentence may go on in the next piece: only
 /// those that are complete have an end.
 enum Piece {
-    Texts { bytes: Vec<u8>, ends: Vec<u32> },
-    Words { bytes: Vec<u8>, word_ends: Vec<u32>, sentence_ends: Vec<u32> },
-    Integers { values: Vec<i64>, sentence_ends: Vec<u32> },
+    Texts {
+        bytes: Vec<u8>,
+        ends: Vec<u32>,
+    },
+    Words {
+        bytes: Vec<u8>,
+        word_ends: Vec<u32>,
+        sentence_ends: Vec<u32>,
+    },
+    Integers {
+        values: Vec<i64>,
+        sentence_ends: Vec<u32>,
+    },
     /// Of the documents that end in the piece that follows.
-    Tags { bytes: Vec<u8>, ends: Vec<u32>, document_ends: Vec<u32> },
+    Tags {
+        bytes: Vec<u8>,
+        ends: Vec<u32>,
+        document_ends: Vec<u32>,
+    },
 }
 
 /// The JavaScript end of a stream of texts.

@@ -61,13 +61,7 @@ pub trait Fold: Sync {
     fn gather<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], hidden: &mut [f32]);
 
     /// Gives the first `moving` rows of the window their part of its change.
-    fn scatter<S: Simd>(
-        &self,
-        simd: S,
-        window: &[SharedRow<'_>],
-        moving: usize,
-        gradient: &[f32],
-    );
+    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], moving: usize, gradient: &[f32]);
 }
 
 impl<F: Fold> Context for F {
@@ -105,13 +99,7 @@ impl Fold for Cbow {
     }
 
     #[inline(always)]
-    fn scatter<S: Simd>(
-        &self,
-        simd: S,
-        window: &[SharedRow<'_>],
-        moving: usize,
-        gradient: &[f32],
-    ) {
+    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], moving: usize, gradient: &[f32]) {
         let scale = if self.mean { 1.0 } else { 1.0 / window.len() as f32 };
         add_to_rows(simd, &window[..moving], scale, gradient);
     }
@@ -134,13 +122,7 @@ impl Fold for Concatenation {
     }
 
     #[inline(always)]
-    fn scatter<S: Simd>(
-        &self,
-        simd: S,
-        window: &[SharedRow<'_>],
-        moving: usize,
-        gradient: &[f32],
-    ) {
+    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], moving: usize, gradient: &[f32]) {
         for (&row, part) in window[..moving].iter().zip(gradient.chunks_exact(self.dimensions)) {
             add_to_row(simd, row, part);
         }

@@ -26,6 +26,21 @@ pub trait Objective: Sync {
         outputs: &mut Vec<Output<'v>>,
     );
 
+    /// Predictions that one call of `outputs_together` can be of.
+    const TOGETHER: usize = 1;
+
+    /// As `outputs`, for several predictions from the same inputs, at most `TOGETHER`.
+    #[inline(always)]
+    fn outputs_together<'v>(
+        &self,
+        targets: &[u32],
+        rows: &'v View<'_>,
+        random: &mut Random,
+        outputs: &mut Vec<Output<'v>>,
+    ) {
+        self.outputs(targets[0], rows, random, outputs);
+    }
+
     /// One step of every input with every output; returns the loss before.
     fn exchange<S: Simd>(
         simd: S,

@@ -152,9 +152,8 @@ impl<L: Lesson> Work<'_, L> {
         let shard = &self.shards[part.number % self.shards.len()];
         let kernels = Kernels::get();
         let first = self.firsts.get(part.number % self.shards.len());
-        let mut number = first.map_or(0, |first| {
-            first + ends(&self.course.ids[shard.start..part.position])
-        });
+        let mut number =
+            first.map_or(0, |first| first + ends(&self.course.ids[shard.start..part.position]));
         let mut finished = true;
         let mut taught = Taught::default();
         while part.position < shard.end && finished {
@@ -168,7 +167,13 @@ impl<L: Lesson> Work<'_, L> {
                 lately += kernels.run(Sentence {
                     lesson: self.lesson,
                     reach: self.course.reach,
-                    now: Now { ids: sentence, sentence: number, output, rate, random: &mut part.random },
+                    now: Now {
+                        ids: sentence,
+                        sentence: number,
+                        output,
+                        rate,
+                        random: &mut part.random,
+                    },
                     desk,
                     run: (!self.exact).then_some(self.run),
                 });

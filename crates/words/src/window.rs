@@ -68,7 +68,9 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
 
     #[inline(always)]
     fn begin<'a, S: Simd>(&'a self, _simd: S, now: &mut Now<'a, '_>, desk: &mut Desk<'a>) {
-        if let Some(&first) = now.ids.first() {
+        if self.learns_together() {
+            self.draw_together(0, now, desk);
+        } else if let Some(&first) = now.ids.first() {
             self.objective.outputs(first, now.output, now.random, &mut desk.next);
         }
     }
@@ -83,6 +85,9 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
     ) -> Taught {
         let Self { context, objective, company, input, .. } = self;
         let Place { centre, .. } = place;
+        if self.learns_together() {
+            return self.learn_together(simd, centre, now, desk);
+        }
         // One step ahead, so that their rows are on the way while this step is worked out.
         std::mem::swap(&mut desk.outputs, &mut desk.next);
         if let Some(&next) = now.ids.get(centre + 1) {
@@ -135,6 +140,47 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
         let loss = context.learn::<S, O>(simd, window, outputs, now.rate, scratch);
         let predictions = if C::PREDICTS_ALONE { window.len() as u64 } else { 1 };
         Taught { loss: f64::from(loss), predictions }
+    }
+}
+
+impl<C: Context, O: Objective, M: Company> Window<'_, C, O, M> {
+    /// Whether windows are the same for all centres of a sentence, so that several can share noise.
+    #[inline(always)]
+    fn learns_together(&self) -> bool {
+        !self.company.has_words() && self.shared_noise
+    }
+
+    /// Draws the outputs of the centres from `centre` on.
+    #[inline(always)]
+    fn draw_together<'a>(&'a self, centre: usize, now: &mut Now<'a, '_>, desk: &mut Desk<'a>) {
+        let end = now.ids.len().min(centre + O::TOGETHER);
+        if centre < end {
+            let targets = &now.ids[centre..end];
+            self.objective.outputs_together(targets, now.output, now.random, &mut desk.next);
+        }
+    }
+
+    /// Every few centres, learns from them all.
+    #[inline(always)]
+    fn learn_together<'a, S: Simd>(
+        &'a self,
+        simd: S,
+        centre: usize,
+        now: &mut Now<'a, '_>,
+        desk: &mut Desk<'a>,
+    ) -> Taught {
+        if !centre.is_multiple_of(O::TOGETHER) {
+            return Taught::default();
+        }
+        std::mem::swap(&mut desk.outputs, &mut desk.next);
+        self.draw_together(centre + O::TOGETHER, now, desk);
+        desk.next.iter().for_each(|output| prefetch(simd, output.row));
+        desk.window.clear();
+        self.company.join(now.sentence, &mut desk.window);
+        let Desk { window, outputs, scratch, .. } = &mut *desk;
+        let loss = self.context.learn::<S, O>(simd, window, outputs, now.rate, scratch);
+        let targets = O::TOGETHER.min(now.ids.len() - centre);
+        Taught { loss: f64::from(loss), predictions: (targets * window.len()) as u64 }
     }
 }
 

@@ -38,7 +38,7 @@ fn options(
         word_training,
         objective,
         dimensions: 20,
-        window: 3,
+        window: 1,
         shrink_window: true,
         negative: 5,
         negative_exponent: 0.75,
@@ -65,10 +65,8 @@ fn corpus_of(documents: &[Vec<i64>], model: Option<&Model>) -> Corpus {
     }
     send.send(Batch::Integers { values, sentence_ends }).unwrap();
     drop(send);
-    let base = model.map(|model| Base {
-        names: Arc::clone(model.names()),
-        counts: model.counts().to_vec(),
-    });
+    let base = model
+        .map(|model| Base { names: Arc::clone(model.names()), counts: model.counts().to_vec() });
     let closed = base.is_some();
     let options =
         inlay_corpus::Options { min_count: 1, base, closed, documents: true, ..Default::default() };
@@ -76,13 +74,15 @@ fn corpus_of(documents: &[Vec<i64>], model: Option<&Model>) -> Corpus {
 }
 
 /// Documents of forty words about one of two topics, words 0..10 and 10..20, in turn; every fifth is
-/// empty.
+/// empty. Every other word is about nothing, so that within a window of 1 only the document can tell
+/// what a word of its topic will be.
 fn topics(documents: usize, seed: u64) -> Vec<Vec<i64>> {
     let mut random = Random::new(seed, 0);
     (0..documents)
         .map(|i| {
             let length = if i % 5 == 4 { 0 } else { 40 };
-            (0..length).map(|_| topic(i) as i64 * 10 + i64::from(random.below(10))).collect()
+            let about = |at: usize| if at.is_multiple_of(2) { 20 } else { 10 * topic(i) as i64 };
+            (0..length).map(|at| about(at) + i64::from(random.below(10))).collect()
         })
         .collect()
 }
@@ -137,9 +137,7 @@ fn documents_of_two_topics_come_apart_and_the_loss_falls() {
         let (same, other) = nearness(&model.tags().matrix(), 20);
         assert!(same > other + 0.4, "{options:?}: {same} {other}");
         let losses = model.losses();
-        // Of vectors that know nothing: six choices, or the path in a tree, at ln 2 each.
-        let untrained = if options.objective == OBJECTIVES[0] { 3.9 } else { 2.99 };
-        assert!(losses.len() == 20 && losses[19] < untrained * 0.85, "{options:?}: {losses:?}");
+        assert!(losses.len() == 20 && losses[19] < losses[0] * 0.99, "{options:?}: {losses:?}");
         let trained = options.word_training || options.architecture == WAYS[2].0;
         assert_eq!(model.vectors().is_some(), trained);
     }
@@ -156,6 +154,8 @@ fn the_loss_of_vectors_that_know_nothing_is_the_formula() {
             learning_rate: 1e-12,
             final_learning_rate: 1e-12,
             negative_exponent: 1.0,
+            // Noise that is one of several targets is left out for all of them.
+            shared_negatives: false,
             epochs: 2,
             ..options(way, Scoring::NegativeSampling)
         };
@@ -192,6 +192,7 @@ fn every_option_changes_the_vectors() {
         (whole.clone(), Options { window: 2, ..whole.clone() }),
         (mean.clone(), Options { shrink_window: false, ..mean.clone() }),
         (words.clone(), Options { shared_negatives: false, ..words.clone() }),
+        (bag.clone(), Options { shared_negatives: false, ..bag.clone() }),
         (bag.clone(), Options { negative: 4, ..bag.clone() }),
         (bag.clone(), Options { negative_exponent: -0.5, ..bag.clone() }),
         (bag.clone(), Options { epochs: 2, ..bag.clone() }),
@@ -221,6 +222,9 @@ fn tags_are_shared_and_a_document_may_have_several() {
         let model = train((&corpus, &tags), &options, &Start::default(), None, &run).unwrap();
         assert_eq!(model.tags().len(), 102);
         assert_eq!(model.tags().counts().unwrap()[1], 50);
+        if options.combine == Combine::Concatenation {
+            continue; // the second tag has outputs of its own: nothing makes it like a first one
+        }
         let row = |tag: &str| model.tags().vector(tag.as_bytes()).unwrap();
         // Of what the two tags of a document share, each has a part: of one topic they are alike.
         let own = |topic: usize| -> f64 {
@@ -241,7 +245,7 @@ fn concatenation_wants_the_same_number_of_tags_and_tags_a_document_each() {
         let options = Options { epochs: 1, ..options(WAYS[4], OBJECTIVES[0]) };
         train((&corpus, &tags), &options, &Start::default(), None, &Run::quiet(1, 1))
     };
-    assert_eq!(with(&[&["a", "b"], &["c", "d"], &["e", "f"]]).unwrap().output_width(), 8 * 20);
+    assert_eq!(with(&[&["a", "b"], &["c", "d"], &["e", "f"]]).unwrap().output_width(), 4 * 20);
     assert!(refusal(with(&[&["a"], &["b", "c"], &["d"]])).contains("document 1 has another"));
     assert!(refusal(with(&[&["a"], &["b"]])).contains("3 documents, but tags for 2"));
 }
@@ -255,7 +259,7 @@ fn a_document_longer_than_a_sentence_may_be_is_one_document() {
     let documents = vec![long(0, 5000), long(1, 5000), long(0, 5000), long(1, 3)];
     let corpus = corpus_of(&documents, None);
     for options in all() {
-        let model = fit(&corpus, &Options { epochs: 3, ..options });
+        let model = fit(&corpus, &Options { epochs: 3, window: 3, ..options });
         let rows = model.tags().matrix();
         let row = |number: usize| &rows[number * 20..][..20];
         let (same, other) = (cosine(row(0), row(2)), cosine(row(0), row(1)));

@@ -65,7 +65,8 @@ fn files_end_documents_however_they_are_cut() {
         for block in [1, 7, 1 << 19] {
             let source = Source::Files(files.clone());
             let corpus =
-                Corpus::read_in_blocks(source, &documents(), cut(block), &Run::quiet(2, 1)).unwrap();
+                Corpus::read_in_blocks(source, &documents(), cut(block), &Run::quiet(2, 1))
+                    .unwrap();
             assert_eq!(spoken(&corpus), wanted, "blocks of {block}: {texts:?}");
         }
     }

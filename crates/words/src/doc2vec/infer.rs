@@ -105,7 +105,7 @@ impl Asked<'_> {
             input: &self.still.input,
             output: &self.still.output,
             window: options.window,
-            shared_noise: true,
+            shared_noise: options.shared_negatives,
             frozen: None,
         };
         self.learn(&lesson)

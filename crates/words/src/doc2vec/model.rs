@@ -192,11 +192,11 @@ impl Model {
         };
         let one = |width: usize| width == dimensions;
         // With `Concatenation` a tag or several, and the places of the window.
-        let window = options.window.checked_mul(2).and_then(|places| places.checked_mul(dimensions));
+        let window =
+            options.window.checked_mul(2).and_then(|places| places.checked_mul(dimensions));
         let window = window.ok_or_else(|| damaged("has a window beyond all numbers"))?;
-        let places = |width: usize| {
-            dimensions > 0 && width.is_multiple_of(dimensions) && width > window
-        };
+        let places =
+            |width: usize| dimensions > 0 && width.is_multiple_of(dimensions) && width > window;
         let concatenates = options.concatenates();
         let width: &dyn Fn(usize) -> bool = if concatenates { &places } else { &one };
         let nodes = tree.as_ref().map_or(names.len(), Huffman::inner);
