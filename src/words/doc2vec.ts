@@ -1,4 +1,4 @@
-import { type CorpusSettings, Corpus, corpusOptions } from '../corpus/corpus.js'
+import { Corpus, corpusOptions } from '../corpus/corpus.js'
 import { type CorpusSource, type DocumentSource, feed, settleSource } from '../corpus/source.js'
 import { InvalidOptionError } from '../errors.js'
 import { Handle } from '../handle.js'
@@ -122,8 +122,11 @@ const trainingOptions = {
   checkpointEvery: real(30, { above: 0, to: 1e6 }, 'seconds from one checkpoint to the next'),
 }
 
+/** How documents are read: as a corpus is, but that words are not joined to phrases. */
+const { phrases: _, ...readingOptions } = corpusOptions
+
 /** Every option of `Doc2Vec.train`. */
-export const doc2vecOptions = { ...corpusOptions, ...trainingOptions }
+export const doc2vecOptions = { ...readingOptions, ...trainingOptions }
 
 /** The options of `Doc2Vec.train`: see `doc2vecOptions`. */
 export type Doc2VecOptions = Options<typeof doc2vecOptions> & RunOptions
@@ -156,7 +159,7 @@ export const inferOptions = {
   ),
   /** What to do with bytes of files, and halves of surrogate pairs, that are no Unicode: as for a
    * corpus. */
-  invalidUtf8: corpusOptions.invalidUtf8,
+  invalidUtf8: readingOptions.invalidUtf8,
 }
 
 /** The options of `infer`: see `inferOptions`. */
@@ -310,7 +313,7 @@ export class Doc2Vec {
     const finalLearningRate =
       settings.finalLearningRate ?? Math.min(trained.finalLearningRate, learningRate)
     const reading = {
-      ...settleAlone(corpusOptions, {}, who),
+      ...settleAlone(readingOptions, {}, who),
       tokenizer,
       lowercase,
       normalization,
@@ -368,7 +371,7 @@ async function documentsOf(
   if (!(source instanceof Corpus)) {
     return readDocuments(source, settings, tags, undefined, runSettings, who)
   }
-  const names = Object.keys(corpusOptions) as (keyof typeof corpusOptions)[]
+  const names = Object.keys(readingOptions) as (keyof typeof readingOptions)[]
   const vain = names.find((name) => given[name] !== undefined)
   if (vain !== undefined) {
     const expected = 'left out where the source is a Corpus, which was read with its own'
@@ -383,7 +386,7 @@ async function documentsOf(
 /** Reads documents; with a model, only its words are known. */
 async function readDocuments(
   source: DocumentSource,
-  settings: CorpusSettings,
+  settings: Settings<typeof readingOptions>,
   tags: readonly string[] | undefined,
   model: Doc2VecHandle | undefined,
   runSettings: RunSettings,

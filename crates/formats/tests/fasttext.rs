@@ -160,7 +160,7 @@ fn names_that_the_format_cannot_hold_are_refused() {
     let mut model = open(&golden("negative.bin")).unwrap();
     let mut names: Vec<_> = model.dictionary.names.iter().map(<[u8]>::to_vec).collect();
     names[3].push(0);
-    model.dictionary.names = inlay_formats::Names::new(names).unwrap();
+    model.dictionary.names = inlay_formats::Names::new(names).unwrap().into();
     let path = folder.path().join("model.bin");
     assert!(matches!(save(&model, &path), Err(Error::Unsupported { .. })));
     assert!(!path.exists());

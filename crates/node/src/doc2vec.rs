@@ -236,7 +236,7 @@ impl Doc2VecHandle {
 }
 
 fn reading(spec: CorpusSpec, model: Option<&Doc2VecHandle>) -> napi::Result<inlay_corpus::Options> {
-    let mut options = spec.options(None)?;
+    let mut options = spec.options(None, None)?;
     options.documents = true;
     if let Some(model) = model {
         let model = model.0.get()?;

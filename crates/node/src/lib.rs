@@ -4,9 +4,9 @@
 
 mod checkpoint;
 mod corpus;
+mod doc2vec;
 mod fasttext;
 mod glove;
-mod doc2vec;
 mod held;
 mod live;
 mod names;

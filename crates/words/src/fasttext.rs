@@ -197,6 +197,7 @@ impl Teaching<'_> {
             epochs: options.epochs,
             schedule: Schedule { curve: options.schedule, first, last },
             subsample: &subsample,
+            documents: false,
             reach: Reach { window: options.window, shrinks: options.shrink_window },
         };
         train_words(&course, lesson, standing, pause, run)

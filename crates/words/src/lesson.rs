@@ -75,6 +75,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether there is nothing around the centre.
+    #[inline(always)]
+    pub fn is_alone(self) -> bool {
+        self.end - self.start == 1
+    }
+
     /// The places around the centre.
     #[inline(always)]
     pub fn around(self) -> impl Iterator<Item = usize> {

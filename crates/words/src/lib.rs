@@ -4,9 +4,9 @@
 mod checkpoint;
 mod company;
 mod context;
+pub mod doc2vec;
 pub mod fasttext;
 pub mod glove;
-pub mod doc2vec;
 mod huffman;
 mod lesson;
 mod noise;

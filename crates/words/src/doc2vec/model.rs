@@ -147,9 +147,9 @@ impl Model {
             Part::bytes("counts", Dtype::U64, &[self.counts.len()], bytes(&self.counts)),
             Part::bytes("tags.counts", Dtype::U64, &[tag_counts.len()], bytes(tag_counts)),
         ]);
-        parts.extend(self.vectors.iter().map(|own| rows_part("vectors", own.rows(), run)));
+        parts.extend(self.vectors.iter().map(|own| rows_part("vectors", &**own.rows(), run)));
         parts.extend([
-            rows_part("tags", self.tags.rows(), run),
+            rows_part("tags", &**self.tags.rows(), run),
             rows_part("beyond", &self.beyond, run),
             rows_part("output", &self.output, run),
         ]);

@@ -67,7 +67,13 @@ impl Stage {
         Kernels::get().run(Sentence {
             lesson,
             reach: Reach { window: WINDOW, shrinks: false },
-            now: Now { ids: &SENTENCE, output: &output, rate: RATE, random: &mut random },
+            now: Now {
+                ids: &SENTENCE,
+                sentence: 0,
+                output: &output,
+                rate: RATE,
+                random: &mut random,
+            },
             desk: &mut desk,
             run: None,
         })

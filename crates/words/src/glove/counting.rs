@@ -53,7 +53,7 @@ pub fn count(corpus: &Corpus, counting: &Counting, run: &Run) -> Result<Vec<Runs
     let cells = (share / 2 / 8).min(usize::try_from(most).unwrap_or(usize::MAX));
     let layout = Triangle::new(vocabulary, counting.symmetric, cells, run)?;
     let weights = weights(counting);
-    let (shards, next) = (shards(ids), AtomicUsize::new(0));
+    let (shards, next) = (shards(ids, false), AtomicUsize::new(0));
     run.phase("count", "words", 0, Some(corpus.tokens()));
     run.workers(|_| {
         let events = (share / 2 / 8).max(2 * STEP * counting.window);
