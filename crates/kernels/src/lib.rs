@@ -11,6 +11,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod detect;
+mod gather;
 mod logistic;
 mod math;
 #[cfg(target_arch = "aarch64")]
@@ -19,12 +20,16 @@ mod rows;
 mod scalar;
 mod search;
 mod simd;
+mod softmax;
 
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use detect::{Kernels, Task};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, fit, learn};
+pub use gather::{gather, scatter};
+pub use logistic::{Output, Step, exchange, exchange_in_turn, learn};
 pub use math::{exp, ln};
 pub use rows::{add_to_row, add_to_rows, axpy, dot, join_rows, lay_row, mean_of_rows, prefetch};
 pub use scalar::Scalar;
 pub use search::{Scores, Stored};
 pub use simd::Simd;
+pub use softmax::{SCORES_BESIDE, learn_softmax};

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod company;
+pub mod classifier;
 mod context;
 pub mod doc2vec;
 pub mod fasttext;

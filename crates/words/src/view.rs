@@ -39,8 +39,19 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// For one of so many threads; a single one needs no copies. `turn` is theirs all.
     pub fn new(shared: &'a SharedMatrix, turn: &'a Mutex<()>, threads: usize) -> Result<Self> {
-        let hot = if threads > 1 { HOT.min(shared.rows()) } else { 0 };
         let every = (TOGETHER / threads.max(1)).max(LEAST) as u32;
+        Self::with(shared, turn, threads, HOT, every)
+    }
+
+    /// As `new`, with copies of so many rows, which are joined after so many steps.
+    pub fn with(
+        shared: &'a SharedMatrix,
+        turn: &'a Mutex<()>,
+        threads: usize,
+        hot: usize,
+        every: u32,
+    ) -> Result<Self> {
+        let hot = if threads > 1 { hot.min(shared.rows()) } else { 0 };
         let own = SharedMatrix::zeros(hot, shared.columns())?;
         let before = SharedMatrix::zeros(hot, shared.columns())?;
         for row in 0..hot as u32 {

@@ -1,0 +1,352 @@
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use inlay_base::{Error, Random, Result, Run, SharedMatrix, Workers};
+use inlay_corpus::Corpus;
+use inlay_formats::GiveRows;
+use inlay_formats::fasttext::{Args, Dictionary, Loss, Task as Trained};
+use inlay_kernels::{Kernels, Simd, Task, gather, scatter};
+use inlay_vectors::WordVectors;
+
+use super::Options;
+use super::dictionary::dictionary;
+use super::features::{Buckets, Features};
+use super::lines::{Line, Lines, touched};
+use super::model::Model;
+use super::objective::{Objective, Scratch};
+use crate::shards::shards;
+use crate::subwords::Ngrams;
+use crate::train::check_finite;
+use crate::view::{Join, View};
+use crate::walk::Taught;
+use crate::{Huffman, NoiseTable};
+
+/// Words between two looks at the clock, the signal and the learning rate.
+const TOGETHER: u64 = 1000;
+/// Rows of which each of several threads has copies: frequent words, upper nodes of a tree.
+const HOT: usize = 64;
+/// Labels of which each has copies where every line changes all of them.
+const HOT_LABELS: usize = 1024;
+/// Lines from one joining of copies to the next.
+const JOIN_EVERY: u32 = 32;
+/// First vectors are drawn from streams above this, shards from those below.
+const FIRST_VECTORS: u64 = 1 << 40;
+/// Rows that are drawn at a time.
+const BLOCK: usize = 1024;
+
+/// Trains a classifier on a corpus that was read with every word (`min_count` 1) between white
+/// space: labels are words that begin with `label_prefix`. The same bytes for one thread and a seed.
+///
+/// # Errors
+/// `InvalidInput`: no labels; `InvalidOption`: `initial` has other dimensions; `Diverged`;
+/// `OutOfMemory`; `Aborted`.
+pub fn train(
+    corpus: &Corpus,
+    options: &Options,
+    initial: Option<&WordVectors>,
+    run: &Run,
+) -> Result<Model> {
+    if let Some(other) = initial.filter(|vectors| vectors.dimensions() != options.dimensions) {
+        return Err(Error::InvalidOption {
+            option: "initialVectors",
+            expected: format!("vectors of {} dimensions", options.dimensions),
+            got: format!("vectors of {}", other.dimensions()),
+        });
+    }
+    let dictionary = dictionary(corpus, options, initial)?;
+    let has_ngrams = options.word_ngrams > 1 || options.maxn > 0;
+    let ngrams = Ngrams {
+        minn: options.minn,
+        maxn: options.maxn,
+        words: options.word_ngrams,
+        bucket: if has_ngrams { options.bucket } else { 0 },
+    };
+    let prefix = &options.label_prefix;
+    let (buckets, buckets_touched) = touched(corpus, ngrams, prefix, run)?;
+    let features = Features { ngrams, words: dictionary.words as u32, buckets };
+    let rows = dictionary.words + buckets_touched;
+    let input = first_vectors(&features, rows, options.dimensions, &dictionary, initial, run)?;
+    let args = args(options, ngrams.bucket);
+    let labels = dictionary.labels();
+    let output = SharedMatrix::zeros(labels, options.dimensions)?;
+    let objective = objective(&args, &dictionary)?;
+    let weights = class_weights(options, &dictionary)?;
+    let lines = Lines::new(corpus, &features, &dictionary, prefix, run)?;
+    let course = Course {
+        lines: &lines,
+        features: &features,
+        objective: &objective,
+        weights: weights.as_deref(),
+        input: &input,
+        output: &output,
+        epochs: options.epochs,
+        learning_rate: options.learning_rate,
+    };
+    let losses = course.train(run)?;
+    let is_tree = matches!(objective, Objective::Tree(_));
+    Model::trained(args, dictionary, features, input, output, is_tree, prefix.clone(), losses)
+}
+
+fn args(options: &Options, bucket: u32) -> Args {
+    Args {
+        dimensions: options.dimensions,
+        window: 5,
+        epochs: options.epochs as u32,
+        min_count: options.min_count.min(i32::MAX as u64) as u32,
+        negative: options.negative as u32,
+        word_ngrams: options.word_ngrams,
+        loss: options.loss,
+        task: Trained::Supervised,
+        bucket,
+        minn: options.minn,
+        maxn: options.maxn,
+        learning_rate_update: 100,
+        subsample: 1e-4,
+    }
+}
+
+pub(super) fn objective(args: &Args, dictionary: &Dictionary) -> Result<Objective> {
+    let counts = &dictionary.counts[dictionary.words..];
+    Ok(match args.loss {
+        Loss::Softmax => Objective::Softmax,
+        Loss::OneVsAll => Objective::OneVsAll,
+        Loss::HierarchicalSoftmax => Objective::Tree(Huffman::new(counts)?),
+        Loss::NegativeSampling => Objective::Noise {
+            table: NoiseTable::new(counts, 0.5),
+            negative: args.negative as usize,
+            labels: counts.len(),
+        },
+    })
+}
+
+/// The weight of each label; `None` where all are 1.
+fn class_weights(options: &Options, dictionary: &Dictionary) -> Result<Option<Vec<f32>>> {
+    if options.class_weights.is_empty() {
+        return Ok(None);
+    }
+    let mut weights = vec![1.0; dictionary.labels()];
+    for (label, weight) in &options.class_weights {
+        let name = [&options.label_prefix[..], label].concat();
+        let id = dictionary.names.find(&name).map(|id| id as usize);
+        match id.and_then(|id| id.checked_sub(dictionary.words)) {
+            Some(place) => weights[place] = *weight,
+            None => {
+                let name = String::from_utf8_lossy(label).into_owned();
+                return Err(Error::NotFound { what: "label of `classWeights`", name });
+            }
+        }
+    }
+    Ok(Some(weights))
+}
+
+/// Uniform from -1 / dimensions to 1 / dimensions, by row of the full table; words that have a
+/// vector begin with that.
+fn first_vectors(
+    features: &Features,
+    rows: usize,
+    dimensions: usize,
+    dictionary: &Dictionary,
+    initial: Option<&WordVectors>,
+    run: &Run,
+) -> Result<SharedMatrix> {
+    let input = SharedMatrix::zeros(rows, dimensions)?;
+    let mut numbers: Vec<u32> = (0..rows as u32).collect();
+    if let Buckets::Touched(of_bucket) = &features.buckets {
+        for (bucket, &row) in (features.words..).zip(of_bucket) {
+            if let Some(number) = numbers.get_mut((features.words as usize) + row as usize) {
+                *number = bucket;
+            }
+        }
+    }
+    run.each(rows.div_ceil(BLOCK), &|block| {
+        let mut values = vec![0.0; dimensions];
+        for row in block * BLOCK..rows.min((block + 1) * BLOCK) {
+            let stream = FIRST_VECTORS + u64::from(numbers[row]);
+            let mut random = Random::new(run.seed(), stream);
+            let scale = 2.0 / dimensions as f32;
+            values.iter_mut().for_each(|value| *value = (random.unit() - 0.5) * scale);
+            input.write(row as u32, &values);
+        }
+        Ok(())
+    })?;
+    let Some(initial) = initial else { return Ok(input) };
+    let mut values = vec![0.0; dimensions];
+    for (word, name) in dictionary.names.iter().take(dictionary.words).enumerate() {
+        if let Some(row) = initial.names().find(name) {
+            initial.rows().give(row as usize, &mut values);
+            input.write(word as u32, &values);
+        }
+    }
+    Ok(input)
+}
+
+/// All that a training walks over and changes.
+pub(super) struct Course<'a> {
+    pub lines: &'a Lines<'a>,
+    pub features: &'a Features,
+    pub objective: &'a Objective,
+    pub weights: Option<&'a [f32]>,
+    pub input: &'a SharedMatrix,
+    /// Of labels, or of the nodes of a tree, the root first.
+    pub output: &'a SharedMatrix,
+    pub epochs: usize,
+    pub learning_rate: f64,
+}
+
+/// How far all threads have come.
+struct Standing<'a> {
+    shards: &'a [Range<usize>],
+    next: AtomicUsize,
+    done: AtomicU64,
+    losses: Mutex<Vec<(f64, u64)>>,
+    turns: [Mutex<()>; 2],
+}
+
+impl Course<'_> {
+    /// Returns the mean loss of a line in each epoch.
+    pub fn train(&self, run: &Run) -> Result<Vec<f64>> {
+        let shards = shards(self.lines.ids());
+        let total = (self.lines.ids().len() * self.epochs) as u64;
+        run.phase("train", "words", 0, Some(total));
+        let standing = Standing {
+            shards: &shards,
+            next: AtomicUsize::new(0),
+            done: AtomicU64::new(0),
+            losses: Mutex::new(vec![(0.0, 0); self.epochs]),
+            turns: [Mutex::new(()), Mutex::new(())],
+        };
+        run.workers(|_| self.work(&standing, total, run))?;
+        check_finite(self.input)?;
+        check_finite(self.output)?;
+        let losses = standing.losses.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(losses.iter().map(|&(loss, lines)| loss / lines.max(1) as f64).collect())
+    }
+
+    fn work(&self, standing: &Standing<'_>, total: u64, run: &Run) -> Result<()> {
+        let [first, second] = &standing.turns;
+        let threads = run.threads();
+        let input = View::with(self.input, first, threads, HOT, JOIN_EVERY)?;
+        let hot = if self.objective.scores_all() { HOT_LABELS } else { HOT };
+        let output = View::with(self.output, second, threads, hot, JOIN_EVERY)?;
+        let mut desk = Desk::new(self, &output);
+        let kernels = Kernels::get();
+        loop {
+            let number = standing.next.fetch_add(1, Relaxed);
+            let epoch = number / standing.shards.len().max(1);
+            if epoch >= self.epochs || standing.shards.is_empty() {
+                break;
+            }
+            let shard = &standing.shards[number % standing.shards.len()];
+            let mut random = Random::new(run.seed(), 1 + number as u64);
+            let mut taught = Taught::default();
+            let mut position = shard.start;
+            while position < shard.end {
+                run.check()?;
+                let progress = standing.done.load(Relaxed) as f64 / total as f64;
+                let rate = (self.learning_rate * (1.0 - progress.min(1.0))) as f32;
+                let before = position;
+                let lately = kernels.run(Passage {
+                    course: self,
+                    input: &input,
+                    output: &output,
+                    position: &mut position,
+                    end: shard.end,
+                    rate,
+                    random: &mut random,
+                    desk: &mut desk,
+                });
+                if !lately.loss.is_finite() {
+                    let what = "the loss is no longer finite: lower `learningRate`".into();
+                    return Err(Error::Diverged { what });
+                }
+                let words = (position - before) as u64;
+                standing.done.fetch_add(words, Relaxed);
+                run.lose(epoch as u32 + 1, lately.loss, lately.predictions);
+                run.advance(words);
+                taught += lately;
+            }
+            let mut losses = standing.losses.lock().unwrap_or_else(PoisonError::into_inner);
+            losses[epoch].0 += taught.loss;
+            losses[epoch].1 += taught.predictions;
+        }
+        kernels.run(Join(&input));
+        kernels.run(Join(&output));
+        Ok(())
+    }
+}
+
+/// What a thread keeps from line to line.
+struct Desk<'v> {
+    line: Line,
+    rows: Vec<inlay_base::SharedRow<'v>>,
+    hidden: Vec<f32>,
+    gradient: Vec<f32>,
+    scratch: Scratch<'v>,
+}
+
+impl<'v> Desk<'v> {
+    fn new(course: &Course<'_>, output: &'v View<'_>) -> Self {
+        let scored = if course.objective.scores_all() { course.output.rows() } else { 0 };
+        Self {
+            line: Line::default(),
+            rows: Vec::new(),
+            hidden: vec![0.0; course.input.stride()],
+            gradient: vec![0.0; course.input.stride()],
+            scratch: Scratch::new(output, scored),
+        }
+    }
+}
+
+/// About a thousand words of lines to learn from.
+struct Passage<'a, 'v> {
+    course: &'a Course<'a>,
+    input: &'v View<'v>,
+    output: &'v View<'v>,
+    position: &'a mut usize,
+    end: usize,
+    rate: f32,
+    random: &'a mut Random,
+    desk: &'a mut Desk<'v>,
+}
+
+impl Task for Passage<'_, '_> {
+    type Output = Taught;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Taught {
+        let Passage { course, input, output, position, end, rate, random, desk } = self;
+        let Course { lines, features, objective, weights, .. } = course;
+        let Desk { line, rows, hidden, gradient, scratch } = desk;
+        let (mut taught, mut read) = (Taught::default(), 0);
+        while *position < end && read < TOGETHER {
+            let (next, words) = lines.read(*position, end, features, line);
+            *position = next;
+            read += words;
+            if line.labels.is_empty() || line.found.rows.is_empty() {
+                continue;
+            }
+            rows.clear();
+            rows.extend(line.found.rows.iter().map(|&row| input.row(row)));
+            let share = 1.0 / line.found.count() as f32;
+            gather(simd, rows, share, hidden);
+            let loss = objective.learn(
+                simd,
+                hidden,
+                &line.labels,
+                *weights,
+                rate,
+                output,
+                random,
+                scratch,
+                gradient,
+            );
+            scatter(simd, rows, share, gradient);
+            input.step(simd);
+            output.step(simd);
+            taught.loss += f64::from(loss);
+            taught.predictions += 1;
+        }
+        taught
+    }
+}
