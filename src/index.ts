@@ -38,6 +38,16 @@ export {
   type CooccurrenceOptions,
 } from './words/cooccurrence.js'
 export { Glove, gloveOptions, type GloveOptions, type GloveSettings } from './words/glove.js'
+  FastTextClassifier,
+  classifierOptions,
+  type ClassifierOptions,
+  type ClassifierSettings,
+  type Evaluation,
+  type LabelPrediction,
+  type LabelScore,
+  type PredictOptions,
+} from './words/fasttext-classifier.js'
+export type { LabelledSource, LabelledText } from './words/labelled.js'
 export {
   Word2Vec,
   word2vecOptions,

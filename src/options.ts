@@ -96,6 +96,11 @@ export function text(about: string): Option<string | undefined> {
   return { default: undefined, about, shape: { kind: 'text' }, expected, accepts }
 }
 
+/** As `text`, with a default. */
+export function textOr(value: string, about: string): Option<string> {
+  return { ...text(about), default: value } as Option<string>
+}
+
 /** An array of strings. */
 export function list(about: string): Option<readonly string[]> {
   const accepts = (given: unknown) =>

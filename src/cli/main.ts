@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { InlayError } from '../errors.js'
 import { nearest } from '../options.js'
+import { classifyCommands } from './classify.js'
 import { type Command, helpOf, overviewOf } from './command.js'
 import { UsageError, flagName, parse } from './flags.js'
 import { Session } from './session.js'
@@ -15,6 +16,7 @@ import { vectorsCommands } from './vectors.js'
 import { word2vecCommands } from './word2vec.js'
 
 const commands: readonly Command[] = [...word2vecCommands, ...fastTextCommands, ...gloveCommands, ...doc2vecCommands, ...phrasesCommands, ...vectorsCommands]
+const commands: readonly Command[] = [...word2vecCommands, ...classifyCommands, ...vectorsCommands]
 
 void main(process.argv.slice(2)).then((code) => {
   // Not `process.exit`: what was printed may still be on its way into a pipe.

@@ -3,6 +3,7 @@
 #![allow(missing_docs)] // `#[napi]` makes undocumented items; what JavaScript sees is documented.
 
 mod checkpoint;
+mod classifier;
 mod corpus;
 mod doc2vec;
 mod fasttext;

@@ -1,0 +1,343 @@
+//! Text classifiers: trained, opened, saved, asked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use inlay_base::Priority;
+use inlay_words::classifier::{Loss, Model, Options, Quantization, Tally, train};
+use napi::Env;
+use napi::bindgen_prelude::{Float32Array, Float64Array, ObjectFinalize, Uint32Array};
+use napi_derive::napi;
+
+use crate::choice;
+use crate::corpus::CorpusHandle;
+use crate::held::{Held, Weighty};
+use crate::names::NamesHandle;
+use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
+use crate::serve::serve;
+use crate::vectors::VectorsHandle;
+
+const LOSSES: [(&str, Loss); 4] = [
+    ("softmax", Loss::Softmax),
+    ("hierarchical-softmax", Loss::HierarchicalSoftmax),
+    ("negative-sampling", Loss::NegativeSampling),
+    ("one-versus-all", Loss::OneVsAll),
+];
+
+/// How a classifier is trained.
+#[napi(object, object_to_js = false)]
+pub struct ClassifierSpec {
+    #[napi(
+        ts_type = "'softmax' | 'hierarchical-softmax' | 'negative-sampling' | 'one-versus-all'"
+    )]
+    pub loss: String,
+    pub dimensions: u32,
+    pub epochs: u32,
+    pub learning_rate: f64,
+    pub word_ngrams: u32,
+    pub minn: u32,
+    pub maxn: u32,
+    pub bucket: u32,
+    pub min_count: f64,
+    pub min_count_label: f64,
+    pub negative: u32,
+    pub label_prefix: String,
+    /// Labels, and the weight of each.
+    #[napi(ts_type = "readonly string[]")]
+    pub weighted_labels: Vec<String>,
+    #[napi(ts_type = "readonly number[]")]
+    pub weights: Vec<f64>,
+}
+
+impl ClassifierSpec {
+    fn options(self) -> napi::Result<Options> {
+        let labels = self.weighted_labels.into_iter().map(String::into_bytes);
+        let weights = self.weights.into_iter().map(|weight| weight as f32);
+        Ok(Options {
+            loss: choice(&self.loss, &LOSSES)?,
+            dimensions: self.dimensions as usize,
+            epochs: self.epochs as usize,
+            learning_rate: self.learning_rate,
+            word_ngrams: self.word_ngrams,
+            minn: self.minn,
+            maxn: self.maxn,
+            bucket: self.bucket,
+            min_count: self.min_count as u64,
+            min_count_label: self.min_count_label as u64,
+            negative: self.negative as usize,
+            label_prefix: self.label_prefix.into_bytes(),
+            class_weights: labels.zip(weights).collect(),
+        })
+    }
+}
+
+/// How a classifier was trained, as far as its file says.
+#[napi(object, object_from_js = false)]
+pub struct ClassifierShape {
+    #[napi(
+        ts_type = "'softmax' | 'hierarchical-softmax' | 'negative-sampling' | 'one-versus-all'"
+    )]
+    pub loss: &'static str,
+    pub dimensions: u32,
+    pub epochs: u32,
+    pub word_ngrams: u32,
+    pub minn: u32,
+    pub maxn: u32,
+    pub bucket: u32,
+    pub min_count: u32,
+    pub negative: u32,
+}
+
+/// A trained classifier.
+#[napi(custom_finalize)]
+pub struct ClassifierHandle(Held<Arc<Model>>);
+
+impl ObjectFinalize for ClassifierHandle {
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.0.close(&env)
+    }
+}
+
+impl Weighty for Arc<Model> {
+    fn weight(&self) -> u64 {
+        Model::memory(self)
+    }
+
+    fn memory(&self) -> u64 {
+        Model::memory(self)
+    }
+}
+
+/// Labels of one text, likeliest first.
+#[napi(object, object_from_js = false)]
+pub struct Said {
+    pub labels: Vec<u32>,
+    pub probabilities: Vec<f64>,
+}
+
+impl ClassifierHandle {
+    fn new(model: Model) -> Self {
+        Self(Held::new(Arc::new(model)))
+    }
+}
+
+#[napi]
+impl ClassifierHandle {
+    /// Without their prefix, by number.
+    #[napi]
+    pub fn labels(&self) -> napi::Result<Vec<String>> {
+        let model = self.0.get()?;
+        Ok(model.labels().map(|label| String::from_utf8_lossy(label).into_owned()).collect())
+    }
+
+    #[napi]
+    pub fn words(&self) -> napi::Result<NamesHandle> {
+        let words = self.0.get()?.words().map_err(|error| refuse(error.to_string()))?;
+        Ok(NamesHandle::new(&words))
+    }
+
+    /// Mean loss of each epoch; empty for a model that was opened.
+    #[napi]
+    pub fn losses(&self) -> napi::Result<Vec<f64>> {
+        Ok(self.0.get()?.losses().to_vec())
+    }
+
+    #[napi]
+    pub fn is_quantized(&self) -> napi::Result<bool> {
+        Ok(self.0.get()?.is_quantized())
+    }
+
+    #[napi]
+    pub fn shape(&self) -> napi::Result<ClassifierShape> {
+        let args = self.0.get()?.args();
+        let loss = LOSSES.iter().find(|(_, loss)| *loss == args.loss);
+        Ok(ClassifierShape {
+            loss: loss.map_or("softmax", |(name, _)| name),
+            dimensions: args.dimensions as u32,
+            epochs: args.epochs,
+            word_ngrams: args.word_ngrams,
+            minn: args.minn,
+            maxn: args.maxn,
+            bucket: args.bucket,
+            min_count: args.min_count,
+            negative: args.negative,
+        })
+    }
+
+    /// The likeliest labels of a text; at once, since it takes microseconds.
+    #[napi]
+    pub fn predict(&self, text: String, top: u32, threshold: f64) -> napi::Result<Said> {
+        let said = self.0.get()?.predict(text.as_bytes(), top as usize, threshold as f32);
+        let said = said.map_err(|error| refuse(error.to_string()))?;
+        Ok(Said {
+            labels: said.iter().map(|said| said.0).collect(),
+            probabilities: said.iter().map(|said| f64::from(said.1)).collect(),
+        })
+    }
+
+    /// The mean of the rows of a text.
+    #[napi]
+    pub fn sentence_vector(&self, text: String) -> napi::Result<Float32Array> {
+        Ok(self.0.get()?.sentence_vector(text.as_bytes()).into())
+    }
+
+    /// Tells the garbage collector what the handle weighs.
+    #[napi]
+    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.tell(env)
+    }
+
+    #[napi]
+    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.close(env)
+    }
+}
+
+/// Trains on a corpus that was read with every word.
+#[napi(ts_args_type = "corpus: CorpusHandle, spec: ClassifierSpec, \
+initial: VectorsHandle | undefined, run: RunSpec, events: Events<ClassifierHandle>")]
+pub fn train_classifier(
+    env: &Env,
+    corpus: &CorpusHandle,
+    spec: ClassifierSpec,
+    initial: Option<&VectorsHandle>,
+    run: RunSpec,
+    events: Events<'_, ClassifierHandle>,
+) -> napi::Result<RunHandle> {
+    let (corpus, options) = (corpus.corpus()?, spec.options()?);
+    let initial = initial.map(VectorsHandle::vectors).transpose()?;
+    launch(env, run, events, move |run| {
+        train(&corpus, &options, initial.as_ref(), run).map(ClassifierHandle::new)
+    })
+}
+
+/// Opens a `.bin` or `.ftz` file.
+#[napi(
+    ts_args_type = "path: string, labelPrefix: string, run: RunSpec, events: Events<ClassifierHandle>"
+)]
+pub fn open_classifier(
+    env: &Env,
+    path: String,
+    label_prefix: String,
+    run: RunSpec,
+    events: Events<'_, ClassifierHandle>,
+) -> napi::Result<RunHandle> {
+    let path = PathBuf::from(path);
+    launch(env, run, events, move |_| {
+        Model::open(&path, label_prefix.as_bytes()).map(ClassifierHandle::new)
+    })
+}
+
+/// Writes a model to a file that fastText opens.
+#[napi(ts_args_type = "model: ClassifierHandle, path: string, run: RunSpec, events: Events<void>")]
+pub fn save_classifier(
+    env: &Env,
+    model: &ClassifierHandle,
+    path: String,
+    run: RunSpec,
+    events: Events<'_, ()>,
+) -> napi::Result<RunHandle> {
+    let (model, path) = (Arc::clone(model.0.get()?), PathBuf::from(path));
+    launch(env, run, events, move |run| model.save(&path, run))
+}
+
+/// How a model is made small.
+#[napi(object, object_to_js = false)]
+pub struct QuantizationSpec {
+    #[napi(ts_type = "number | undefined")]
+    pub cutoff: Option<u32>,
+    pub dsub: u32,
+    pub qnorm: bool,
+    pub qout: bool,
+}
+
+/// Makes a small model of a large one.
+#[napi(ts_args_type = "model: ClassifierHandle, spec: QuantizationSpec, run: RunSpec, \
+events: Events<ClassifierHandle>")]
+pub fn quantize_classifier(
+    env: &Env,
+    model: &ClassifierHandle,
+    spec: QuantizationSpec,
+    run: RunSpec,
+    events: Events<'_, ClassifierHandle>,
+) -> napi::Result<RunHandle> {
+    let model = Arc::clone(model.0.get()?);
+    let how = Quantization {
+        cutoff: spec.cutoff.map(|cutoff| cutoff as usize),
+        width: spec.dsub as usize,
+        norms: spec.qnorm,
+        output: spec.qout,
+    };
+    launch(env, run, events, move |run| model.quantize(&how, run).map(ClassifierHandle::new))
+}
+
+/// Labels of many texts: those of text `i` lie from `ends[i - 1]` to `ends[i]`.
+#[napi(object, object_from_js = false)]
+pub struct SaidOfAll {
+    pub labels: Uint32Array,
+    pub probabilities: Float32Array,
+    pub ends: Uint32Array,
+}
+
+/// The likeliest labels of many texts.
+#[napi(
+    ts_args_type = "model: ClassifierHandle, texts: string[], top: number, threshold: number, events: Events<SaidOfAll>"
+)]
+pub fn predict_labels(
+    env: &Env,
+    model: &ClassifierHandle,
+    texts: Vec<String>,
+    top: u32,
+    threshold: f64,
+    events: Events<'_, SaidOfAll>,
+) -> napi::Result<RunHandle> {
+    let model = Arc::clone(model.0.get()?);
+    let texts: Vec<_> = texts.into_iter().map(String::into_bytes).collect();
+    serve(env, Priority::Batch, events, move |workers| {
+        let said = model.predict_all(&texts, top as usize, threshold as f32, workers)?;
+        let (mut labels, mut probabilities, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for said in said {
+            labels.extend(said.iter().map(|said| said.0));
+            probabilities.extend(said.iter().map(|said| said.1));
+            ends.push(labels.len() as u32);
+        }
+        let (labels, ends) = (labels.into(), ends.into());
+        Ok(SaidOfAll { labels, probabilities: probabilities.into(), ends })
+    })
+}
+
+/// How predictions came out: of all labels, and of each by its number.
+#[napi(object, object_from_js = false)]
+pub struct ClassifierScores {
+    pub examples: f64,
+    /// Expected, predicted, right; precision, recall, F1: of all labels together first.
+    pub figures: Float64Array,
+}
+
+/// Compares predictions with the labels of a corpus that was read with every word.
+#[napi(
+    ts_args_type = "model: ClassifierHandle, corpus: CorpusHandle, top: number, threshold: number, run: RunSpec, events: Events<ClassifierScores>"
+)]
+pub fn evaluate_classifier(
+    env: &Env,
+    model: &ClassifierHandle,
+    corpus: &CorpusHandle,
+    top: u32,
+    threshold: f64,
+    run: RunSpec,
+    events: Events<'_, ClassifierScores>,
+) -> napi::Result<RunHandle> {
+    let (model, corpus) = (Arc::clone(model.0.get()?), corpus.corpus()?);
+    launch(env, run, events, move |run| {
+        let scores = model.evaluate(&corpus, top as usize, threshold as f32, run)?;
+        let figures = |tally: &Tally| {
+            let counts = [tally.expected, tally.predicted, tally.right].map(|count| count as f64);
+            let rates = [tally.precision(), tally.recall(), tally.f1()];
+            [counts, rates].concat()
+        };
+        let overall = scores.overall();
+        let all = std::iter::once(&overall).chain(&scores.labels).flat_map(figures);
+        let figures = all.collect::<Vec<_>>().into();
+        Ok(ClassifierScores { examples: scores.examples as f64, figures })
+    })
+}

@@ -1,0 +1,182 @@
+// inlay classify: labels for texts, by models that fastText reads and writes.
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { type Options, type RunOptions, flag, integer, real, runOptions, text } from '../options.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+import {
+  type Evaluation,
+  type LabelPrediction,
+  FastTextClassifier,
+  classifierOptions,
+  quantizeOptions,
+} from '../words/fasttext-classifier.js'
+import { type Command, group } from './command.js'
+import { checkApart, checkWritable } from './files.js'
+import { UsageError } from './flags.js'
+import { quantity } from './quantities.js'
+import type { Session } from './session.js'
+
+const { threads, seed } = runOptions
+const quiet = flag(false, 'says nothing while it works')
+const runFlags = { threads, seed, quiet }
+const output = { output: text('where the model goes, as fastText writes it') }
+const { labelPrefix, invalidUtf8, spoolDirectory } = classifierOptions
+const textFlags = { labelPrefix, invalidUtf8, spoolDirectory }
+const own = new Set(['initialVectors', 'classWeights', ...Object.keys(textFlags)])
+const trainingFlags = Object.fromEntries(
+  Object.entries(classifierOptions).filter(([name]) => !own.has(name)),
+)
+const startFlags = { initialVectors: text('vectors to begin with, in any format') }
+const answerFlags = {
+  topK: integer(1, { from: 1, to: 0xffff_ffff }, 'how many labels, at most'),
+  threshold: real(0, { from: 0, to: 1 }, 'leaves out labels that are less likely'),
+}
+
+type TrainGiven = Omit<Options<typeof classifierOptions>, 'initialVectors'> &
+  Options<typeof output & typeof startFlags & typeof runFlags>
+
+const files = 'lines with labels: files, globs or folders/; .gz and .zst are read as they are'
+
+const train: Command = {
+  name: 'classify train',
+  summary: 'trains a classifier on lines with labels',
+  usage: 'LINES... -o MODEL [flags]',
+  operands: { LINES: files },
+  count: { from: 1, to: Infinity },
+  groups: [
+    group('Files', { ...output, ...startFlags }, { short: { output: 'o' } }),
+    group('Training', trainingFlags),
+    group('Text', textFlags),
+    group('Run', runFlags, { short: { quiet: 'q' } }),
+  ],
+  examples: ['train.txt -o questions.bin --word-ngrams 2 --epochs 25 --learning-rate 0.5'],
+
+  async run(given: TrainGiven, lines: readonly string[], session: Session) {
+    const { output: path, quiet: isQuiet, initialVectors, ...options } = given
+    const target = writable(path, [...lines, ...(initialVectors ? [initialVectors] : [])])
+    const { signal } = session
+    const work = async (onProgress: RunOptions['onProgress']) => {
+      const run = { signal, onProgress, threads: options.threads }
+      const begin = initialVectors && (await WordVectors.open(initialVectors, run))
+      const settings = { ...options, initialVectors: begin || undefined, ...run }
+      const trained = await FastTextClassifier.train({ files: lines }, settings)
+      await trained.save(target, run)
+      return trained
+    }
+    const trained = await session.withProgress({ quiet: isQuiet }, work)
+    if (!isQuiet) session.note(`${quantity(trained.labels.length, 'labels')} in ${target}`)
+  },
+}
+
+const predict: Command = {
+  name: 'classify predict',
+  summary: 'tells the labels of texts, one on each line',
+  usage: 'MODEL [TEXTS...] [flags]',
+  operands: { MODEL: 'a .bin or .ftz file', TEXTS: 'texts, one a line; standard input without' },
+  count: { from: 1, to: Infinity },
+  groups: [group('Answers', { ...answerFlags, labelPrefix }, { short: { topK: 'k' } })],
+  examples: ['questions.bin texts.txt -k 3', 'lid.176.ftz < texts.txt'],
+
+  async run(
+    { topK, threshold, ...prefix }: Options<typeof answerFlags & { labelPrefix: typeof labelPrefix }>,
+    [model = '', ...texts]: readonly string[],
+    session: Session,
+  ) {
+    const { signal } = session
+    using classifier = await FastTextClassifier.open(model, { ...prefix, signal })
+    const answer = async (lines: readonly string[]) => {
+      const all = await classifier.predictBatch(lines, { topK, threshold, signal })
+      for (const predictions of all) session.print(predictions.map(shownLabel).join('\t'))
+    }
+    for (const input of texts.length > 0 ? texts.map((path) => createReadStream(path)) : [process.stdin]) {
+      let lines: string[] = []
+      for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+        if (lines.push(line) < 1000) continue
+        await answer(lines)
+        lines = []
+      }
+      await answer(lines)
+    }
+  },
+}
+
+const evaluate: Command = {
+  name: 'classify evaluate',
+  summary: 'compares predictions with the labels of lines',
+  usage: 'MODEL LINES... [flags]',
+  operands: { MODEL: 'a .bin or .ftz file', LINES: files },
+  count: { from: 2, to: Infinity },
+  groups: [
+    group('Answers', answerFlags, { short: { topK: 'k' } }),
+    group('Text', textFlags),
+    group('Run', { threads, quiet }, { short: { quiet: 'q' } }),
+  ],
+  examples: ['questions.bin test.txt', 'questions.bin test.txt -k 5 --threshold 0.2'],
+
+  async run(
+    given: Options<typeof answerFlags & typeof textFlags & typeof runFlags>,
+    [model = '', ...lines]: readonly string[],
+    session: Session,
+  ) {
+    const { labelPrefix: prefix, quiet: isQuiet, ...options } = given
+    const { signal } = session
+    using classifier = await FastTextClassifier.open(model, { labelPrefix: prefix, signal })
+    const found = await session.withProgress({ quiet: isQuiet }, (onProgress) =>
+      classifier.evaluate({ files: lines }, { ...options, signal, onProgress }),
+    )
+    session.print(tableOf(found))
+  },
+}
+
+const quantize: Command = {
+  name: 'classify quantize',
+  summary: 'makes a small model of a large one',
+  usage: 'MODEL -o SMALL [flags]',
+  operands: { MODEL: 'a .bin file' },
+  count: { from: 1, to: 1 },
+  groups: [
+    group('Files', output, { short: { output: 'o' } }),
+    group('Quantization', quantizeOptions),
+    group('Run', runFlags, { short: { quiet: 'q' } }),
+  ],
+  examples: ['questions.bin -o questions.ftz --cutoff 50000 --qnorm'],
+
+  async run(
+    given: Options<typeof output & typeof quantizeOptions & typeof runFlags>,
+    [model = '']: readonly string[],
+    session: Session,
+  ) {
+    const { output: path, quiet: isQuiet, ...options } = given
+    const target = writable(path, [model])
+    const { signal } = session
+    await session.withProgress({ quiet: isQuiet }, async (onProgress) => {
+      using large = await FastTextClassifier.open(model, { signal })
+      using small = await large.quantize({ ...options, signal, onProgress })
+      await small.save(target, { signal, onProgress })
+    })
+  },
+}
+
+export const classifyCommands: readonly Command[] = [train, predict, evaluate, quantize]
+
+/** All that is written must have a place, and must not be what is read. */
+function writable(path: string | undefined, read: readonly string[]): string {
+  if (path === undefined) throw new UsageError('-o MODEL is missing')
+  checkApart(path, read, '-o')
+  checkWritable(path, '-o')
+  return path
+}
+
+function shownLabel({ label, probability }: LabelPrediction): string {
+  return `${label}\t${probability.toFixed(6)}`
+}
+
+/** Tab-separated, all labels together first. */
+function tableOf({ examples, labels, ...overall }: Evaluation): string {
+  const rate = (value: number) => value.toFixed(4)
+  const rows = [{ label: `all (${examples} lines)`, ...overall }, ...labels]
+  const lines = rows.map(({ label, expected, predicted, precision, recall, f1 }) =>
+    [label, expected, predicted, ...[precision, recall, f1].map(rate)].join('\t'),
+  )
+  return ['label\texpected\tpredicted\tprecision\trecall\tF1', ...lines].join('\n')
+}
