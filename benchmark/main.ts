@@ -8,6 +8,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { classifier } from './classifier.js'
 import { corpus } from './corpus.js'
 import { doc2vec } from './doc2vec.js'
 import { fastText } from './fasttext.js'
@@ -26,6 +27,7 @@ import { words } from './words.js'
 class UsageError extends Error {}
 
 const families: readonly Family[] = [words, quality, fastText, glove, doc2vec, sentences, corpus, vectors]
+const families: readonly Family[] = [words, quality, classifier, corpus, vectors]
 
 const options = {
   only: { type: 'string', about: 'LIST    contests whose names begin so: sgns-100,threads' },

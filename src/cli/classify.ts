@@ -78,7 +78,11 @@ const predict: Command = {
   examples: ['questions.bin texts.txt -k 3', 'lid.176.ftz < texts.txt'],
 
   async run(
-    { topK, threshold, ...prefix }: Options<typeof answerFlags & { labelPrefix: typeof labelPrefix }>,
+    {
+      topK,
+      threshold,
+      ...prefix
+    }: Options<typeof answerFlags & { labelPrefix: typeof labelPrefix }>,
     [model = '', ...texts]: readonly string[],
     session: Session,
   ) {
@@ -88,7 +92,9 @@ const predict: Command = {
       const all = await classifier.predictBatch(lines, { topK, threshold, signal })
       for (const predictions of all) session.print(predictions.map(shownLabel).join('\t'))
     }
-    for (const input of texts.length > 0 ? texts.map((path) => createReadStream(path)) : [process.stdin]) {
+    for (const input of texts.length > 0
+      ? texts.map((path) => createReadStream(path))
+      : [process.stdin]) {
       let lines: string[] = []
       for await (const line of createInterface({ input, crlfDelay: Infinity })) {
         if (lines.push(line) < 1000) continue

@@ -81,9 +81,10 @@ impl Codebook {
     #[inline]
     pub fn add(&self, codes: &[u8], scale: f32, sum: &mut [f32]) {
         assert!(codes.len() == self.parts() && sum.len() == self.columns);
+        let first = self.width * CENTROIDS;
         for (part, (&code, sum)) in codes.iter().zip(sum.chunks_mut(self.width)).enumerate() {
-            let (centroids, width) = self.part(part);
-            let centroid = &centroids[usize::from(code) * width..][..width];
+            // The last part may be narrower than the others, as its piece of the sum is.
+            let centroid = &self.centroids[part * first + usize::from(code) * sum.len()..];
             sum.iter_mut().zip(centroid).for_each(|(sum, value)| *sum += scale * value);
         }
     }

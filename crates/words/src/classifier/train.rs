@@ -6,7 +6,7 @@ use inlay_base::{Error, Random, Result, Run, SharedMatrix, Workers};
 use inlay_corpus::Corpus;
 use inlay_formats::GiveRows;
 use inlay_formats::fasttext::{Args, Dictionary, Loss, Task as Trained};
-use inlay_kernels::{Kernels, Simd, Task, gather, scatter};
+use inlay_kernels::{Kernels, Simd, Task, gather, prefetch, scatter};
 use inlay_vectors::WordVectors;
 
 use super::Options;
@@ -30,6 +30,8 @@ const HOT: usize = 64;
 const HOT_LABELS: usize = 1024;
 /// Lines from one joining of copies to the next.
 const JOIN_EVERY: u32 = 32;
+/// Rows of the next line that are asked for while one is worked out.
+const AHEAD: usize = 24;
 /// First vectors are drawn from streams above this, shards from those below.
 const FIRST_VECTORS: u64 = 1 << 40;
 /// Rows that are drawn at a time.
@@ -279,6 +281,7 @@ impl Course<'_> {
 /// What a thread keeps from line to line.
 struct Desk<'v> {
     line: Line,
+    ahead: Line,
     rows: Vec<inlay_base::SharedRow<'v>>,
     hidden: Vec<f32>,
     gradient: Vec<f32>,
@@ -290,6 +293,7 @@ impl<'v> Desk<'v> {
         let scored = if course.objective.scores_all() { course.output.rows() } else { 0 };
         Self {
             line: Line::default(),
+            ahead: Line::default(),
             rows: Vec::new(),
             hidden: vec![0.0; course.input.stride()],
             gradient: vec![0.0; course.input.stride()],
@@ -317,12 +321,28 @@ impl Task for Passage<'_, '_> {
     fn run<S: Simd>(self, simd: S) -> Taught {
         let Passage { course, input, output, position, end, rate, random, desk } = self;
         let Course { lines, features, objective, weights, .. } = course;
-        let Desk { line, rows, hidden, gradient, scratch } = desk;
-        let (mut taught, mut read) = (Taught::default(), 0);
-        while *position < end && read < TOGETHER {
-            let (next, words) = lines.read(*position, end, features, line);
-            *position = next;
-            read += words;
+        let Desk { line, ahead, rows, hidden, gradient, scratch } = desk;
+        let mut taught = Taught::default();
+        let mut read = 0;
+        let mut is_read = false;
+        while is_read || (*position < end && read < TOGETHER) {
+            if is_read {
+                std::mem::swap(line, ahead);
+            } else {
+                let (next, words) = lines.read(*position, end, features, line);
+                *position = next;
+                read += words;
+            }
+            // The next line's first rows are on the way while this line is worked out.
+            is_read = *position < end && read < TOGETHER;
+            if is_read {
+                let (next, words) = lines.read(*position, end, features, ahead);
+                *position = next;
+                read += words;
+                for &row in ahead.found.rows.iter().take(AHEAD) {
+                    prefetch(simd, input.row(row));
+                }
+            }
             if line.labels.is_empty() || line.found.rows.is_empty() {
                 continue;
             }
