@@ -58,11 +58,11 @@ for (const loss of [
         const [labels, probabilities] = theirs[i]!
         const said = model.predict(text, { topK: 3 })
         t.is(said.length, labels.length)
-        for (const [place, { label, probability }] of said.entries()) {
+        for (const [rank, { label, probability }] of said.entries()) {
           // Equal probabilities come in any order.
           const others = labels.filter((_, j) => Math.abs(probabilities[j]! - probability) < 1e-5)
-          t.true(Math.abs(probability - Math.min(1, probabilities[place]!)) < 1e-5)
-          t.true(others.length > 1 || others[0] === `__label__${label}` || place === 2)
+          t.true(Math.abs(probability - Math.min(1, probabilities[rank]!)) < 1e-5)
+          t.true(others.length > 1 || others[0] === `__label__${label}` || rank === 2)
         }
       }
     }
