@@ -149,7 +149,7 @@ impl Quantized {
         let at = fields.at();
         let count = fields.count("the number of codes")?;
         // The width of a part follows the codes: they must be a whole number for each row.
-        let parts = if rows == 0 { 0 } else { count / rows };
+        let parts = count.checked_div(rows).unwrap_or(0);
         if parts.checked_mul(rows) != Some(count) || parts > columns || (rows > 0 && parts == 0) {
             let problem = format!("{count} codes for {rows} rows of {columns} values");
             return Err(fields.invalid(at, problem));

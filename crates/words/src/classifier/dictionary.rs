@@ -18,7 +18,7 @@ pub(super) fn dictionary(
     initial: Option<&WordVectors>,
 ) -> Result<Dictionary> {
     let has_vector = |word: &[u8]| initial.is_some_and(|v| v.names().find(word).is_some());
-    let (mut words, mut labels): (Vec<(&[u8], u64)>, Vec<(&[u8], u64)>) = (vec![], vec![]);
+    let (mut words, mut labels) = (Vec::<(&[u8], u64)>::new(), Vec::<(&[u8], u64)>::new());
     let mut lines = corpus.sentences();
     for (name, &count) in corpus.names().iter().zip(corpus.counts()) {
         if name.starts_with(&options.label_prefix) {

@@ -163,9 +163,9 @@ fn first_vectors(
     }
     run.each(rows.div_ceil(BLOCK), &|block| {
         let mut values = vec![0.0; dimensions];
-        for row in block * BLOCK..rows.min((block + 1) * BLOCK) {
-            let stream = FIRST_VECTORS + u64::from(numbers[row]);
-            let mut random = Random::new(run.seed(), stream);
+        let rows = block * BLOCK..rows.min((block + 1) * BLOCK);
+        for (row, &number) in rows.clone().zip(&numbers[rows]) {
+            let mut random = Random::new(run.seed(), FIRST_VECTORS + u64::from(number));
             let scale = 2.0 / dimensions as f32;
             values.iter_mut().for_each(|value| *value = (random.unit() - 0.5) * scale);
             input.write(row as u32, &values);
