@@ -119,7 +119,7 @@ async function ours(train: string, test: string, wordNgrams: number, threads: nu
 }
 
 async function theirs(train: string, test: string, wordNgrams: number, threads: number) {
-  const script = join(root, 'benchmark', 'fasttext_contender.py')
+  const script = join(root, 'benchmark', 'classifier_contender.py')
   const args = [script, train, test, String(wordNgrams), String(threads)]
   const { output } = await timed({ command: python, args, cwd: root })
   const { cpu, wall, accuracy } = JSON.parse(output)

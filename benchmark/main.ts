@@ -26,8 +26,17 @@ import { words } from './words.js'
 /** Wrong use of the command line: told in a line, without a stack. */
 class UsageError extends Error {}
 
-const families: readonly Family[] = [words, quality, fastText, glove, doc2vec, sentences, corpus, vectors]
-const families: readonly Family[] = [words, quality, classifier, corpus, vectors]
+const families: readonly Family[] = [
+  words,
+  quality,
+  fastText,
+  classifier,
+  glove,
+  doc2vec,
+  sentences,
+  corpus,
+  vectors,
+]
 
 const options = {
   only: { type: 'string', about: 'LIST    contests whose names begin so: sgns-100,threads' },

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Installs the peers of the benchmarks, from PyPI, into the folder that INLAY_PEERS names (default: .peers):
 #   .venv           gensim, fastText
-#   .venv           gensim, fasttext
 #   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
 #   word2vec-Ofast  the same with -Ofast, which lets the compiler reorder sums
 # Needs python3 with venv, a C compiler and a POSIX system. What is there already is kept.

@@ -38,6 +38,7 @@ export {
   type CooccurrenceOptions,
 } from './words/cooccurrence.js'
 export { Glove, gloveOptions, type GloveOptions, type GloveSettings } from './words/glove.js'
+export {
   FastTextClassifier,
   classifierOptions,
   type ClassifierOptions,

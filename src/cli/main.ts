@@ -15,8 +15,15 @@ import { phrasesCommands } from './phrases.js'
 import { vectorsCommands } from './vectors.js'
 import { word2vecCommands } from './word2vec.js'
 
-const commands: readonly Command[] = [...word2vecCommands, ...fastTextCommands, ...gloveCommands, ...doc2vecCommands, ...phrasesCommands, ...vectorsCommands]
-const commands: readonly Command[] = [...word2vecCommands, ...classifyCommands, ...vectorsCommands]
+const commands: readonly Command[] = [
+  ...word2vecCommands,
+  ...fastTextCommands,
+  ...gloveCommands,
+  ...doc2vecCommands,
+  ...classifyCommands,
+  ...phrasesCommands,
+  ...vectorsCommands,
+]
 
 void main(process.argv.slice(2)).then((code) => {
   // Not `process.exit`: what was printed may still be on its way into a pipe.

@@ -24,9 +24,8 @@ mod softmax;
 
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use detect::{Kernels, Task};
-pub use logistic::{Output, Step, exchange, exchange_in_turn, fit, learn};
 pub use gather::{gather, scatter};
-pub use logistic::{Output, Step, exchange, exchange_in_turn, learn};
+pub use logistic::{Output, Step, exchange, exchange_in_turn, fit, learn};
 pub use math::{exp, ln};
 pub use rows::{add_to_row, add_to_rows, axpy, dot, join_rows, lay_row, mean_of_rows, prefetch};
 pub use scalar::Scalar;

@@ -2,8 +2,8 @@
 //! loop over a corpus (`train`, `lesson`). And texts by the vectors of their words (`sentences`).
 
 mod checkpoint;
-mod company;
 pub mod classifier;
+mod company;
 mod context;
 pub mod doc2vec;
 pub mod fasttext;

@@ -59,5 +59,5 @@ pub(super) fn dictionary(
     let names = Names::new(all.clone().map(|&(name, _)| name))?;
     let counts = all.map(|&(_, count)| count).collect();
     let tokens = corpus.tokens() + corpus.dropped().tokens + corpus.sentences();
-    Ok(Dictionary { names, counts, words: words.len(), tokens, pruned: None })
+    Ok(Dictionary { names: names.into(), counts, words: words.len(), tokens, pruned: None })
 }

@@ -73,7 +73,7 @@ impl Model {
         run: &Run,
     ) -> Result<Evaluation> {
         let lines = Lines::new(corpus, &self.features, &self.dictionary, &self.label_prefix, run)?;
-        let shards = shards(lines.ids());
+        let shards = shards(lines.ids(), false);
         let labels = self.dictionary.labels();
         let total = Mutex::new(Evaluation { examples: 0, labels: vec![Tally::default(); labels] });
         run.phase("evaluate", "words", 0, Some(lines.ids().len() as u64));

@@ -102,7 +102,7 @@ impl Model {
         let ngrams = self.features.ngrams;
         let Some(kept) = kept else {
             let dictionary = Dictionary {
-                names: Names::new(names.iter())?,
+                names: Names::new(names.iter())?.into(),
                 counts: counts.clone(),
                 words: *words,
                 tokens: *tokens,
@@ -121,7 +121,7 @@ impl Model {
             buckets: Buckets::Left(pairs.iter().copied().collect()),
         };
         let dictionary = Dictionary {
-            names: Names::new(entries.clone().map(|entry| names.get(entry as u32)))?,
+            names: Names::new(entries.clone().map(|entry| names.get(entry as u32)))?.into(),
             counts: entries.map(|entry| counts[entry]).collect(),
             words: left,
             tokens: *tokens,

@@ -15,11 +15,11 @@ use super::features::{Buckets, Features};
 use super::lines::{Line, Lines, touched};
 use super::model::Model;
 use super::objective::{Objective, Scratch};
+use crate::lesson::Taught;
 use crate::shards::shards;
 use crate::subwords::Ngrams;
 use crate::train::check_finite;
 use crate::view::{Join, View};
-use crate::walk::Taught;
 use crate::{Huffman, NoiseTable};
 
 /// Words between two looks at the clock, the signal and the learning rate.
@@ -208,7 +208,7 @@ struct Standing<'a> {
 impl Course<'_> {
     /// Returns the mean loss of a line in each epoch.
     pub fn train(&self, run: &Run) -> Result<Vec<f64>> {
-        let shards = shards(self.lines.ids());
+        let shards = shards(self.lines.ids(), false);
         let total = (self.lines.ids().len() * self.epochs) as u64;
         run.phase("train", "words", 0, Some(total));
         let standing = Standing {
