@@ -24,18 +24,21 @@ const make = (copy: string, ...args: string[]) =>
 test('a new model compiles, and a second one of its name changes nothing', (t) => {
   const copy = copyOfSource()
   t.teardown(() => rmSync(copy, { recursive: true, force: true }))
-  t.is(make(copy, 'glove', 'GloVe').status, 0)
-  for (const path of ['src/words/glove.ts', '__test__/words/glove.test.ts', 'docs/glove.md']) {
+  t.is(make(copy, 'swivel', 'SwiVel').status, 0)
+  for (const path of ['src/words/swivel.ts', '__test__/words/swivel.test.ts', 'docs/swivel.md']) {
     t.true(existsSync(join(copy, path)), path)
   }
   const index = readFileSync(join(copy, 'src/index.ts'), 'utf8')
-  t.regex(index, /export \{ GloVe, gloVeOptions, type GloVeOptions \} from '.\/words\/glove.js'/)
+  t.regex(
+    index,
+    /export \{ SwiVel, swiVelOptions, type SwiVelOptions \} from '.\/words\/swivel.js'/,
+  )
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   t.notThrows(() =>
     execFileSync(process.execPath, [tsc, '-p', 'src', '--outDir', 'dist'], { cwd: copy }),
   )
 
-  const second = make(copy, 'glove')
+  const second = make(copy, 'swivel')
   t.is(second.status, 1)
   t.regex(second.stderr, /there already; nothing was changed/)
   t.is(readFileSync(join(copy, 'src/index.ts'), 'utf8'), index)

@@ -1,95 +1,31 @@
 // inlay doc2vec: from documents to vectors of their tags, and from a model to vectors of new ones.
-import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { corpusOptions } from '../corpus/corpus.js'
-import { type Options, type RunOptions, flag, list, runOptions, text } from '../options.js'
+import { type Options, type RunOptions, text } from '../options.js'
 import { saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { Doc2Vec, doc2vecOptions, inferOptions } from '../words/doc2vec.js'
 import { type Command, group } from './command.js'
-import { checkApart, checkEnding, checkWritable } from './files.js'
+import { checkEnding, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
+import { runFlags, trainCommand } from './train.js'
 
-const { threads, seed } = runOptions
-const runFlags = { threads, seed, quiet: flag(false, 'says nothing while it works') }
-
-const trainFlags = {
-  output: text(
-    'where the vectors go; the ending of the name tells the format, .safetensors is ours',
-  ),
-  format: saveOptions.format,
-  precision: saveOptions.precision,
-  model: text('where the whole model goes, to infer vectors with'),
-  checkpoint: text('keeps the state of the training here, and goes on from it if it is there'),
-  checkpointEvery: doc2vecOptions.checkpointEvery,
-  tags: list('what the documents are called, in their order: a,b,c or @FILE (default: numbers)'),
-  initialVectors: text('vectors of words to begin with, in any format'),
-  frozen: list('words whose vectors stay as they begin: a,b,c or @FILE'),
-}
-
-const own = new Set([...Object.keys(corpusOptions), ...Object.keys(trainFlags)])
-const trainingFlags = Object.fromEntries(
-  Object.entries(doc2vecOptions).filter(([name]) => !own.has(name)),
-)
-
-type TrainGiven = Omit<Options<typeof doc2vecOptions>, keyof typeof trainFlags> &
-  Options<typeof trainFlags & typeof runFlags>
-
-const train: Command = {
-  name: 'doc2vec train',
+const train = trainCommand({
+  model: 'doc2vec',
   summary: 'trains vectors of documents, the lines of text',
-  usage: 'CORPUS... -o TAGS_VECTORS [flags]',
-  operands: {
-    CORPUS: 'text, a document a line: files, globs or folders/; .gz and .zst are read as they are',
-  },
-  count: { from: 1, to: Infinity },
-  groups: [
-    group('Files', trainFlags, { flags: { checkpoint: 'resume' }, short: { output: 'o' } }),
-    group('Training', trainingFlags),
-    group('Text', corpusOptions),
-    group('Run', runFlags, { short: { quiet: 'q' } }),
-  ],
+  named: 'tags',
+  corpus: 'text, a document a line',
+  options: doc2vecOptions,
   examples: [
     'lines.txt -o tags.safetensors --model model.safetensors',
     'lines.txt -o tags.npy --architecture distributed-bag-of-words --tags @names.txt --epochs 20',
   ],
-
-  async run(given: TrainGiven, corpora: readonly string[], session: Session) {
-    const { output, format, precision, model, quiet, initialVectors, frozen, tags, ...options } =
-      given
-    if (output === undefined) throw new UsageError('-o TAGS_VECTORS is missing')
-    if (format === undefined) checkEnding(output, '-o')
-    checkFiles(initialVectors === undefined ? corpora : [...corpora, initialVectors], [
-      ['-o', output],
-      ['--model', model],
-      ['--resume', options.checkpoint],
-    ])
-
-    const { signal } = session
-    const work = async (onProgress: RunOptions['onProgress']) => {
-      const run = { signal, onProgress, threads: options.threads }
-      const begin = initialVectors && (await WordVectors.open(initialVectors, run))
-      const settings = { ...options, tags, initialVectors: begin || undefined, frozen, ...run }
-      const trained = await Doc2Vec.train({ files: corpora }, settings)
-      await trained.tags.save(output, { format, precision, ...run })
-      if (model !== undefined) await trained.save(model, run)
-      return trained.tags
-    }
-    try {
-      const { size, dimensions } = await session.withProgress({ quiet }, work)
-      if (quiet) return
-      session.note(`${quantity(size, 'tags')} of ${dimensions} dimensions in ${output}`)
-    } catch (error) {
-      const { checkpoint } = options
-      if (checkpoint !== undefined && existsSync(checkpoint)) {
-        session.lastWords = `stopped; the same command goes on from ${checkpoint}`
-      }
-      throw error
-    }
+  async train(source, settings) {
+    const model = await Doc2Vec.train(source, settings)
+    return { vectors: model.tags, save: (path, run) => model.save(path, run) }
   },
-}
+})
 
 const inferFlags = {
   output: text(
@@ -123,7 +59,7 @@ const infer: Command = {
       throw new UsageError('--format and --precision need -o VECTORS')
     }
     if (output !== undefined && format === undefined) checkEnding(output, '-o')
-    checkFiles(file === undefined ? [path] : [path, file], [['-o', output]])
+    checkWritten(file === undefined ? [path] : [path, file], { '-o': output })
     const { signal } = session
     const work = async (onProgress: RunOptions['onProgress']) => {
       const run = { signal, onProgress }
@@ -154,17 +90,3 @@ const infer: Command = {
 }
 
 export const doc2vecCommands: readonly Command[] = [train, infer]
-
-/** All that is written must have a place, and must not be what is read. */
-function checkFiles(
-  read: readonly string[],
-  written: readonly (readonly [flag: string, path: string | undefined])[],
-) {
-  const seen = [...read]
-  for (const [asked, path] of written) {
-    if (path === undefined) continue
-    checkApart(path, seen, asked)
-    checkWritable(path, asked)
-    seen.push(path)
-  }
-}

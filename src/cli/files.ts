@@ -14,7 +14,7 @@ export function checkEnding(path: string, flag: string): void {
 }
 
 /** Throws unless a file can be made, or replaced, at `path`. */
-export function checkWritable(path: string, flag: string): void {
+function checkWritable(path: string, flag: string): void {
   const folder = dirname(resolve(path))
   const stat = statSync(folder, { throwIfNoEntry: false })
   if (!stat) throw new Error(`${flag} ${path}: there is no folder ${folder}`)
@@ -30,10 +30,24 @@ export function checkWritable(path: string, flag: string): void {
 }
 
 /** Throws if `path` is one of `others`, which would be lost. */
-export function checkApart(path: string, others: readonly string[], flag: string): void {
+function checkApart(path: string, others: readonly string[], flag: string): void {
   const place = placeOf(path)
   const same = others.find((other) => placeOf(other) === place)
   if (same !== undefined) throw new UsageError(`${flag} ${path}: that would overwrite ${same}`)
+}
+
+/** All that is written, by the flag that asked for it, must have a place, and must not be what is read. */
+export function checkWritten(
+  read: readonly string[],
+  written: Readonly<Record<string, string | undefined>>,
+): void {
+  const seen = [...read]
+  for (const [asked, path] of Object.entries(written)) {
+    if (path === undefined) continue
+    checkApart(path, seen, asked)
+    checkWritable(path, asked)
+    seen.push(path)
+  }
 }
 
 /** Where a path leads; its file need not be there yet. */

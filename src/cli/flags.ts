@@ -61,7 +61,6 @@ export function synopsis({ name, flag, short, option }: Flag): string {
   const { shape } = option
   const letter = short === undefined ? '    ' : `-${short}, `
   if (shape.kind === 'flag') return `${letter}--${option.default === true ? 'no-' : ''}${flag}`
-  const file = name.endsWith('Directory') ? 'FOLDER' : 'FILE'
   const isFile = shape.kind === 'text' && option.expected === 'a string that is not empty'
   const file = name.endsWith('Directory') ? 'FOLDER' : name.endsWith('Prefix') ? 'TEXT' : 'FILE'
   const placeholders = {

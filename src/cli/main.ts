@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { InlayError } from '../errors.js'
 import { nearest } from '../options.js'
-import { classifyCommands } from './classify.js'
+import { classifierCommands } from './fasttext-classifier.js'
 import { type Command, helpOf, overviewOf } from './command.js'
 import { UsageError, flagName, parse } from './flags.js'
 import { Session } from './session.js'
@@ -20,7 +20,7 @@ const commands: readonly Command[] = [
   ...fastTextCommands,
   ...gloveCommands,
   ...doc2vecCommands,
-  ...classifyCommands,
+  ...classifierCommands,
   ...phrasesCommands,
   ...vectorsCommands,
 ]

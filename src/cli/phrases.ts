@@ -3,7 +3,7 @@ import { type Options, type RunOptions, flag, integer, runOptions, text } from '
 import { Phrases, phrasesOptions } from '../corpus/phrases.js'
 import { textOptions } from '../corpus/text.js'
 import { type Command, group } from './command.js'
-import { checkApart, checkWritable } from './files.js'
+import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
@@ -41,8 +41,7 @@ const train: Command = {
   async run(given: Given, corpora: readonly string[], session: Session) {
     const { output, quiet, ...options } = given
     if (output === undefined) throw new UsageError('-o PHRASES is missing')
-    checkApart(output, corpora, '-o')
-    checkWritable(output, '-o')
+    checkWritten(corpora, { '-o': output })
     const { signal } = session
     const work = async (onProgress: RunOptions['onProgress']) => {
       using phrases = await Phrases.train({ files: corpora }, { ...options, signal, onProgress })

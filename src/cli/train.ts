@@ -1,7 +1,7 @@
-// inlay MODEL train: from text files to a file of word vectors, for every model that learns words
-// from text.
+// inlay MODEL train: from text files to a file of vectors, for every model that learns them from text.
 import { existsSync } from 'node:fs'
 import {
+  type Option,
   type Options,
   type RunOptions,
   type Table,
@@ -14,103 +14,134 @@ import { corpusOptions } from '../corpus/corpus.js'
 import { Phrases } from '../corpus/phrases.js'
 import { saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
-import { trainingOptions } from '../words/training.js'
-import { type Command, group } from './command.js'
-import { checkApart, checkEnding, checkWritable } from './files.js'
+import { type Command, type FlagGroup, group } from './command.js'
+import { checkEnding, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
 
-/** A model of words, as the command line needs it. */
+/** What was trained, as the command line needs it. */
 interface Trained {
   readonly vectors: WordVectors
   save(path: string, options: RunOptions): Promise<void>
 }
 
-/** What a command that trains words differs in. */
+type Files = Readonly<Record<string, string | undefined>>
+
+/** What a command that trains a model differs in. */
 interface Trainer {
   /** As it is typed: "word2vec". */
   readonly model: string
   readonly summary: string
+  /** What the vectors belong to: "words". */
+  readonly named?: string
+  /** What the text is, where it is not just text. */
+  readonly corpus?: string
   /** Every option of the model's `train`. */
   readonly options: Table
+  /** Options with a heading of their own. */
+  readonly groups?: readonly FlagGroup[]
+  /** Files that only this model reads instead of a corpus. */
+  readonly instead?: Readonly<Record<string, Option<string | undefined>>>
   readonly examples: readonly string[]
+  /** Throws for a source that cannot be. */
+  check?(files: Files, corpora: readonly string[]): void
   // `settings` is what `parse` made of the model's own table.
-  train(source: { files: readonly string[] }, settings: object): Promise<Trained>
+  train(source: { files: readonly string[] }, settings: RunOptions, files: Files): Promise<Trained>
 }
 
-const fileFlags = {
-  output: text(
-    'where the vectors go; the ending of the name tells the format, .safetensors is ours',
-  ),
-  format: saveOptions.format,
-  precision: saveOptions.precision,
-  model: text('where the whole model goes, to train on or to predict with'),
-  checkpoint: text('keeps the state of the training here, and goes on from it if it is there'),
-  checkpointEvery: trainingOptions.checkpointEvery,
-  initialVectors: text('vectors to begin with, in any format'),
-  phrases: text('joins the phrases of this file, as `inlay phrases train` writes it'),
-}
-const frozenFlag = { frozen: list('words whose vectors stay as they begin: a,b,c or @FILE') }
 const { threads, seed } = runOptions
-const runFlags = { threads, seed, quiet: flag(false, 'says nothing while it works') }
+export const runFlags = { threads, seed, quiet: flag(false, 'says nothing while it works') }
 
-type Given = Options<typeof fileFlags & typeof frozenFlag & typeof runFlags>
+const output = text(
+  'where the vectors go; the ending of the name tells the format, .safetensors is ours',
+)
+const model = text('where the whole model goes, to open it again')
+const checkpoint = text('keeps the state of the training here, and goes on from it if it is there')
 
-/** The command that trains a model of words. */
-export function trainCommand({ model: name, summary, options, examples, train }: Trainer): Command {
-  const files = { ...fileFlags, ...(options['frozen'] && frozenFlag) }
-  const own = new Set([...Object.keys(corpusOptions), ...Object.keys(files)])
-  const trainingFlags = Object.fromEntries(
-    Object.entries(options).filter(([option]) => !own.has(option)),
-  )
+/** How the command line says what options take as a value; a model has those that its table has. */
+const values = {
+  tags: list('what the documents are called, in their order: a,b,c or @FILE (default: numbers)'),
+  initialVectors: text('vectors of words to begin with, in any format'),
+  phrases: text('joins the phrases of this file, as `inlay phrases train` writes it'),
+  frozen: list('words whose vectors stay as they begin: a,b,c or @FILE'),
+}
+
+type Given = Options<
+  typeof values & {
+    output: typeof output
+    model: typeof model
+    checkpoint: typeof checkpoint
+  } & typeof runFlags &
+    typeof saveOptions
+>
+
+/** The command that trains a model. */
+export function trainCommand(trainer: Trainer): Command {
+  const { options, groups = [], instead, named = 'words' } = trainer
+  const files = {
+    output,
+    format: saveOptions.format,
+    precision: saveOptions.precision,
+    model,
+    checkpoint,
+    checkpointEvery: options['checkpointEvery']!,
+    ...instead,
+    ...Object.fromEntries(Object.entries(values).filter(([name]) => options[name])),
+  }
+  const grouped = new Set([
+    ...Object.keys({ ...files, ...corpusOptions }),
+    ...groups.flatMap(({ flags }) => flags.map(({ name }) => name)),
+  ])
+  const training = Object.entries(options).filter(([name]) => !grouped.has(name))
   return {
-    name: `${name} train`,
-    summary,
+    name: `${trainer.model} train`,
+    summary: trainer.summary,
     usage: 'CORPUS... -o VECTORS [flags]',
     operands: {
-      CORPUS: 'text: files, globs or folders/; .gz and .zst are read as they are',
+      CORPUS: `${trainer.corpus ?? 'text'}: files, globs or folders/; .gz and .zst are read as they are`,
     },
-    count: { from: 1, to: Infinity },
+    count: { from: instead ? 0 : 1, to: Infinity },
     groups: [
       group('Files', files, { flags: { checkpoint: 'resume' }, short: { output: 'o' } }),
-      group('Training', trainingFlags),
+      group('Training', Object.fromEntries(training)),
+      ...groups,
       group('Text', corpusOptions),
       group('Run', runFlags, { short: { quiet: 'q' } }),
     ],
-    examples,
+    examples: trainer.examples,
 
-    async run(given: Given, corpora: readonly string[], session: Session) {
-      const { output, format, precision, model, quiet, initialVectors, phrases, ...settings } =
-        given
-      if (output === undefined) throw new UsageError('-o VECTORS is missing')
-      if (format === undefined) checkEnding(output, '-o')
-      checkFiles(given, corpora)
-
-      const { signal } = session
+    async run(given: Given & Files, corpora: readonly string[], session: Session) {
+      const { output: target, format, precision, model: whole, quiet, ...rest } = given
+      if (target === undefined) throw new UsageError('-o VECTORS is missing')
+      if (format === undefined) checkEnding(target, '-o')
+      trainer.check?.(given, corpora)
+      const isOwn = ([name]: readonly [string, unknown]) => !Object.hasOwn(instead ?? {}, name)
+      const settings: Given = Object.fromEntries(Object.entries(rest).filter(isOwn))
+      const others = Object.keys(instead ?? {}).map((name) => given[name])
+      const read = [...corpora, settings.initialVectors, settings.phrases, ...others]
+      checkWritten(
+        read.filter((path) => path !== undefined),
+        { '-o': target, '--model': whole, '--resume': settings.checkpoint },
+      )
       const work = async (onProgress: RunOptions['onProgress']) => {
-        const run = { signal, onProgress, threads: settings.threads }
-        const begin = initialVectors && (await WordVectors.open(initialVectors, run))
-        const joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
-        const all = {
-          ...settings,
-          initialVectors: begin || undefined,
-          phrases: joined,
-          ...run,
-        }
-        const trained = await train({ files: corpora }, all)
-        await trained.vectors.save(output, { format, precision, ...run })
-        if (model !== undefined) await trained.save(model, run)
+        const run = { signal: session.signal, onProgress, threads: settings.threads }
+        const trained = await trainer.train(
+          { files: corpora },
+          { ...settings, ...(await opened(settings, run)), ...run },
+          given,
+        )
+        await trained.vectors.save(target, { format, precision, ...run })
+        if (whole !== undefined) await trained.save(whole, run)
         return trained.vectors
       }
       try {
         const { size, dimensions } = await session.withProgress({ quiet }, work)
         if (quiet) return
-        session.note(`${quantity(size, 'words')} of ${dimensions} dimensions in ${output}`)
+        session.note(`${quantity(size, named)} of ${dimensions} dimensions in ${target}`)
       } catch (error) {
-        const { checkpoint } = settings
-        if (checkpoint !== undefined && existsSync(checkpoint)) {
-          session.lastWords = `stopped; the same command goes on from ${checkpoint}`
+        if (settings.checkpoint !== undefined && existsSync(settings.checkpoint)) {
+          session.lastWords = `stopped; the same command goes on from ${settings.checkpoint}`
         }
         throw error
       }
@@ -118,22 +149,12 @@ export function trainCommand({ model: name, summary, options, examples, train }:
   }
 }
 
-/** All that is written must have a place, and must not be what is read. */
-function checkFiles(
-  { output, model, checkpoint, initialVectors, phrases }: Given,
-  corpora: readonly string[],
-) {
-  const read = [...corpora, initialVectors, phrases].filter((path) => path !== undefined)
-  const written = [
-    ['-o', output],
-    ['--model', model],
-    ['--resume', checkpoint],
-  ] as const
-  const seen = [...read]
-  for (const [asked, path] of written) {
-    if (path === undefined) continue
-    checkApart(path, seen, asked)
-    checkWritable(path, asked)
-    seen.push(path)
+/** What the files hold that options name. */
+async function opened({ initialVectors, phrases }: Given, run: RunOptions): Promise<object> {
+  return {
+    ...(initialVectors !== undefined && {
+      initialVectors: await WordVectors.open(initialVectors, run),
+    }),
+    ...(phrases !== undefined && { phrases: await Phrases.open(phrases, run) }),
   }
 }

@@ -9,7 +9,7 @@ import { openOptions, saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import type { Neighbour } from '../vectors/query.js'
 import { type Command, group } from './command.js'
-import { checkApart, checkEnding, checkWritable } from './files.js'
+import { checkEnding, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
@@ -162,8 +162,7 @@ const convert: Command = {
   ) {
     const { to, precision, threads, quiet, ...open } = given
     if (to === undefined) checkEnding(output!, 'OUT')
-    checkApart(output!, [input!], 'OUT')
-    checkWritable(output!, 'OUT')
+    checkWritten([input!], { OUT: output })
     const size = await session.withProgress({ quiet }, async (onProgress) => {
       const run = { threads, signal: session.signal, onProgress }
       using vectors = await WordVectors.open(input!, { ...open, ...run })

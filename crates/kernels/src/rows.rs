@@ -93,12 +93,12 @@ unsafe fn sum_of_rows<S: Simd, const N: usize>(
     // SAFETY: as the caller promised.
     unsafe {
         for row in rows {
-            for n in 0..N {
-                sums[n] = simd.add(sums[n], simd.load(row.as_ptr().add(at + n * S::LANES)));
+            for (n, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.add(*sum, simd.load(row.as_ptr().add(at + n * S::LANES)));
             }
         }
-        for n in 0..N {
-            simd.store(hidden.add(at + n * S::LANES), simd.mul(factor, sums[n]));
+        for (n, &sum) in sums.iter().enumerate() {
+            simd.store(hidden.add(at + n * S::LANES), simd.mul(factor, sum));
         }
     }
 }
@@ -138,13 +138,13 @@ unsafe fn step_of_rows<S: Simd, const N: usize>(
     let mut steps = [simd.splat(0.0); N];
     // SAFETY: as the caller promised.
     unsafe {
-        for n in 0..N {
-            steps[n] = simd.mul(factor, simd.load(gradient.add(at + n * S::LANES)));
+        for (n, step) in steps.iter_mut().enumerate() {
+            *step = simd.mul(factor, simd.load(gradient.add(at + n * S::LANES)));
         }
         for row in rows {
-            for n in 0..N {
+            for (n, &step) in steps.iter().enumerate() {
                 let to = row.as_ptr().add(at + n * S::LANES);
-                simd.store(to, simd.add(simd.load(to), steps[n]));
+                simd.store(to, simd.add(simd.load(to), step));
             }
         }
     }

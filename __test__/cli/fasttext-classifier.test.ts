@@ -12,30 +12,30 @@ test('train, predict, evaluate and quantize', async (t) => {
   const inside = folder(t, files)
   const trained = await inlay(
     inside,
-    `classify train train.txt -o m.bin --dimensions 8 --epochs 5 --learning-rate 0.5
+    `fasttext classify-train train.txt -o m.bin --dimensions 8 --epochs 5 --learning-rate 0.5
      --maxn 3 --minn 2 --bucket 400`,
   )
   t.is(trained.code, 0, trained.stderr)
   t.regex(trained.stderr, /2 labels in m\.bin\n$/)
-  const said = await inlay(inside, 'classify predict m.bin texts.txt -k 2')
+  const said = await inlay(inside, 'fasttext predict m.bin texts.txt -k 2')
   t.is(said.code, 0, said.stderr)
   t.regex(said.stdout, /^good\t[01]\.\d+\tbad\t0\.\d+\nbad\t[01]\.\d+\tgood\t0\.\d+\n$/)
-  const scores = await inlay(inside, 'classify evaluate m.bin train.txt -q')
+  const scores = await inlay(inside, 'fasttext test m.bin train.txt -q')
   t.is(scores.code, 0, scores.stderr)
   t.regex(scores.stdout, /\nall \(200 lines\)\t200\t200\t1\.0000\t1\.0000\t1\.0000\n/)
-  const small = await inlay(inside, 'classify quantize m.bin -o m.ftz --cutoff 256 -q')
+  const small = await inlay(inside, 'fasttext quantize m.bin -o m.ftz --cutoff 256 -q')
   t.is(small.code, 0, small.stderr)
-  const again = await inlay(inside, 'classify predict m.ftz texts.txt')
+  const again = await inlay(inside, 'fasttext predict m.ftz texts.txt')
   t.regex(again.stdout, /^good\t.*\nbad\t.*\n$/)
 })
 
 test('wrong use is told before anything is read', async (t) => {
   const inside = folder(t, files)
   for (const [line, message] of [
-    ['classify train train.txt', /-o MODEL is missing/],
-    ['classify train train.txt -o train.txt', /overwrite/],
-    ['classify train train.txt -o m.bin --minn 2', /--minn/],
-    ['classify evaluate m.bin', /LINES/],
+    ['fasttext classify-train train.txt', /-o MODEL is missing/],
+    ['fasttext classify-train train.txt -o train.txt', /overwrite/],
+    ['fasttext classify-train train.txt -o m.bin --minn 2', /--minn/],
+    ['fasttext test m.bin', /LINES/],
   ] as const) {
     const { code, stderr } = await inlay(inside, line)
     t.is(code, 2, line)

@@ -1,4 +1,4 @@
-// inlay classify: labels for texts, by models that fastText reads and writes.
+// inlay fasttext classify-train and what asks its models: labels for texts.
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type Options, type RunOptions, flag, integer, real, runOptions, text } from '../options.js'
@@ -11,7 +11,7 @@ import {
   quantizeOptions,
 } from '../words/fasttext-classifier.js'
 import { type Command, group } from './command.js'
-import { checkApart, checkWritable } from './files.js'
+import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
@@ -38,7 +38,7 @@ type TrainGiven = Omit<Options<typeof classifierOptions>, 'initialVectors'> &
 const files = 'lines with labels: files, globs or folders/; .gz and .zst are read as they are'
 
 const train: Command = {
-  name: 'classify train',
+  name: 'fasttext classify-train',
   summary: 'trains a classifier on lines with labels',
   usage: 'LINES... -o MODEL [flags]',
   operands: { LINES: files },
@@ -69,7 +69,7 @@ const train: Command = {
 }
 
 const predict: Command = {
-  name: 'classify predict',
+  name: 'fasttext predict',
   summary: 'tells the labels of texts, one on each line',
   usage: 'MODEL [TEXTS...] [flags]',
   operands: { MODEL: 'a .bin or .ftz file', TEXTS: 'texts, one a line; standard input without' },
@@ -106,8 +106,8 @@ const predict: Command = {
   },
 }
 
-const evaluate: Command = {
-  name: 'classify evaluate',
+const test: Command = {
+  name: 'fasttext test',
   summary: 'compares predictions with the labels of lines',
   usage: 'MODEL LINES... [flags]',
   operands: { MODEL: 'a .bin or .ftz file', LINES: files },
@@ -135,7 +135,7 @@ const evaluate: Command = {
 }
 
 const quantize: Command = {
-  name: 'classify quantize',
+  name: 'fasttext quantize',
   summary: 'makes a small model of a large one',
   usage: 'MODEL -o SMALL [flags]',
   operands: { MODEL: 'a .bin file' },
@@ -163,13 +163,12 @@ const quantize: Command = {
   },
 }
 
-export const classifyCommands: readonly Command[] = [train, predict, evaluate, quantize]
+export const classifierCommands: readonly Command[] = [train, predict, test, quantize]
 
 /** All that is written must have a place, and must not be what is read. */
 function writable(path: string | undefined, read: readonly string[]): string {
   if (path === undefined) throw new UsageError('-o MODEL is missing')
-  checkApart(path, read, '-o')
-  checkWritable(path, '-o')
+  checkWritten(read, { '-o': path })
   return path
 }
 
