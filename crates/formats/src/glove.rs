@@ -181,11 +181,14 @@ impl Parameters {
     }
 }
 
-/// Writes a dump. `row(word, context, values)` gives a vector and then its bias.
+/// Gives the vector of a word, as a context if the flag says so, and then its bias.
+pub type GiveRow<'a> = dyn FnMut(usize, bool, &mut [f32]) -> Result<()> + 'a;
+
+/// Writes a dump.
 pub fn write_parameters(
     path: &Path,
     (words, dimensions): (usize, usize),
-    row: &mut dyn FnMut(usize, bool, &mut [f32]) -> Result<()>,
+    row: &mut GiveRow<'_>,
 ) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     let mut values = vec![0.0f32; dimensions + 1];

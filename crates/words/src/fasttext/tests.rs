@@ -145,9 +145,9 @@ fn around(centre: usize) -> impl Iterator<Item = usize> {
 fn skip_gram_is_one_pair_after_the_other() {
     let stage = Stage::new();
     let mut plain = Plain::new(&stage);
-    for centre in 0..SENTENCE.len() {
+    for (centre, &word) in SENTENCE.iter().enumerate() {
         for at in around(centre) {
-            plain.predict(stage.table.rows(SENTENCE[centre]), SENTENCE[at], &stage.tree);
+            plain.predict(stage.table.rows(word), SENTENCE[at], &stage.tree);
         }
     }
     let objective = HierarchicalSoftmax { tree: &stage.tree };
@@ -160,10 +160,10 @@ fn skip_gram_is_one_pair_after_the_other() {
 fn cbow_is_one_centre_after_the_other_though_rows_are_written_later() {
     let stage = Stage::new();
     let mut plain = Plain::new(&stage);
-    for centre in 0..SENTENCE.len() {
+    for (centre, &word) in SENTENCE.iter().enumerate() {
         let rows: Vec<u32> =
             around(centre).flat_map(|at| stage.table.rows(SENTENCE[at]).to_vec()).collect();
-        plain.predict(&rows, SENTENCE[centre], &stage.tree);
+        plain.predict(&rows, word, &stage.tree);
     }
     let objective = HierarchicalSoftmax { tree: &stage.tree };
     let taught = stage.teach(&Cbow { rows: stage.rows(), objective: &objective });

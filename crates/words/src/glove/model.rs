@@ -76,7 +76,7 @@ impl Model {
         names: &Arc<Names>,
         counts: &Arc<[u64]>,
         (dimensions, chosen, unknown): (usize, Chosen, bool),
-        give: &mut dyn FnMut(usize, bool, &mut [f32]) -> Result<()>,
+        give: &mut glove::GiveRow<'_>,
         run: &Run,
     ) -> Result<Self> {
         let words = names.len();
