@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import {
   Corpus,
+  FastText,
   InlayError,
   InvalidOptionError,
   MeanEncoder,
@@ -73,6 +74,24 @@ test('frequency weights are a / (a + p)', async (t) => {
   const found = await encoder.encode(['a b c d', 'a a b'])
   t.true(near(found.row(0), mean('a b c d', weigh, false)))
   t.true(near(found.row(1), mean('a a b', weigh, false)))
+})
+
+test('over a FastText, unheard-of words have vectors and weigh as the rarest', async (t) => {
+  const options = { minCount: 1, dimensions: 8, epochs: 1 }
+  using model = await FastText.train(toySentences(2000), options)
+  const known = model.vectors.words.at(0)!
+  using encoder = await MeanEncoder.train(model, { weights: 'frequency' })
+  t.is(encoder.dimensions, 8)
+  t.is(encoder.weightOf('unheardof'), 1)
+  const found = await encoder.encode([`${known} unheardof`, 'unheardof', 'x'])
+  t.deepEqual([...found.known!.subarray(0, 2)], [2, 1])
+  const [own, other] = [known, 'unheardof'].map((word) => model.vector(word)!)
+  t.true(near(found.row(1), [...other!]))
+  const weight = encoder.weightOf(known)
+  const expected = Array.from(own!, (value, d) => (value * weight + other![d]!) / 2)
+  t.true(near(found.row(0), expected))
+  const inside = folder(t)
+  await t.throwsAsync(encoder.save(join(inside, 'e.safetensors')), { code: 'UNSUPPORTED' })
 })
 
 test('vectors that were trained here know how frequent their words are', async (t) => {

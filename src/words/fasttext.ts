@@ -263,6 +263,11 @@ export class FastText {
     )
   }
 
+  /** @internal What encoders take. */
+  native(who: string): FastTextHandle {
+    return this.#handle.use(who)
+  }
+
   /** Frees the memory of the model and of its `vectors` now rather than when the garbage is
    * collected. */
   close(): void {

@@ -27,6 +27,7 @@ import {
 import { type Path, settlePath } from '../path.js'
 import { run, serve } from '../run.js'
 import { WordVectors } from '../vectors/word-vectors.js'
+import { FastText } from './fasttext.js'
 import { frequenciesOf, settleTexts, splitOptions, textsOption } from './document-frequencies.js'
 
 /** Every option of `MeanEncoder.train`. */
@@ -93,8 +94,9 @@ export class MeanEncoder implements Embedder<Text> {
   }
 
   /**
-   * Makes an encoder of word vectors: counts documents and finds the common direction, if its options
-   * ask for it. It shares the vectors' memory and needs them no more: they may be closed.
+   * Makes an encoder of word vectors, or of a FastText, which has vectors of unheard-of words too:
+   * counts documents and finds the common direction, if its options ask for it. It shares the vectors'
+   * memory and needs them no more: they may be closed.
    *
    *     const sif = await MeanEncoder.train(vectors, { weights: 'frequency', sentences: ['...', '...'] })
    *
@@ -102,9 +104,14 @@ export class MeanEncoder implements Embedder<Text> {
    * know how often their words occurred, without `frequencies`
    * @throws {InlayError} `INVALID_INPUT` documents without a word; sentences without a known one
    */
-  static async train(vectors: WordVectors, options: MeanEncoderOptions = {}): Promise<MeanEncoder> {
+  static async train(
+    vectors: WordVectors | FastText,
+    options: MeanEncoderOptions = {},
+  ): Promise<MeanEncoder> {
     const who = 'MeanEncoder.train'
-    if (!(vectors instanceof WordVectors)) throw wrongOption('vectors', 'WordVectors', vectors, who)
+    if (!(vectors instanceof WordVectors || vectors instanceof FastText)) {
+      throw wrongOption('vectors', 'WordVectors or a FastText', vectors, who)
+    }
     const { settings, run: runSettings } = settle(meanEncoderOptions, options, who)
     checkTogether(options, settings.weights, who)
     const native = vectors.native(who)
@@ -182,7 +189,7 @@ export class MeanEncoder implements Embedder<Text> {
    * Writes the encoder to a file: word vectors, weights and the common direction. `WordVectors.open`
    * reads its vectors too. The file is there in full or not at all.
    *
-   * @throws {InlayError} `DISK_FULL`, `IO`
+   * @throws {InlayError} `UNSUPPORTED` an encoder of a FastText: save that model; `DISK_FULL`, `IO`
    */
   async save(path: Path, options: RunOptions = {}): Promise<void> {
     const who = 'MeanEncoder.save'

@@ -113,6 +113,10 @@ impl FastTextHandle {
     fn new(model: Model) -> Self {
         Self(Held::new(Arc::new(model)))
     }
+
+    pub fn model(&self) -> napi::Result<Arc<Model>> {
+        Ok(Arc::clone(self.0.get()?))
+    }
 }
 
 /// Character n-grams of a word: their texts, and the values of their vectors end to end.
@@ -223,6 +227,6 @@ pub fn save_fast_text(
     events: Events<'_, ()>,
 ) -> napi::Result<RunHandle> {
     let format = choice(&format, &FORMATS)?;
-    let (model, path) = (Arc::clone(model.0.get()?), PathBuf::from(path));
+    let (model, path) = (model.model()?, PathBuf::from(path));
     launch(env, run, events, move |run| model.save(&path, format, run))
 }

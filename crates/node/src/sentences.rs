@@ -7,16 +7,18 @@ use inlay_base::Priority;
 use inlay_corpus::{Normalization, Splitter, Tokenizer};
 use inlay_words::sentences::{
     DocumentFrequencies, Encoded, MeanEncoder, Options, SentenceWeights, Statistics, Weighting,
-    means_of_rows, split,
+    WordSource, means_of_rows, split,
 };
 use napi::Env;
 use napi::bindgen_prelude::{
-    Float32Array, Float32ArraySlice, ObjectFinalize, Uint32Array, Uint32ArraySlice,
+    ClassInstance, Either, Float32Array, Float32ArraySlice, ObjectFinalize, Uint32Array,
+    Uint32ArraySlice,
 };
 use napi_derive::napi;
 
 use crate::choice;
 use crate::corpus::{CorpusHandle, NORMALIZATIONS, TOKENIZERS};
+use crate::fasttext::FastTextHandle;
 use crate::held::{Held, Weighty};
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
 use crate::serve::serve;
@@ -208,27 +210,31 @@ impl MeanEncoderHandle {
     }
 }
 
-/// Makes an encoder of word vectors.
-#[napi(ts_args_type = "vectors: VectorsHandle, spec: MeanEncoderSpec, \
+/// Makes an encoder of word vectors, or of a model that has vectors of any word.
+#[napi(ts_args_type = "source: VectorsHandle | FastTextHandle, spec: MeanEncoderSpec, \
 frequencies: CorpusHandle | undefined, documents: FrequenciesHandle | undefined, run: RunSpec, \
 events: Events<MeanEncoderHandle>")]
 pub fn make_mean_encoder(
     env: &Env,
-    vectors: &VectorsHandle,
+    source: Either<ClassInstance<'_, VectorsHandle>, ClassInstance<'_, FastTextHandle>>,
     spec: MeanEncoderSpec,
     frequencies: Option<&CorpusHandle>,
     documents: Option<&FrequenciesHandle>,
     run: RunSpec,
     events: Events<'_, MeanEncoderHandle>,
 ) -> napi::Result<RunHandle> {
-    let (vectors, options) = (vectors.vectors()?, spec.options()?);
+    let source: Arc<dyn WordSource> = match source {
+        Either::A(vectors) => Arc::new(vectors.vectors()?),
+        Either::B(model) => model.model()?,
+    };
+    let options = spec.options()?;
     let frequencies = frequencies.map(CorpusHandle::corpus).transpose()?;
     let documents = documents.map(|documents| documents.0.get().cloned()).transpose()?;
     launch(env, run, events, move |run| {
         let counts =
             frequencies.map(|corpus| (Arc::clone(corpus.names()), corpus.counts().to_vec()));
         let statistics = Statistics { counts, documents };
-        MeanEncoder::new(Arc::new(vectors), options, &statistics, run).map(MeanEncoderHandle::new)
+        MeanEncoder::new(source, options, &statistics, run).map(MeanEncoderHandle::new)
     })
 }
 

@@ -6,6 +6,7 @@ use inlay_vectors::{Rows, WordVectors};
 
 use super::Options;
 use super::table::{Table, first_values};
+use crate::sentences::WordSource;
 use crate::tensors::rows;
 
 /// Words whose vectors one task makes.
@@ -94,6 +95,11 @@ impl Model {
         if let Some(known) = self.vectors.names().find(word) {
             return Some(self.vectors.rows().row(known as usize));
         }
+        self.of_ngrams(word)
+    }
+
+    /// The mean of the rows of a word's n-grams, if there are any.
+    fn of_ngrams(&self, word: &[u8]) -> Option<Vec<f32>> {
         let mut sum = Sum::new(self.options.dimensions);
         let (words, input) = (self.counts.len(), &*self.input);
         self.options.ngrams().of_word(word, |bucket| sum.add(input, words, &self.buckets, bucket));
@@ -122,6 +128,33 @@ impl Model {
             }
         });
         ngrams
+    }
+}
+
+impl WordSource for Model {
+    fn names(&self) -> &Arc<Names> {
+        self.vectors.names()
+    }
+
+    fn dimensions(&self) -> usize {
+        self.options.dimensions
+    }
+
+    fn give(&self, word: &[u8], number: Option<u32>, into: &mut [f32]) -> bool {
+        if number.is_some() {
+            return self.vectors.give(word, number, into);
+        }
+        let Some(vector) = self.of_ngrams(word) else { return false };
+        into.copy_from_slice(&vector);
+        true
+    }
+
+    fn counts(&self) -> Option<&[u64]> {
+        Some(&self.counts)
+    }
+
+    fn vectors(&self) -> Option<&WordVectors> {
+        None
     }
 }
 
