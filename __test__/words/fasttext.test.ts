@@ -47,6 +47,8 @@ for (const architecture of ['skip-gram', 'cbow'] as const) {
       for (const { word } of await model.mostSimilar(query, { topK: 3 })) {
         t.regex(word, /^(garden|flower|water)/)
       }
+      const found = await model.analogy('copperoid', 'gardenist', 'flower', { topK: 3 })
+      t.deepEqual(found, await model.mostSimilar(query, { topK: 3 }))
       t.is(model.losses.length, 4)
       t.true(model.losses.every((loss) => loss > 0 && loss < 10))
     })

@@ -2,6 +2,7 @@
 import { type Options, flag, integer } from '../options.js'
 import { FastText, fastTextOptions } from '../words/fasttext.js'
 import { type Command, group } from './command.js'
+import { printNeighbours } from './neighbours.js'
 import type { Session } from './session.js'
 import { trainCommand } from './train.js'
 
@@ -38,11 +39,28 @@ const similar: Command = {
   ) {
     using model = await FastText.open(file!, { signal: session.signal })
     const { topK, json } = given
-    const found = await model.mostSimilar(word!, { topK, signal: session.signal })
-    if (json) return session.print(JSON.stringify(found))
-    for (const { word: near, similarity } of found) {
-      session.print(`${near}\t${similarity.toFixed(4)}`)
-    }
+    printNeighbours(await model.mostSimilar(word!, { topK, signal: session.signal }), json, session)
+  },
+}
+
+const analogy: Command = {
+  name: 'fasttext analogy',
+  summary: 'lists what is to C as B is to A, for any three words',
+  usage: 'MODEL A B C [flags]',
+  operands: { ...modelOperand, A: 'as in "man is', B: 'to king,', C: 'as woman is to ..."' },
+  count: { from: 4, to: 4 },
+  groups: similar.groups,
+  examples: ['model.bin great greatest strong'],
+
+  async run(
+    given: Options<typeof similarFlags>,
+    [file, a, b, c]: readonly string[],
+    session: Session,
+  ) {
+    using model = await FastText.open(file!, { signal: session.signal })
+    const { topK, json } = given
+    const found = await model.analogy(a!, b!, c!, { topK, signal: session.signal })
+    printNeighbours(found, json, session)
   },
 }
 
@@ -72,4 +90,4 @@ const vectors: Command = {
   },
 }
 
-export const fastTextCommands: readonly Command[] = [train, similar, vectors]
+export const fastTextCommands: readonly Command[] = [train, similar, analogy, vectors]

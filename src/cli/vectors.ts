@@ -7,10 +7,10 @@ import {
 } from '../vectors/evaluation.js'
 import { openOptions, saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
-import type { Neighbour } from '../vectors/query.js'
 import { type Command, group } from './command.js'
 import { checkEnding, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
+import { printNeighbours } from './neighbours.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
 
@@ -176,25 +176,6 @@ const convert: Command = {
 export const vectorsCommands: readonly Command[] = [similar, analogy, evaluate, convert]
 
 /** A word and its cosine on each line, between them a tab; or one JSON array. */
-function printNeighbours(
-  neighbours: readonly Neighbour[],
-  json: boolean | undefined,
-  session: Session,
-): void {
-  if (json === true) return session.print(JSON.stringify(neighbours))
-  for (const { word, similarity } of neighbours) {
-    session.print(`${printable(word)}\t${similarity.toFixed(4)}`)
-  }
-}
-
-/** Words come from files: what would move a terminal's cursor, or end a line, is written as \u001b. */
-function printable(word: string): string {
-  return word.replaceAll(
-    /\p{Cc}/gu,
-    (control) => String.raw`\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
-
 function told(result: Result): string {
   if (result.kind === 'similarity') {
     const { file, spearman, pearson, pairs, skipped } = result

@@ -218,6 +218,17 @@ export class FastText {
   }
 
   /**
+   * What is to `c` as `b` is to `a`, whether these are known or not: the words nearest to `b - a + c`.
+   *
+   *     await model.analogy('great', 'greatest', 'strong') // strongest
+   *
+   * @throws {InlayError} `NOT_FOUND` an unknown word without n-grams
+   */
+  analogy(a: string, b: string, c: string, options: SearchOptions = {}): Promise<Neighbour[]> {
+    return this.mostSimilar({ positive: [b, c], negative: [a] }, options)
+  }
+
+  /**
    * The cosine of two words, known or not.
    *
    * @throws {InlayError} `NOT_FOUND` an unknown word without n-grams
