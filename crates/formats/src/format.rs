@@ -84,7 +84,7 @@ pub fn sniff(map: &Map) -> Result<Format> {
         }
         [b'P', b'K', 3, 4, ..] => unsupported("a zip archive: unpack it first"),
         [0xba, 0x16, 0x4f, 0x2f, ..] => {
-            unsupported("a fastText model: save its vectors as text (.vec)")
+            unsupported("a fastText model: FastText.open or FastTextClassifier.open read it")
         }
         [0x80, 2..=5, ..] => unsupported(
             "a Python pickle, which can run code when it is read: save it with \
