@@ -39,15 +39,26 @@ export {
 } from './words/cooccurrence.js'
 export { Glove, gloveOptions, type GloveOptions, type GloveSettings } from './words/glove.js'
 export {
-  FastTextClassifier,
+  autotuneOptions,
+  type AutotuneOptions,
+  type Trial,
+} from './words/autotune.js'
+export {
   classifierOptions,
+  quantizeOptions,
   type ClassifierOptions,
+  type PredictOptions,
+  type QuantizeOptions,
+} from './words/classifier-options.js'
+export {
+  FastTextClassifier,
   type ClassifierSettings,
   type Evaluation,
   type LabelPrediction,
   type LabelScore,
-  type PredictOptions,
+  type Tuning,
 } from './words/fasttext-classifier.js'
+export type { TunedOptions } from './words/tuning-space.js'
 export type { LabelledSource, LabelledText } from './words/labelled.js'
 export {
   Word2Vec,

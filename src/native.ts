@@ -2,6 +2,7 @@
 export {
   TextStream,
   componentsOfVectors,
+  checkValidation,
   configure,
   cosineOfRows,
   countDocuments,
@@ -41,6 +42,7 @@ export {
   readCorpusStream,
   saveCooccurrence,
   saveClassifier,
+  scoreClassifier,
   saveCorpus,
   saveFastText,
   saveMeanEncoder,

@@ -21,6 +21,10 @@ export interface Progress {
   readonly epoch?: number
   /** Mean loss since the event before. */
   readonly loss?: number
+  /** In a search for options: the training under way, from 1. */
+  readonly trial?: number
+  /** In a search for options: the best score so far. */
+  readonly score?: number
 }
 
 /** Brings the data that a run asks for. */

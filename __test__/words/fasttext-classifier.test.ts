@@ -9,6 +9,7 @@ import {
   type LabelledText,
   WordVectors,
   classifierOptions,
+  quantizeOptions,
 } from 'inlay'
 import { folder } from '../fixtures/folder.js'
 import { randomNumbers } from '../fixtures/toy.js'
@@ -109,6 +110,81 @@ test('a quantized model is smaller, is saved, and is not quantized twice', async
   using again = await FastTextClassifier.open(join(place, 'small.ftz'))
   t.deepEqual(again.predict('cat and mouse'), small.predict('cat and mouse'))
   await t.throwsAsync(small.quantize(), { instanceOf: InlayError, code: 'UNSUPPORTED' })
+})
+
+/** Many words, of which each text needs its own few. */
+const needy = Array.from({ length: 1200 }, (_, i) => {
+  const word = (k: number) => `w${(i % 12) * 97 + ((i * 31 + k * 7) % 97)}`
+  return { text: [1, 2, 3, 4].map(word).join(' '), labels: [`l${i % 12}`] }
+})
+
+test('what is kept of a quantized model can be trained further', async (t) => {
+  const place = folder(t)
+  const options = { ...quick, wordNgrams: 2, bucket: 2000 }
+  using classifier = await FastTextClassifier.train(needy, options)
+  const how = { cutoff: 300, qnorm: true, dsub: 1, threads: 1 }
+  using plain = await classifier.quantize(how)
+  using further = await classifier.quantize({ ...how, retrain: needy })
+  const f1 = async (model: FastTextClassifier) => (await model.evaluate(needy)).f1
+  t.true((await f1(further)) > (await f1(plain)) + 0.01)
+  t.is(further.losses.length, 10)
+  const bytes = async (model: FastTextClassifier) => {
+    await model.save(join(place, 'model.ftz'))
+    return readFileSync(join(place, 'model.ftz'))
+  }
+  using same = await classifier.quantize({ ...how, retrain: needy, epochs: 10, learningRate: 0.5 })
+  t.deepEqual(await bytes(same), await bytes(further), "the model's own options")
+  using less = await classifier.quantize({ ...how, retrain: needy, epochs: 1 })
+  t.is(less.losses.length, 1)
+
+  const strange = classifier.quantize({ ...how, retrain: [{ text: 'w1', labels: ['x'] }] })
+  await t.throwsAsync(strange, { code: 'INVALID_INPUT', message: /no line with a label/ })
+  await t.throwsAsync(classifier.quantize({ ...how, retrain: 'no-such-file.txt' }), {
+    code: 'NOT_FOUND',
+  })
+})
+
+test('a quantized model fits the size that it may have', async (t) => {
+  const path = join(folder(t), 'model.ftz')
+  using classifier = await FastTextClassifier.train(needy, { ...quick, wordNgrams: 2, bucket: 2000 })
+  for (const [modelSize, bytes] of [
+    ['20k', 20_000],
+    [25_001, 25_001],
+    ['0.03M', 30_000],
+  ] as const) {
+    using small = await classifier.quantize({ modelSize, qnorm: true })
+    await small.save(path)
+    const got = readFileSync(path).length
+    t.true(got <= bytes && got > bytes - 40, `${got} of ${bytes}`)
+  }
+  await t.throwsAsync(classifier.quantize({ modelSize: '9k' }), {
+    code: 'UNSUPPORTED',
+    message: /no room/,
+  })
+})
+
+for (const { option, value } of wrongValues(quantizeOptions)) {
+  const shown = typeof value === 'object' ? JSON.stringify(value) : String(value)
+  // Files and items are looked at when they are read; functions give them.
+  const isSource = ['{}', '[1]', 'no such choice'].includes(shown) || typeof value === 'function'
+  if (option === 'retrain' && isSource) continue
+  test(`quantize refuses ${option}: ${typeof value} ${shown}`, async (t) => {
+    using classifier = await FastTextClassifier.train(examples, quick)
+    await t.throwsAsync(classifier.quantize({ [option]: value }), refused)
+  })
+}
+
+test('options of quantize that have no meaning together are refused', async (t) => {
+  using classifier = await FastTextClassifier.train(examples, quick)
+  for (const options of [
+    { retrain: examples },
+    { epochs: 3 },
+    { learningRate: 0.1 },
+    { cutoff: 300, modelSize: '2M' },
+    { cutoff: 300, invalidUtf8: 'skip' as const },
+  ]) {
+    await t.throwsAsync(classifier.quantize(options), refused)
+  }
 })
 
 test('evaluation counts by label', async (t) => {

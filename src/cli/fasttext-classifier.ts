@@ -3,12 +3,13 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type Options, type RunOptions, flag, integer, real, runOptions, text } from '../options.js'
 import { WordVectors } from '../vectors/word-vectors.js'
+import { autotuneOptions } from '../words/autotune.js'
+import { classifierOptions, quantizeOptions } from '../words/classifier-options.js'
 import {
   type Evaluation,
   type LabelPrediction,
+  type Tuning,
   FastTextClassifier,
-  classifierOptions,
-  quantizeOptions,
 } from '../words/fasttext-classifier.js'
 import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
@@ -134,6 +135,15 @@ const test: Command = {
   },
 }
 
+const { cutoff, modelSize, dsub, qnorm, qout, epochs, learningRate } = quantizeOptions
+const smallness = { cutoff, modelSize, dsub, qnorm, qout }
+const furtherFlags = {
+  retrain: text('lines with labels on which what is kept is trained further'),
+  epochs,
+  learningRate,
+  ...textFlags,
+}
+
 const quantize: Command = {
   name: 'fasttext quantize',
   summary: 'makes a small model of a large one',
@@ -142,28 +152,77 @@ const quantize: Command = {
   count: { from: 1, to: 1 },
   groups: [
     group('Files', output, { short: { output: 'o' } }),
-    group('Quantization', quantizeOptions),
+    group('Quantization', smallness),
+    group('Training further', furtherFlags),
     group('Run', runFlags, { short: { quiet: 'q' } }),
   ],
-  examples: ['questions.bin -o questions.ftz --cutoff 50000 --qnorm'],
+  examples: [
+    'questions.bin -o questions.ftz --cutoff 50000 --qnorm --retrain train.txt',
+    'questions.bin -o questions.ftz --model-size 2M',
+  ],
 
   async run(
-    given: Options<typeof output & typeof quantizeOptions & typeof runFlags>,
+    given: Options<
+      typeof output & typeof smallness & typeof furtherFlags & typeof runFlags
+    >,
     [model = '']: readonly string[],
     session: Session,
   ) {
-    const { output: path, quiet: isQuiet, ...options } = given
-    const target = writable(path, [model])
+    const { output: path, quiet: isQuiet, labelPrefix: prefix, ...options } = given
+    const target = writable(path, [model, ...(options.retrain ? [options.retrain] : [])])
     const { signal } = session
     await session.withProgress({ quiet: isQuiet }, async (onProgress) => {
-      using large = await FastTextClassifier.open(model, { signal })
+      using large = await FastTextClassifier.open(model, { signal, labelPrefix: prefix })
       using small = await large.quantize({ ...options, signal, onProgress })
       await small.save(target, { signal, onProgress })
     })
   },
 }
 
-export const classifierCommands: readonly Command[] = [train, predict, test, quantize]
+const { duration, trials, metric, metricAt, metricLabel, topK } = autotuneOptions
+const searchFlags = { duration, trials, modelSize, metric, metricAt, metricLabel, topK }
+const validationFlags = { ...output, validation: text('lines that models are judged by') }
+
+type TuneGiven = Omit<TrainGiven, 'output'> &
+  Options<typeof validationFlags & typeof searchFlags>
+
+const autotune: Command = {
+  name: 'fasttext autotune',
+  summary: 'searches the best options of a classifier in a given time',
+  usage: 'LINES... --validation LINES -o MODEL [flags]',
+  operands: { LINES: files },
+  count: { from: 1, to: Infinity },
+  groups: [
+    group('Files', { ...validationFlags, ...startFlags }, { short: { output: 'o' } }),
+    group('Search', searchFlags),
+    group('Training: what is given is held, not searched', trainingFlags),
+    group('Text', textFlags),
+    group('Run', runFlags, { short: { quiet: 'q' } }),
+  ],
+  examples: [
+    'train.txt --validation valid.txt -o model.ftz --duration 300 --model-size 2M',
+    'train.txt --validation valid.txt -o model.bin --trials 40 --seed 7 --threads 1',
+  ],
+
+  async run(given: TuneGiven, lines: readonly string[], session: Session) {
+    const { output: path, quiet: isQuiet, initialVectors, validation, ...options } = given
+    if (validation === undefined) throw new UsageError('--validation LINES is missing')
+    const read = [...lines, validation, ...(initialVectors ? [initialVectors] : [])]
+    const target = writable(path, read)
+    const { signal } = session
+    const found = await session.withProgress({ quiet: isQuiet }, async (onProgress) => {
+      const run = { signal, onProgress, threads: options.threads }
+      const begin = initialVectors && (await WordVectors.open(initialVectors, run))
+      const settings = { ...options, validation, initialVectors: begin || undefined, ...run }
+      const tuned = await FastTextClassifier.autotune({ files: lines }, settings)
+      await tuned.classifier.save(target, run)
+      return tuned
+    })
+    session.print(winnerOf(found))
+  },
+}
+
+export const classifierCommands: readonly Command[] = [train, predict, test, quantize, autotune]
 
 /** All that is written must have a place, and must not be what is read. */
 function writable(path: string | undefined, read: readonly string[]): string {
@@ -174,6 +233,13 @@ function writable(path: string | undefined, read: readonly string[]): string {
 
 function shownLabel({ label, probability }: LabelPrediction): string {
   return `${label}\t${probability.toFixed(6)}`
+}
+
+/** What the best model was made with, tab-separated. */
+function winnerOf({ score, options, dsub, trials }: Tuning): string {
+  const all = { score: score.toFixed(4), trials: trials.length, ...options, dsub }
+  const named = Object.entries(all).filter(([, value]) => value !== undefined)
+  return named.map(([name, value]) => `${name}\t${value}`).join('\n')
 }
 
 /** Tab-separated, all labels together first. */

@@ -163,13 +163,25 @@ function heading({ phase }: Progress): string {
   return `${phase.padEnd(5)}  `
 }
 
-function fields({ done, total, unit, rate, remaining, epoch, loss }: Progress): string[] {
+function fields({
+  done,
+  total,
+  unit,
+  rate,
+  remaining,
+  epoch,
+  loss,
+  trial,
+  score,
+}: Progress): string[] {
   const percent = total === undefined || total === 0 ? undefined : (100 * done) / total
   return [
     // Rounded down: 100 % is said when it is so.
     percent === undefined ? quantity(done, unit) : `${String(Math.floor(percent)).padStart(3)} %`,
+    trial === undefined ? '' : `trial ${trial}`,
+    score === undefined ? '' : `best ${score.toFixed(4)}`,
     epoch === undefined ? '' : `epoch ${epoch}`,
-    rate > 0 ? `${quantity(rate, unit)}/s` : '',
+    rate > 0 && unit !== 'seconds' ? `${quantity(rate, unit)}/s` : '',
     loss === undefined ? '' : `loss ${loss.toFixed(3)}`,
     remaining === undefined ? '' : `${clock(remaining)} left`,
   ].filter((field) => field !== '')

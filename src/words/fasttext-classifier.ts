@@ -1,17 +1,18 @@
-import { type Corpus, corpusOptions, readCorpus } from '../corpus/corpus.js'
-import { InvalidOptionError } from '../errors.js'
+import type { Corpus } from '../corpus/corpus.js'
+import { InlayError } from '../errors.js'
 import { Handle } from '../handle.js'
 import {
   type ClassifierHandle,
   type ClassifierScores,
   type ClassifierShape,
-  type ClassifierSpec,
   type SaidOfAll,
+  checkValidation,
   evaluateClassifier,
   openClassifier,
   predictLabels,
   quantizeClassifier,
   saveClassifier,
+  scoreClassifier,
   trainClassifier,
 } from '../native.js'
 import {
@@ -19,121 +20,47 @@ import {
   type RunOptions,
   type RunSettings,
   type Settings,
-  custom,
-  flag,
-  integer,
-  oneOf,
-  real,
-  runOptions,
   settle,
   settleAlone,
-  textOr,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run, serve } from '../run.js'
 import { WordList } from '../vectors/word-list.js'
-import { WordVectors } from '../vectors/word-vectors.js'
-import { type LabelledSource, linesOf } from './labelled.js'
-
-/** Every option of `FastTextClassifier.train`. In brackets: the names in fastText. */
-export const classifierOptions = {
-  /** How labels are scored: all against one another, along a Huffman tree (for many labels), the
-   * line's own against noise, or each by itself (for lines of several labels) [-loss]. */
-  loss: oneOf(
-    ['softmax', 'hierarchical-softmax', 'negative-sampling', 'one-versus-all'],
-    'how labels are scored',
-  ),
-  /** Values in the vector of a word, n-gram or label [-dim]. */
-  dimensions: integer(100, { from: 1, to: 4096 }, 'values in a vector'),
-  /** Passes over the text [-epoch]. */
-  epochs: integer(5, { from: 1, to: 1_000_000 }, 'passes over the text'),
-  /** Learning rate at the first word; it falls to 0 in equal steps [-lr]. */
-  learningRate: real(0.1, { above: 0, to: 100 }, 'learning rate at the first word'),
-  /** The longest n-gram of words that has a vector; 1: none [-wordNgrams]. */
-  wordNgrams: integer(1, { from: 1, to: 100 }, 'the longest n-gram of words; 1: none'),
-  /** The shortest n-gram of characters that has a vector [-minn]. */
-  minn: integer(0, { from: 0, to: 100 }, 'the shortest n-gram of characters'),
-  /** The longest one; 0: none [-maxn]. */
-  maxn: integer(0, { from: 0, to: 100 }, 'the longest n-gram of characters; 0: none'),
-  /** N-grams share so many vectors, by their hashes. Only those that the text touches take memory,
-   * but a saved file holds all [-bucket]. */
-  bucket: integer(2_000_000, { from: 1, to: 100_000_000 }, 'vectors that n-grams share'),
-  /** Words that occur less often have no vector [-minCount]. */
-  minCount: integer(1, { from: 1 }, 'leaves out words that occur less often'),
-  /** Labels that occur less often are left out [-minCountLabel]. */
-  minCountLabel: integer(1, { from: 1 }, 'leaves out labels that occur less often'),
-  /** Noise labels for each line; negative sampling only [-neg]. */
-  negative: integer(5, { from: 1, to: 1000 }, 'noise labels for each line'),
-  /** What a label begins with in the text [-label]. */
-  labelPrefix: textOr('__label__', 'what a label begins with in the text'),
-  /** Vectors to start from; their words are all kept [-pretrainedVectors]. */
-  initialVectors: custom<WordVectors>(
-    'WordVectors',
-    (given) => given instanceof WordVectors,
-    'vectors to start from',
-  ),
-  /** How much the lines of a label count, by label; 1 for those that are not named. With
-   * one-versus-all: how much it counts where a line has it. */
-  classWeights: custom<Readonly<Record<string, number>>>(
-    'an object of numbers above 0, by label',
-    (given) =>
-      typeof given === 'object' &&
-      given !== null &&
-      !Array.isArray(given) &&
-      Object.values(given).every((weight) => Number.isFinite(weight) && weight > 0),
-    'how much the lines of a label count',
-  ),
-  /** Bytes that are no UTF-8: an error with file and offset, U+FFFD in their place, or the word
-   * that holds them left out. */
-  invalidUtf8: corpusOptions.invalidUtf8,
-  /** Where temporary files go. Default: the system's. */
-  spoolDirectory: corpusOptions.spoolDirectory,
-}
-
-/** The options of `FastTextClassifier.train`: see `classifierOptions`. */
-export type ClassifierOptions = Options<typeof classifierOptions> & RunOptions
+import {
+  type AutotuneOptions,
+  type Trial,
+  autotuneOptions,
+  checkAutotune,
+  search,
+} from './autotune.js'
+import {
+  type ClassifierOptions,
+  type PredictOptions,
+  type QuantizeOptions,
+  type TrainingSettings,
+  batchOptions,
+  bytesOf,
+  checkQuantization,
+  checkTraining,
+  classifierOptions,
+  evaluateOptions,
+  openOptions,
+  predictOptions,
+  quantizeOptions,
+  specOf,
+} from './classifier-options.js'
+import { type LabelledSource, readLines } from './labelled.js'
+import { type Point, type TunedOptions, dimensionsFor, trainingOf } from './tuning-space.js'
 
 /** How a classifier was trained, as far as its file says. */
 export type ClassifierSettings = Readonly<ClassifierShape>
-
-type TrainingSettings = Settings<typeof classifierOptions>
 
 /** A label of a text. */
 export interface LabelPrediction {
   readonly label: string
   /** From 0 to 1; those of softmax and hierarchical softmax sum to 1 over all labels. */
   readonly probability: number
-}
-
-const predictOptions = {
-  topK: integer(1, { from: 1, to: 0xffff_ffff }, 'how many labels, at most'),
-  threshold: real(0, { from: 0, to: 1 }, 'leaves out labels that are less likely'),
-}
-
-/** How many labels of a text. */
-export type PredictOptions = Options<typeof predictOptions>
-
-const batchOptions = { ...predictOptions, signal: runOptions.signal }
-
-const evaluateOptions = {
-  ...predictOptions,
-  invalidUtf8: corpusOptions.invalidUtf8,
-  spoolDirectory: corpusOptions.spoolDirectory,
-}
-
-const openOptions = { labelPrefix: classifierOptions.labelPrefix }
-
-/** How a model is made small. */
-export const quantizeOptions = {
-  /** Words and n-grams that are kept, those of the longest vectors. Default: all. */
-  cutoff: integer(undefined, { from: 256, to: 0xffff_ffff }, 'words and n-grams that are kept'),
-  /** Values that share a byte. */
-  dsub: integer(2, { from: 1, to: 4096 }, 'values that share a byte'),
-  /** Whether the length of a vector has a byte of its own. */
-  qnorm: flag(false, 'gives the length of a vector a byte of its own'),
-  /** Whether the labels' vectors are quantized as well; needs 256 labels. */
-  qout: flag(false, "quantizes the labels' vectors as well"),
 }
 
 /** How the predictions of one label came out. A rate without anything to divide by is NaN. */
@@ -155,6 +82,23 @@ export interface Evaluation extends Omit<LabelScore, 'label'> {
   /** In the order of `FastTextClassifier.labels`. */
   readonly labels: readonly LabelScore[]
 }
+
+/** What a search for the best options has found. */
+export interface Tuning {
+  /** The model with the best score. */
+  readonly classifier: FastTextClassifier
+  /** Of that model on the validation. */
+  readonly score: number
+  /** What it was trained with, for `train`. */
+  readonly options: TunedOptions
+  /** For `quantize`, where there is a model size. */
+  readonly dsub?: number
+  /** All that was tried, in its order. */
+  readonly trials: readonly Trial[]
+}
+
+type Quantization = Pick<Settings<typeof quantizeOptions>, 'dsub' | 'qnorm' | 'qout'> &
+  Pick<QuantizeOptions, 'cutoff' | 'modelSize' | 'epochs' | 'learningRate'>
 
 /**
  * Labels for texts, by the mean of the vectors of their words and n-grams (Joulin et al. 2016,
@@ -209,14 +153,86 @@ export class FastTextClassifier {
   ): Promise<FastTextClassifier> {
     const who = 'FastTextClassifier.train'
     const { settings, run: runSettings } = settle(classifierOptions, options, who)
-    checkTogether(settings, options, who)
-    const { labelPrefix } = settings
+    checkTraining(settings, options, who)
+    using corpus = await readLines(source, settings.labelPrefix, settings, runSettings, who)
+    return FastTextClassifier.#train(corpus, settings, runSettings, who)
+  }
+
+  static async #train(
+    corpus: Corpus,
+    settings: TrainingSettings,
+    runSettings: RunSettings,
+    who: string,
+  ): Promise<FastTextClassifier> {
     const initial = settings.initialVectors?.native(who)
-    using corpus = await linesOfCorpus(source, labelPrefix, settings, runSettings, who)
     const native = await run<ClassifierHandle>(who, runSettings, (spec, events) =>
       trainClassifier(corpus.native(who), specOf(settings), initial, spec, events),
     )
-    return new FastTextClassifier(native, labelPrefix)
+    return new FastTextClassifier(native, settings.labelPrefix)
+  }
+
+  /**
+   * Searches the options that give the best labels for `validation`, as fastText's autotune does:
+   * a first training with the defaults, then others with options some random steps away from the
+   * best ones so far, until `duration` or `trials` is used up. Options of `train` that are given
+   * are held. With `modelSize` each model is made small enough, its kept vectors trained further,
+   * and judged as the small one that it is. The text is read once.
+   *
+   *     const { classifier, options, score } = await FastTextClassifier.autotune('train.txt', {
+   *       validation: 'valid.txt',
+   *       duration: 300,
+   *       modelSize: '2M',
+   *     })
+   *
+   * The first trial runs to its end; the one that is under way when the time is up is given up. With
+   * `trials`, without `duration`, one thread and the same `seed` finds the same.
+   *
+   * @throws {InvalidOptionError} before anything is read
+   * @throws {InlayError} as `train`; `INVALID_INPUT` no line of the validation has a label that the
+   * training text has; `UNSUPPORTED` no model fits `modelSize`
+   */
+  static async autotune(source: LabelledSource, options: AutotuneOptions): Promise<Tuning> {
+    const who = 'FastTextClassifier.autotune'
+    const table = { ...classifierOptions, ...autotuneOptions }
+    const { settings, run: runSettings } = settle(table, options, who)
+    const { validation, held } = checkAutotune(settings, options, who)
+    const { labelPrefix, minCountLabel, metricLabel } = settings
+    using corpus = await readLines(source, labelPrefix, settings, runSettings, who)
+    using valid = await readLines(validation, labelPrefix, settings, runSettings, who)
+    const [texts, asked] = [corpus.native(who), valid.native(who)]
+    const labels = await run<number>(who, runSettings, (spec, events) =>
+      checkValidation(texts, asked, labelPrefix, minCountLabel, metricLabel, spec, events),
+    )
+    const bytes = settings.modelSize === undefined ? undefined : bytesOf(settings.modelSize)
+    const widest = dimensionsFor(bytes, labels)
+    if (widest < 1) {
+      const problem = `a file of ${bytes} bytes has no room for a model of ${labels} labels`
+      throw new InlayError('UNSUPPORTED', `${who}: ${problem}`, { labels })
+    }
+    const small = bytes === undefined ? undefined : { modelSize: bytes, qnorm: true }
+    const trial = async (point: Point, trialRun: RunSettings) => {
+      const training = { ...settings, ...trainingOf(point) } as TrainingSettings
+      const trained = await FastTextClassifier.#train(corpus, training, trialRun, who)
+      let model = trained
+      try {
+        if (small) {
+          const how = { ...small, dsub: point.dsub, qout: labels >= 256 }
+          model = await trained.#quantized(how, corpus, trialRun, who)
+        }
+        const native = model.#handle.use(who)
+        const score = await run<number>(who, trialRun, (spec, events) =>
+          scoreClassifier(native, asked, settings, spec, events),
+        )
+        return { model, score }
+      } catch (error) {
+        model.close()
+        throw error
+      } finally {
+        if (model !== trained) trained.close()
+      }
+    }
+    const { model, ...found } = await search(settings, held, widest, trial, runSettings, who)
+    return { classifier: model, ...found }
   }
 
   /**
@@ -311,7 +327,7 @@ export class FastTextClassifier {
     const { settings, run: runSettings } = settle(evaluateOptions, options, who)
     const native = this.#handle.use(who)
     const { topK, threshold } = settings
-    using corpus = await linesOfCorpus(source, this.#labelPrefix, settings, runSettings, who)
+    using corpus = await readLines(source, this.#labelPrefix, settings, runSettings, who)
     const scores = await run<ClassifierScores>(who, runSettings, (spec, events) =>
       evaluateClassifier(native, corpus.native(who), topK, threshold, spec, events),
     )
@@ -340,21 +356,40 @@ export class FastTextClassifier {
   /**
    * A small model of this one: vectors are product-quantized (Joulin et al. 2016,
    * arXiv:1612.03651), and with `cutoff` only the words and n-grams of the longest vectors are
-   * kept. It is saved as fastText's `.ftz`. This one stays as it is.
+   * kept, trained further on the lines of `retrain`. It is saved as fastText's `.ftz`. This one
+   * stays as it is.
    *
-   *     const small = await classifier.quantize({ cutoff: 50_000, qnorm: true })
+   *     const small = await classifier.quantize({ cutoff: 50_000, qnorm: true, retrain: 'train.txt' })
    *     await small.save('questions.ftz')
    *
-   * @throws {InlayError} `UNSUPPORTED` it is quantized already, or has fewer than 256 vectors
+   * The same bytes for one `seed`; with `retrain` on one thread.
+   *
+   * @throws {InvalidOptionError}
+   * @throws {InlayError} `UNSUPPORTED` it is quantized already, has fewer than 256 vectors, or
+   * `modelSize` has no room for as many; for `retrain` as `train`
    */
-  async quantize(
-    options: Options<typeof quantizeOptions> & RunOptions = {},
-  ): Promise<FastTextClassifier> {
+  async quantize(options: QuantizeOptions = {}): Promise<FastTextClassifier> {
     const who = 'FastTextClassifier.quantize'
     const { settings, run: runSettings } = settle(quantizeOptions, options, who)
+    checkQuantization(options, who)
+    const { retrain } = settings
+    if (retrain === undefined) return this.#quantized(settings, undefined, runSettings, who)
+    this.#handle.use(who)
+    using corpus = await readLines(retrain, this.#labelPrefix, settings, runSettings, who)
+    return this.#quantized(settings, corpus, runSettings, who)
+  }
+
+  async #quantized(
+    { modelSize, ...how }: Quantization,
+    corpus: Corpus | undefined,
+    runSettings: RunSettings,
+    who: string,
+  ): Promise<FastTextClassifier> {
     const native = this.#handle.use(who)
-    const small = await run<ClassifierHandle>(who, runSettings, (spec, events) =>
-      quantizeClassifier(native, settings, spec, events),
+    const bytes = modelSize === undefined ? undefined : bytesOf(modelSize)
+    const spec = { ...how, modelSize: bytes }
+    const small = await run<ClassifierHandle>(who, runSettings, (runSpec, events) =>
+      quantizeClassifier(native, spec, corpus?.native(who), runSpec, events),
     )
     return new FastTextClassifier(small, this.#labelPrefix)
   }
@@ -384,37 +419,4 @@ export class FastTextClassifier {
   [Symbol.dispose](): void {
     this.close()
   }
-}
-
-/** Every word of the lines, between white space: what is left out is the classifier's to say. */
-function linesOfCorpus(
-  source: LabelledSource,
-  labelPrefix: string,
-  { invalidUtf8, spoolDirectory }: Pick<TrainingSettings, 'invalidUtf8' | 'spoolDirectory'>,
-  runSettings: RunSettings,
-  who: string,
-): Promise<Corpus> {
-  const settings = settleAlone(corpusOptions, { minCount: 1, invalidUtf8, spoolDirectory }, who)
-  return readCorpus(linesOf(source, labelPrefix, who), settings, runSettings, who)
-}
-
-function specOf({ classWeights = {}, ...settings }: TrainingSettings): ClassifierSpec {
-  const weightedLabels = Object.keys(classWeights)
-  return { ...settings, weightedLabels, weights: Object.values(classWeights) }
-}
-
-/** What no single option can say. */
-function checkTogether(settings: TrainingSettings, given: ClassifierOptions, who: string): void {
-  const refuse = (option: string, message: string) => {
-    throw new InvalidOptionError(`${who}: \`${option}\` ${message}`, { option })
-  }
-  const { loss, minn, maxn, wordNgrams } = settings
-  if (given.negative !== undefined && loss !== 'negative-sampling') {
-    refuse('negative', 'is for negative sampling only')
-  }
-  if (minn > maxn) refuse('minn', `must not be above \`maxn\`, which is ${maxn}`)
-  if (given.bucket !== undefined && maxn === 0 && wordNgrams === 1) {
-    refuse('bucket', 'has no meaning without `wordNgrams` or `maxn`')
-  }
-  if (/\s/.test(settings.labelPrefix)) refuse('labelPrefix', 'cannot hold white space')
 }

@@ -1,7 +1,9 @@
 // Texts with labels from JavaScript become lines as fastText's files have them: the labels with
 // their prefix, then the text.
+import { type Corpus, type CorpusSettings, corpusOptions, readCorpus } from '../corpus/corpus.js'
 import type { CorpusSource, Text, Texts } from '../corpus/source.js'
 import { InlayError, shown } from '../errors.js'
+import { type RunSettings, settleAlone } from '../options.js'
 
 /** A text and what it is about. */
 export interface LabelledText {
@@ -19,7 +21,7 @@ type Items = Iterable<Item> | AsyncIterable<Item>
 export type LabelledSource = CorpusSource | Items | (() => Items)
 
 /** The same source, every item of it a line. */
-export function linesOf(source: LabelledSource, prefix: string, who: string): CorpusSource {
+function linesOf(source: LabelledSource, prefix: string, who: string): CorpusSource {
   if (typeof source === 'function') return () => linesOfItems(source(), prefix, who)
   if (typeof source !== 'object' || source === null || source instanceof URL) return source
   // What is no source of items is told by `settleSource`.
@@ -65,4 +67,16 @@ function lineOf(item: Item, index: number, prefix: string, who: string): Text {
     throw wrong(`a label must be a string without white space, got ${shown(label)}`)
   })
   return `${marked.join(' ')} ${text.replaceAll('\n', ' ')}`
+}
+
+/** Every word of the lines, between white space: what is left out is the classifier's to say. */
+export function readLines(
+  source: LabelledSource,
+  labelPrefix: string,
+  { invalidUtf8, spoolDirectory }: Pick<CorpusSettings, 'invalidUtf8' | 'spoolDirectory'>,
+  runSettings: RunSettings,
+  who: string,
+): Promise<Corpus> {
+  const settings = settleAlone(corpusOptions, { minCount: 1, invalidUtf8, spoolDirectory }, who)
+  return readCorpus(linesOf(source, labelPrefix, who), settings, runSettings, who)
 }

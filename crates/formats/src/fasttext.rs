@@ -21,6 +21,7 @@ mod dictionary;
 mod field;
 mod matrix;
 mod quantized;
+mod size;
 mod write;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ pub use args::{Args, Loss, Task};
 pub use dictionary::Dictionary;
 pub use matrix::{Dense, Matrix};
 pub use quantized::{CENTROIDS, Codebook, Norms, Quantized};
+pub use size::QuantizedSize;
 pub use write::{Rows, write};
 
 use field::Fields;

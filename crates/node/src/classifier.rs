@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use inlay_base::Priority;
-use inlay_words::classifier::{Loss, Model, Options, Quantization, Tally, train};
+use inlay_words::classifier::{
+    Cutoff, Figure, Loss, Metric, Model, Options, Quantization, Retraining, Tally,
+    check_validation as check, train,
+};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Float64Array, ObjectFinalize, Uint32Array};
 use napi_derive::napi;
@@ -246,29 +249,48 @@ pub fn save_classifier(
 pub struct QuantizationSpec {
     #[napi(ts_type = "number | undefined")]
     pub cutoff: Option<u32>,
+    /// Bytes of the file, instead of a cutoff.
+    #[napi(ts_type = "number | undefined")]
+    pub model_size: Option<f64>,
     pub dsub: u32,
     pub qnorm: bool,
     pub qout: bool,
+    #[napi(ts_type = "number | undefined")]
+    pub epochs: Option<u32>,
+    #[napi(ts_type = "number | undefined")]
+    pub learning_rate: Option<f64>,
 }
 
-/// Makes a small model of a large one.
-#[napi(ts_args_type = "model: ClassifierHandle, spec: QuantizationSpec, run: RunSpec, \
-events: Events<ClassifierHandle>")]
+/// Makes a small model of a large one; with a corpus what is kept is trained further on it.
+#[napi(
+    ts_args_type = "model: ClassifierHandle, spec: QuantizationSpec, retrain: CorpusHandle | undefined, \
+run: RunSpec, events: Events<ClassifierHandle>"
+)]
 pub fn quantize_classifier(
     env: &Env,
     model: &ClassifierHandle,
     spec: QuantizationSpec,
+    retrain: Option<&CorpusHandle>,
     run: RunSpec,
     events: Events<'_, ClassifierHandle>,
 ) -> napi::Result<RunHandle> {
     let model = Arc::clone(model.0.get()?);
+    let corpus = retrain.map(CorpusHandle::corpus).transpose()?;
+    let rows = spec.cutoff.map(|cutoff| Cutoff::Rows(cutoff as usize));
     let how = Quantization {
-        cutoff: spec.cutoff.map(|cutoff| cutoff as usize),
+        cutoff: spec.model_size.map(|bytes| Cutoff::Bytes(bytes as u64)).or(rows),
         width: spec.dsub as usize,
         norms: spec.qnorm,
         output: spec.qout,
     };
-    launch(env, run, events, move |run| model.quantize(&how, run).map(ClassifierHandle::new))
+    launch(env, run, events, move |run| {
+        let retraining = corpus.as_ref().map(|corpus| Retraining {
+            corpus,
+            epochs: spec.epochs.map(|epochs| epochs as usize),
+            learning_rate: spec.learning_rate,
+        });
+        model.quantize(&how, retraining.as_ref(), run).map(ClassifierHandle::new)
+    })
 }
 
 /// Labels of many texts: those of text `i` lie from `ends[i - 1]` to `ends[i]`.
@@ -339,5 +361,69 @@ pub fn evaluate_classifier(
         let all = std::iter::once(&overall).chain(&scores.labels).flat_map(figures);
         let figures = all.collect::<Vec<_>>().into();
         Ok(ClassifierScores { examples: scores.examples as f64, figures })
+    })
+}
+
+/// One number to choose a model by.
+#[napi(object, object_to_js = false)]
+pub struct MetricSpec {
+    #[napi(ts_type = "'f1' | 'precision-at-recall' | 'recall-at-precision'")]
+    pub metric: String,
+    /// The recall or precision that must be reached.
+    #[napi(ts_type = "number | undefined")]
+    pub metric_at: Option<f64>,
+    /// Without its prefix; all labels without.
+    #[napi(ts_type = "string | undefined")]
+    pub metric_label: Option<String>,
+    pub top_k: u32,
+}
+
+/// What a model is worth on a corpus that was read with every word.
+#[napi(
+    ts_args_type = "model: ClassifierHandle, corpus: CorpusHandle, spec: MetricSpec, run: RunSpec, events: Events<number>"
+)]
+pub fn score_classifier(
+    env: &Env,
+    model: &ClassifierHandle,
+    corpus: &CorpusHandle,
+    spec: MetricSpec,
+    run: RunSpec,
+    events: Events<'_, f64>,
+) -> napi::Result<RunHandle> {
+    let (model, corpus) = (Arc::clone(model.0.get()?), corpus.corpus()?);
+    let at = spec.metric_at.unwrap_or(0.0);
+    let figures = [
+        ("f1", Figure::F1),
+        ("precision-at-recall", Figure::PrecisionAtRecall(at)),
+        ("recall-at-precision", Figure::RecallAtPrecision(at)),
+    ];
+    let metric = Metric {
+        figure: choice(&spec.metric, &figures)?,
+        label: spec.metric_label.map(String::into_bytes),
+        top: spec.top_k as usize,
+    };
+    launch(env, run, events, move |run| model.score(&corpus, &metric, run))
+}
+
+/// Whether a validation can tell models apart; gives the number of labels that they will have.
+#[napi(
+    ts_args_type = "training: CorpusHandle, validation: CorpusHandle, labelPrefix: string, minCountLabel: number, label: string | undefined, run: RunSpec, events: Events<number>"
+)]
+#[allow(clippy::too_many_arguments)] // what JavaScript has
+pub fn check_validation(
+    env: &Env,
+    training: &CorpusHandle,
+    validation: &CorpusHandle,
+    label_prefix: String,
+    min_count_label: f64,
+    label: Option<String>,
+    run: RunSpec,
+    events: Events<'_, f64>,
+) -> napi::Result<RunHandle> {
+    let (training, validation) = (training.corpus()?, validation.corpus()?);
+    launch(env, run, events, move |run| {
+        let (prefix, label) = (label_prefix.as_bytes(), label.as_deref().map(str::as_bytes));
+        check(&training, &validation, prefix, min_count_label as u64, label, run)
+            .map(|labels| labels as f64)
     })
 }

@@ -8,21 +8,26 @@
 //! Rows are stored for words and for those buckets of n-grams that the training text touches. The
 //! others are zero: no step ever moves them.
 
+mod buckets;
 mod dictionary;
 mod evaluate;
 mod features;
 mod lines;
+mod metric;
 mod model;
 mod objective;
 mod predict;
 mod quantize;
+mod retrain;
 mod train;
 mod tree;
 
 pub use evaluate::{Evaluation, Tally};
 pub use inlay_formats::fasttext::Loss;
+pub use metric::{Figure, Metric, check_validation};
 pub use model::Model;
-pub use quantize::Quantization;
+pub use quantize::{Cutoff, Quantization};
+pub use retrain::Retraining;
 pub use train::train;
 
 /// How a classifier is trained. The defaults are JavaScript's.

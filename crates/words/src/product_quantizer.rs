@@ -24,10 +24,7 @@ const BLOCK: usize = 4096;
 /// `Unsupported`: fewer than 256 rows, too few for the centroids. `Aborted`.
 pub fn quantize(rows: &dyn GiveRows, width: usize, norms: bool, run: &Run) -> Result<Quantized> {
     let (count, columns) = (rows.rows(), rows.dimensions());
-    if count < CENTROIDS {
-        let what = format!("quantizing needs {CENTROIDS} rows at least, there are {count}");
-        return Err(Error::Unsupported { what });
-    }
+    enough(count)?;
     let mut chosen: Vec<usize> = (0..count).collect();
     if count > SAMPLE {
         let mut random = Random::new(run.seed(), 0);
@@ -51,6 +48,18 @@ pub fn quantize(rows: &dyn GiveRows, width: usize, norms: bool, run: &Run) -> Re
     drop(sample);
     let norm_book = if norms { Some(cluster(&lengths, 1, 1, run)?) } else { None };
     encode_all(rows, codebook, norm_book, run)
+}
+
+/// Whether there are rows enough for the centroids.
+///
+/// # Errors
+/// `Unsupported`.
+pub fn enough(rows: usize) -> Result<()> {
+    if rows < CENTROIDS {
+        let what = format!("quantizing needs {CENTROIDS} rows at least, there are {rows}");
+        return Err(Error::Unsupported { what });
+    }
+    Ok(())
 }
 
 /// Brings a row to length 1 and returns what it was; one of length 0 stays.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use inlay_base::{Error, Result, Run};
 use inlay_corpus::{Corpus, Options as CorpusOptions, Source};
-use inlay_words::classifier::{Loss, Model, Options, Quantization, train};
+use inlay_words::classifier::{
+    Cutoff, Figure, Loss, Metric, Model, Options, Quantization, Retraining, check_validation, train,
+};
 use serde_json::Value;
 
 const PREFIX: &[u8] = b"__label__";
@@ -168,8 +170,9 @@ fn a_quantized_model_keeps_what_it_knows_and_cutoff_keeps_the_longest_rows() {
     let run = Run::quiet(2, 1);
     let model = learn(&options(Loss::Softmax), &run).unwrap();
     for (cutoff, norms) in [(None, false), (None, true), (Some(300), false), (Some(300), true)] {
+        let cutoff = cutoff.map(Cutoff::Rows);
         let how = Quantization { cutoff, width: 2, norms, output: false };
-        let small = model.quantize(&how, &run).unwrap();
+        let small = model.quantize(&how, None, &run).unwrap();
         assert!(small.is_quantized());
         let evaluation = small.evaluate(&corpus(&text()), 1, 0.0, &run).unwrap();
         assert!(evaluation.overall().precision() > 0.9, "{how:?}: {evaluation:?}");
@@ -182,10 +185,161 @@ fn a_quantized_model_keeps_what_it_knows_and_cutoff_keeps_the_longest_rows() {
                 again.predict(text.as_bytes(), 8, 0.0).unwrap()
             );
         }
-        assert!(matches!(small.quantize(&how, &run), Err(Error::Unsupported { .. })));
+        assert!(matches!(small.quantize(&how, None, &run), Err(Error::Unsupported { .. })));
     }
     let how = Quantization { cutoff: None, width: 2, norms: false, output: true };
-    assert!(matches!(model.quantize(&how, &run), Err(Error::Unsupported { .. })), "8 labels");
+    assert!(matches!(model.quantize(&how, None, &run), Err(Error::Unsupported { .. })), "8 labels");
+}
+
+/// Lines of words that are all needed: what pruning takes away is missed.
+fn needy() -> String {
+    let word = |label: usize, i: usize| format!("w{}", label * 97 + i * 31 % 97);
+    let line = |i: usize| {
+        let label = i % 12;
+        let words: Vec<_> = (0..4).map(|k| word(label, i / 12 + 7 * k)).collect();
+        format!("__label__{label} {}\n", words.join(" "))
+    };
+    (0..2400).map(line).collect()
+}
+
+#[test]
+fn rows_that_pruning_has_left_are_trained_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = corpus(&needy());
+    for loss in LOSSES {
+        let run = Run::quiet(1, 1);
+        let options = Options { epochs: 8, dimensions: 8, minn: 0, maxn: 0, ..options(loss) };
+        let model = train(&lines, &options, None, &run).unwrap();
+        let how =
+            Quantization { cutoff: Some(Cutoff::Rows(400)), width: 1, norms: true, output: false };
+        let retraining = Retraining { corpus: &lines, epochs: None, learning_rate: None };
+        let precision = |model: &Model| {
+            model.evaluate(&lines, 1, 0.0, &run).unwrap().overall().precision()
+        };
+        let plain = model.quantize(&how, None, &run).unwrap();
+        let further = model.quantize(&how, Some(&retraining), &run).unwrap();
+        let (before, after) = (precision(&plain), precision(&further));
+        assert!(after > before + 0.01 || after == 1.0, "{loss:?}: {before} {after}");
+        assert_eq!(further.losses().len(), 8, "as many epochs as the model had");
+        assert!(further.losses() != model.losses() && plain.losses() == model.losses());
+
+        // The same bytes again; other epochs and rates give others.
+        let bytes = |model: &Model| {
+            let path = folder.path().join("model.ftz");
+            model.save(&path, &run).unwrap();
+            std::fs::read(path).unwrap()
+        };
+        let first = bytes(&further);
+        assert!(first == bytes(&model.quantize(&how, Some(&retraining), &run).unwrap()));
+        for other in [
+            Retraining { epochs: Some(3), ..retraining },
+            Retraining { learning_rate: Some(0.01), ..retraining },
+        ] {
+            assert!(first != bytes(&model.quantize(&how, Some(&other), &run).unwrap()));
+        }
+
+        // A model that was opened has no learning rate of its own: it has fastText's.
+        let path = folder.path().join("model.bin");
+        model.save(&path, &run).unwrap();
+        let opened = Model::open(&path, PREFIX).unwrap();
+        let rate = Retraining { learning_rate: Some(0.1), ..retraining };
+        let [ours, theirs] = [(&model, &rate), (&opened, &retraining)].map(|(model, how_long)| {
+            precision(&model.quantize(&how, Some(how_long), &run).unwrap())
+        });
+        assert!((ours - theirs).abs() < 0.02, "{loss:?}: {ours} {theirs}");
+    }
+}
+
+#[test]
+fn nothing_to_train_further_on_is_an_error_and_nothing_left_out_needs_no_training() {
+    let run = Run::quiet(1, 1);
+    let model = learn(&options(Loss::Softmax), &run).unwrap();
+    let strange = corpus("__label__strange red\n");
+    let retraining = Retraining { corpus: &strange, epochs: None, learning_rate: None };
+    let how = |rows| Quantization {
+        cutoff: Some(Cutoff::Rows(rows)),
+        width: 2,
+        norms: false,
+        output: false,
+    };
+    let outcome = model.quantize(&how(300), Some(&retraining), &run);
+    assert!(matches!(outcome, Err(Error::InvalidInput { .. })));
+    let all = model.quantize(&how(5000), Some(&retraining), &run).unwrap();
+    assert_eq!(all.losses(), model.losses());
+    assert!(matches!(model.quantize(&how(255), None, &run), Err(Error::Unsupported { .. })));
+}
+
+#[test]
+fn a_file_is_never_larger_than_was_asked_for_and_hardly_smaller() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = corpus(&needy());
+    let run = Run::quiet(1, 1);
+    let path = folder.path().join("model.ftz");
+    let size = |model: &Model| {
+        model.save(&path, &run).unwrap();
+        std::fs::metadata(&path).unwrap().len()
+    };
+    for (loss, ngrams) in [(Loss::Softmax, 1), (Loss::HierarchicalSoftmax, 2)] {
+        let options =
+            Options { epochs: 1, dimensions: 7, maxn: 0, word_ngrams: ngrams, ..options(loss) };
+        let model = train(&lines, &options, None, &run).unwrap();
+        for (width, norms) in [(1, true), (2, false), (3, true)] {
+            let how = |bytes| {
+                let cutoff = Some(Cutoff::Bytes(bytes));
+                Quantization { cutoff, width, norms, output: false }
+            };
+            let all = size(&model.quantize(&how(1 << 40), None, &run).unwrap());
+            assert_eq!(size(&model.quantize(&how(all), None, &run).unwrap()), all, "all rows fit");
+            let mut made = 0;
+            for bytes in (all - 4000..all).step_by(333) {
+                let Ok(small) = model.quantize(&how(bytes), None, &run) else { continue };
+                let got = size(&small);
+                // The next row would have needed at most so many more.
+                assert!(got <= bytes && got + 30 > bytes, "{bytes} asked, {got} made");
+                made += 1;
+            }
+            assert!(made > 3, "{made}");
+            assert!(matches!(model.quantize(&how(100), None, &run), Err(Error::Unsupported { .. })));
+            let tight = model.quantize(&how(9000), None, &run);
+            assert!(matches!(tight, Err(Error::Unsupported { .. })), "no room for 256 rows");
+        }
+    }
+}
+
+#[test]
+fn a_score_is_of_all_labels_or_of_one() {
+    let run = Run::quiet(2, 1);
+    let model = learn(&options(Loss::Softmax), &run).unwrap();
+    let lines = corpus(&text());
+    let evaluation = model.evaluate(&lines, 8, 0.0, &run).unwrap();
+    let score = |figure, label: Option<&[u8]>| {
+        let metric = Metric { figure, label: label.map(<[u8]>::to_vec), top: 8 };
+        model.score(&lines, &metric, &run)
+    };
+    assert_eq!(score(Figure::F1, None).unwrap(), evaluation.overall().f1());
+    let colour = model.labels().position(|label| label == b"colour").unwrap();
+    assert_eq!(score(Figure::F1, Some(b"colour")).unwrap(), evaluation.labels[colour].f1());
+    // All labels for each line, few of them right: a threshold leaves the others out.
+    assert!(score(Figure::F1, None).unwrap() < 0.5);
+    for label in [None, Some(&b"colour"[..])] {
+        assert!(score(Figure::PrecisionAtRecall(0.5), label).unwrap() > 0.9);
+        assert!(score(Figure::RecallAtPrecision(0.9), label).unwrap() > 0.5);
+    }
+    assert!(matches!(score(Figure::F1, Some(b"sound")), Err(Error::InvalidInput { .. })));
+    let other = corpus("__label__sound bang\n");
+    let metric = Metric { figure: Figure::F1, label: None, top: 1 };
+    assert!(matches!(model.score(&other, &metric, &run), Err(Error::InvalidInput { .. })));
+
+    let check = |validation: &Corpus, least, label| {
+        check_validation(&lines, validation, PREFIX, least, label, &run)
+    };
+    assert_eq!(check(&lines, 1, None).unwrap(), 8);
+    assert_eq!(check(&lines, 1, Some(b"colour")).unwrap(), 8);
+    for (validation, least, label) in
+        [(&other, 1, None), (&lines, 1000, None), (&lines, 1, Some(&b"sound"[..]))]
+    {
+        assert!(matches!(check(validation, least, label), Err(Error::InvalidInput { .. })));
+    }
 }
 
 #[test]

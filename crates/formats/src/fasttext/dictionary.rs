@@ -6,7 +6,7 @@ use super::field::{Fields, Put};
 use crate::Names;
 
 /// Bytes of an entry without its word.
-const ENTRY: usize = 10;
+pub(super) const ENTRY: usize = 10;
 
 /// The words and labels of a model.
 #[derive(Debug)]

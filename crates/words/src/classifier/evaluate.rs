@@ -4,6 +4,7 @@ use inlay_base::{Result, Run, Workers};
 use inlay_corpus::Corpus;
 
 use super::lines::{Line, Lines};
+use super::metric::Judged;
 use super::model::Model;
 use crate::shards::shards;
 
@@ -72,6 +73,18 @@ impl Model {
         threshold: f32,
         run: &Run,
     ) -> Result<Evaluation> {
+        self.look_at(corpus, top, threshold, run, &|_| ())
+    }
+
+    /// As `evaluate`; hears of the predictions of many lines at a time, in any order.
+    pub(super) fn look_at(
+        &self,
+        corpus: &Corpus,
+        top: usize,
+        threshold: f32,
+        run: &Run,
+        hear: &(dyn Fn(&[Judged]) + Sync),
+    ) -> Result<Evaluation> {
         let lines = Lines::new(corpus, &self.features, &self.dictionary, &self.label_prefix, run)?;
         let shards = shards(lines.ids(), false);
         let labels = self.dictionary.labels();
@@ -80,6 +93,7 @@ impl Model {
         run.each(shards.len(), &|shard| {
             let mut own = Evaluation { examples: 0, labels: vec![Tally::default(); labels] };
             let mut line = Line::default();
+            let mut all = Vec::new();
             let mut position = shards[shard].start;
             while position < shards[shard].end {
                 run.check()?;
@@ -92,12 +106,15 @@ impl Model {
                 }
                 own.examples += 1;
                 line.labels.iter().for_each(|&label| own.labels[label as usize].expected += 1);
-                for (label, _) in self.predict_found(&line.found, top, threshold)? {
+                for (label, probability) in self.predict_found(&line.found, top, threshold)? {
+                    let is_right = line.labels.contains(&label);
                     let tally = &mut own.labels[label as usize];
                     tally.predicted += 1;
-                    tally.right += u64::from(line.labels.contains(&label));
+                    tally.right += u64::from(is_right);
+                    all.push(Judged { label, probability, is_right });
                 }
             }
+            hear(&all);
             let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
             total.examples += own.examples;
             total.labels.iter_mut().zip(own.labels).for_each(|(sum, own)| *sum += own);

@@ -1,5 +1,4 @@
-use std::collections::HashMap;
-
+use super::buckets::Left;
 use crate::subwords::Ngrams;
 
 /// A bucket without a row.
@@ -20,7 +19,7 @@ pub(super) enum Buckets {
     /// By bucket; those that no training has touched are `ABSENT` and zero.
     Touched(Vec<u32>),
     /// Those that pruning has left; the others are no features.
-    Left(HashMap<u32, u32>),
+    Left(Left),
 }
 
 /// The features of a line.
@@ -65,7 +64,7 @@ impl Features {
                 row => found.rows.push(self.words + row),
             },
             Buckets::Left(rows) => {
-                found.rows.extend(rows.get(&bucket).map(|&row| self.words + row));
+                found.rows.extend(rows.get(bucket).map(|row| self.words + row));
             }
         }
     }

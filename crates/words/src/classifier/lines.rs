@@ -98,6 +98,11 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Whether any word is a label that the model knows.
+    pub fn have_labels(&self) -> bool {
+        self.tokens.iter().any(|token| matches!(token.kind, Kind::Label(_)))
+    }
+
     /// The whole corpus, to be cut into shards.
     pub fn ids(&self) -> &'a [u32] {
         self.ids

@@ -7,7 +7,9 @@ use inlay_formats::fasttext::{
 };
 use inlay_formats::{GiveRows, Names};
 
+use super::buckets::Left;
 use super::features::{ABSENT, Buckets, Features};
+use super::retrain::Manner;
 use super::tree::Tree;
 use crate::Huffman;
 use crate::subwords::Ngrams;
@@ -22,7 +24,9 @@ pub struct Model {
     /// With hierarchical softmax.
     pub(super) tree: Option<Tree>,
     pub(super) label_prefix: Vec<u8>,
-    losses: Vec<f64>,
+    /// Of a model that was trained here.
+    pub(super) manner: Option<Manner>,
+    pub(super) losses: Vec<f64>,
 }
 
 /// The rows of words and n-grams.
@@ -137,6 +141,7 @@ impl Model {
         output: SharedMatrix,
         is_tree: bool,
         label_prefix: Vec<u8>,
+        manner: Manner,
         losses: Vec<f64>,
     ) -> Result<Self> {
         let trained = Dense::from(output);
@@ -144,19 +149,21 @@ impl Model {
         let tree = tree(&args, &dictionary)?;
         let input = Input::Touched(input.into());
         let output = Output { dense, quantized: None };
-        Ok(Self { args, dictionary, features, input, output, tree, label_prefix, losses })
+        let manner = Some(manner);
+        Ok(Self { args, dictionary, features, input, output, tree, label_prefix, manner, losses })
     }
 
-    /// Of quantized matrices.
+    /// Of quantized matrices; without an output the labels' rows are this model's.
     pub(super) fn quantized(
         &self,
         dictionary: Dictionary,
         features: Features,
         input: Quantized,
-        output: Option<Quantized>,
+        output: Option<Output>,
+        losses: Vec<f64>,
     ) -> Result<Self> {
         let output = match output {
-            Some(quantized) => Output::quantized(quantized)?,
+            Some(output) => output,
             None => Output { dense: copied(&self.output.dense)?, quantized: None },
         };
         Ok(Self {
@@ -167,7 +174,8 @@ impl Model {
             input: Input::Rows(Matrix::Quantized(input)),
             output,
             label_prefix: self.label_prefix.clone(),
-            losses: self.losses.clone(),
+            manner: self.manner.clone(),
+            losses,
         })
     }
 
@@ -183,7 +191,7 @@ impl Model {
         }
         let bucket = if args.has_buckets() { args.bucket } else { 0 };
         let buckets = match &dictionary.pruned {
-            Some(pairs) => Buckets::Left(pairs.iter().copied().collect()),
+            Some(pairs) => Buckets::Left(Left::new(pairs.clone())),
             None => Buckets::All,
         };
         let ngrams = Ngrams { minn: args.minn, maxn: args.maxn, words: args.word_ngrams, bucket };
@@ -202,6 +210,7 @@ impl Model {
             output,
             tree,
             label_prefix,
+            manner: None,
             losses: Vec::new(),
         })
     }
@@ -256,7 +265,8 @@ impl Model {
         let dense = |dense: &Dense| (dense.rows * dense.stride * 4) as u64;
         let buckets = match &self.features.buckets {
             Buckets::Touched(rows) => size_of_val(rows.as_slice()) as u64,
-            Buckets::All | Buckets::Left(_) => 0,
+            Buckets::Left(left) => left.memory(),
+            Buckets::All => 0,
         };
         let input = match &self.input {
             Input::Touched(rows) => dense(rows),
@@ -267,7 +277,7 @@ impl Model {
 }
 
 impl Output {
-    fn quantized(quantized: Quantized) -> Result<Self> {
+    pub fn quantized(quantized: Quantized) -> Result<Self> {
         let mut dense = Dense::zeros(quantized.rows, quantized.codebook.columns())?;
         for row in 0..quantized.rows {
             quantized.add_row(row, dense.row_mut(row));
@@ -285,7 +295,7 @@ fn tree(args: &Args, dictionary: &Dictionary) -> Result<Option<Tree>> {
 }
 
 /// The rows of a tree in fastText's order: the root is the last node, and a row of zeros follows.
-fn turned(rows: &Dense) -> Result<Dense> {
+pub(super) fn turned(rows: &Dense) -> Result<Dense> {
     let mut turned = Dense::zeros(rows.rows, rows.columns)?;
     let inner = rows.rows.saturating_sub(1);
     for node in 0..inner {

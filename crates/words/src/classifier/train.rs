@@ -15,6 +15,7 @@ use super::features::{Buckets, Features};
 use super::lines::{Line, Lines, touched};
 use super::model::Model;
 use super::objective::{Objective, Scratch};
+use super::retrain::Manner;
 use crate::lesson::Taught;
 use crate::shards::shards;
 use crate::subwords::Ngrams;
@@ -87,7 +88,9 @@ pub fn train(
     };
     let losses = course.train(run)?;
     let is_tree = matches!(objective, Objective::Tree(_));
-    Model::trained(args, dictionary, features, input, output, is_tree, prefix.clone(), losses)
+    let manner = Manner { learning_rate: options.learning_rate, weights };
+    let prefix = prefix.clone();
+    Model::trained(args, dictionary, features, input, output, is_tree, prefix, manner, losses)
 }
 
 fn args(options: &Options, bucket: u32) -> Args {
