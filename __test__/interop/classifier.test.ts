@@ -1,9 +1,9 @@
 // Classifiers go to fastText and say the same there. The peer is that of the benchmarks: see
 // benchmark/peers.sh.
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { FastTextClassifier } from 'inlay'
 import { folder } from '../fixtures/folder.js'
 import { randomNumbers } from '../fixtures/toy.js'
@@ -49,22 +49,92 @@ for (const loss of [
     ] as const) {
       const path = join(place, name)
       await model.save(path)
-      const args = [script, path, JSON.stringify(texts)]
-      const theirs = JSON.parse(execFileSync(python, args, { encoding: 'utf8' })) as [
-        string[],
-        number[],
-      ][]
-      for (const [i, text] of texts.entries()) {
-        const [labels, probabilities] = theirs[i]!
-        const said = model.predict(text, { topK: 3 })
-        t.is(said.length, labels.length)
-        for (const [rank, { label, probability }] of said.entries()) {
-          // Equal probabilities come in any order.
-          const others = labels.filter((_, j) => Math.abs(probabilities[j]! - probability) < 1e-5)
-          t.true(Math.abs(probability - Math.min(1, probabilities[rank]!)) < 1e-5)
-          t.true(others.length > 1 || others[0] === `__label__${label}` || rank === 2)
-        }
-      }
+      compare(t, model, texts, answersOf(script, path, JSON.stringify(texts)))
     }
   })
 }
+
+/** Three labels for each text, and their probabilities. */
+type Answers = [labels: string[], probabilities: number[]][]
+
+function answersOf(...args: string[]): Answers {
+  const output = execFileSync(python, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+  return JSON.parse(output.toString())
+}
+
+/** Holds that we say what fastText says, to 1e-5. */
+function compare(
+  t: ExecutionContext,
+  model: FastTextClassifier,
+  asked: readonly string[],
+  theirs: Answers,
+) {
+  t.is(theirs.length, asked.length)
+  for (const [i, text] of asked.entries()) {
+    const [labels, probabilities] = theirs[i]!
+    const said = model.predict(text, { topK: 3 })
+    t.is(said.length, labels.length, text)
+    for (const [rank, { label, probability }] of said.entries()) {
+      // Equal probabilities come in any order.
+      const others = labels.filter((_, j) => Math.abs(probabilities[j]! - probability) < 1e-5)
+      t.true(Math.abs(probability - Math.min(1, probabilities[rank]!)) < 1e-5, text)
+      t.true(others.length > 1 || others[0] === `__label__${label}` || rank === 2, text)
+    }
+  }
+}
+
+/** Lines of 176 languages, each with syllables of its own, some of them in other scripts. */
+function languages(): { lines: string[]; texts: string[] } {
+  const draw = randomNumbers(5)
+  const below = (n: number) => Math.floor(draw() * n)
+  const scripts = ['abcdefghijklmnopqrstuvwxyz', 'àéîõüßçñøåðþ', 'бгджзлнрстфш', 'αβγδεζηθλξ', '日月火水木金土人']
+  const letters = scripts.map((script) => [...script])
+  const languages = Array.from({ length: 176 }, (_, language) => {
+    const own = letters[language % letters.length]!
+    const syllable = () => Array.from({ length: 2 + below(2) }, () => own[below(own.length)]).join('')
+    return Array.from({ length: 12 }, syllable)
+  })
+  const sentence = (syllables: readonly string[]) => {
+    const word = () =>
+      Array.from({ length: 1 + below(3) }, () => syllables[below(syllables.length)]).join('')
+    return Array.from({ length: 5 + below(6) }, word).join(' ')
+  }
+  const lines = Array.from({ length: 25 * 176 }, (_, i) => {
+    // Some languages have far more lines than others, so the tree is deep.
+    const language = Math.floor(176 * draw() ** 2)
+    return `__label__l${i < 176 ? i : language} ${sentence(languages[i < 176 ? i : language]!)}`
+  })
+  const asked = Array.from({ length: 60 }, () => sentence(languages[below(176)]!))
+  return { lines, texts: [...asked, 'x', '', 'Ελλάδα and россия 日本'] }
+}
+
+test('models of the shape of lid.176.ftz say the same here and in fastText', async (t) => {
+  if (!hasPeer((text) => t.log(text))) return t.pass()
+  const place = folder(t)
+  const all = languages()
+  const [source, theirs, ours] = ['lines.txt', 'theirs.ftz', 'ours.ftz'].map((name) => join(place, name))
+  writeFileSync(source!, `${all.lines.join('\n')}\n`)
+  const make = resolve('__test__/interop/fasttext_languages.py')
+  const said = answersOf(make, source!, theirs!, JSON.stringify(all.texts))
+  const shape = {
+    loss: 'hierarchical-softmax',
+    dimensions: 16,
+    minn: 2,
+    maxn: 4,
+    bucket: 200_000,
+  } as const
+  using opened = await FastTextClassifier.open(theirs!)
+  t.like(opened.options, shape)
+  t.true(opened.isQuantized)
+  t.is(opened.labels.length, 176)
+  compare(t, opened, all.texts, said)
+
+  using large = await FastTextClassifier.train(source!, { ...shape, learningRate: 0.5 })
+  using small = await large.quantize({ cutoff: 8000, qnorm: true, retrain: source! })
+  await small.save(ours!)
+  compare(t, small, all.texts, answersOf(script, ours!, JSON.stringify(all.texts)))
+  // Both have learnt their languages.
+  const f1 = [(await opened.evaluate(all.lines)).f1, (await small.evaluate(all.lines)).f1]
+  t.true(Math.min(...f1) > 0.8 && Math.abs(f1[0]! - f1[1]!) < 0.05, `${f1}`)
+  t.log(`F1 of theirs and ours: ${f1}`)
+})

@@ -127,7 +127,10 @@ impl Model {
                         }
                 };
                 let least = size.row() + size.pair();
-                let lengths = self.lengths(rows, end, false, run)?;
+                let mut lengths = self.lengths(rows, end, false, run)?;
+                if enough(lengths.len()).is_err() {
+                    lengths = self.lengths(rows, end, true, run)?;
+                }
                 let mut kept = longest(lengths, (room / least) as usize + 1);
                 let mut taken = 0;
                 let fits = kept.iter().position(|&row| {
