@@ -38,11 +38,7 @@ export {
   type CooccurrenceOptions,
 } from './words/cooccurrence.js'
 export { Glove, gloveOptions, type GloveOptions, type GloveSettings } from './words/glove.js'
-export {
-  autotuneOptions,
-  type AutotuneOptions,
-  type Trial,
-} from './words/autotune.js'
+export { autotuneOptions, type AutotuneOptions, type Trial } from './words/autotune.js'
 export {
   classifierOptions,
   quantizeOptions,

@@ -87,32 +87,40 @@ function compare(
 function languages(): { lines: string[]; texts: string[] } {
   const draw = randomNumbers(5)
   const below = (n: number) => Math.floor(draw() * n)
-  const scripts = ['abcdefghijklmnopqrstuvwxyz', 'àéîõüßçñøåðþ', 'бгджзлнрстфш', 'αβγδεζηθλξ', '日月火水木金土人']
-  const letters = scripts.map((script) => [...script])
-  const languages = Array.from({ length: 176 }, (_, language) => {
-    const own = letters[language % letters.length]!
-    const syllable = () => Array.from({ length: 2 + below(2) }, () => own[below(own.length)]).join('')
-    return Array.from({ length: 12 }, syllable)
+  const letters = [
+    'abcdefghijklmnopqrstuvwxyz',
+    'àéîõüßçñøåðþ',
+    'бгджзлнрстфш',
+    'αβγδεζηθλξ',
+    '日月火水木金土人',
+  ].map((alphabet) => Array.from(alphabet))
+  const pick = (list: readonly string[]) => list[below(list.length)]!
+  const several = (least: number, most: number, one: () => string) =>
+    Array.from({ length: least + below(most - least + 1) }, one)
+  const all = Array.from({ length: 176 }, (_, number) => {
+    const own = letters[number % letters.length]!
+    return Array.from({ length: 12 }, () => several(2, 3, () => pick(own)).join(''))
   })
-  const sentence = (syllables: readonly string[]) => {
-    const word = () =>
-      Array.from({ length: 1 + below(3) }, () => syllables[below(syllables.length)]).join('')
-    return Array.from({ length: 5 + below(6) }, word).join(' ')
+  const sentence = (number: number) => {
+    const word = () => several(1, 3, () => pick(all[number]!)).join('')
+    return several(5, 10, word).join(' ')
   }
-  const lines = Array.from({ length: 25 * 176 }, (_, i) => {
+  const known = Array.from({ length: 25 * 176 }, (_, i) => {
     // Some languages have far more lines than others, so the tree is deep.
-    const language = Math.floor(176 * draw() ** 2)
-    return `__label__l${i < 176 ? i : language} ${sentence(languages[i < 176 ? i : language]!)}`
+    const number = i < 176 ? i : Math.floor(176 * draw() ** 2)
+    return `__label__l${number} ${sentence(number)}`
   })
-  const asked = Array.from({ length: 60 }, () => sentence(languages[below(176)]!))
-  return { lines, texts: [...asked, 'x', '', 'Ελλάδα and россия 日本'] }
+  const asked = Array.from({ length: 60 }, () => sentence(below(176)))
+  return { lines: known, texts: [...asked, 'x', '', 'Ελλάδα and россия 日本'] }
 }
 
 test('models of the shape of lid.176.ftz say the same here and in fastText', async (t) => {
   if (!hasPeer((text) => t.log(text))) return t.pass()
   const place = folder(t)
   const all = languages()
-  const [source, theirs, ours] = ['lines.txt', 'theirs.ftz', 'ours.ftz'].map((name) => join(place, name))
+  const [source, theirs, ours] = ['lines.txt', 'theirs.ftz', 'ours.ftz'].map((name) =>
+    join(place, name),
+  )
   writeFileSync(source!, `${all.lines.join('\n')}\n`)
   const make = resolve('__test__/interop/fasttext_languages.py')
   const said = answersOf(make, source!, theirs!, JSON.stringify(all.texts))

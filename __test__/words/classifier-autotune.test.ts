@@ -51,9 +51,15 @@ test('a search finds what the defaults do not, and tells how', async (t) => {
 
   // Another training with what was found gives the same model.
   using again = await FastTextClassifier.train(training, { ...options, threads: 1 })
-  t.deepEqual(again.predict('w1 so not w2', { topK: 2 }), classifier.predict('w1 so not w2', { topK: 2 }))
+  t.deepEqual(
+    again.predict('w1 so not w2', { topK: 2 }),
+    classifier.predict('w1 so not w2', { topK: 2 }),
+  )
 
-  t.true(heard.some(({ phase }) => phase === 'read'), 'the text is read once')
+  t.true(
+    heard.some(({ phase }) => phase === 'read'),
+    'the text is read once',
+  )
   const tuning = heard.filter(({ phase }) => phase === 'tune')
   t.like(tuning.at(-1), { unit: 'trials', done: 15, total: 15, trial: 15, score })
 })
@@ -192,7 +198,10 @@ test('another metric chooses, of one label if need be', async (t) => {
     { metric: 'precision-at-recall', metricAt: 0.8, topK: 2 },
     { metric: 'recall-at-precision', metricAt: 0.9, metricLabel: 'second' },
   ] satisfies Partial<AutotuneOptions>[]) {
-    const { classifier, score } = await FastTextClassifier.autotune(training, { ...quick, ...options })
+    const { classifier, score } = await FastTextClassifier.autotune(training, {
+      ...quick,
+      ...options,
+    })
     classifier.close()
     t.true(score > 0.9 && score <= 1, `${options.metric}: ${score}`)
   }

@@ -146,7 +146,11 @@ test('what is kept of a quantized model can be trained further', async (t) => {
 
 test('a quantized model fits the size that it may have', async (t) => {
   const path = join(folder(t), 'model.ftz')
-  using classifier = await FastTextClassifier.train(needy, { ...quick, wordNgrams: 2, bucket: 2000 })
+  using classifier = await FastTextClassifier.train(needy, {
+    ...quick,
+    wordNgrams: 2,
+    bucket: 2000,
+  })
   for (const [modelSize, bytes] of [
     ['20k', 20_000],
     [25_001, 25_001],

@@ -162,9 +162,7 @@ const quantize: Command = {
   ],
 
   async run(
-    given: Options<
-      typeof output & typeof smallness & typeof furtherFlags & typeof runFlags
-    >,
+    given: Options<typeof output & typeof smallness & typeof furtherFlags & typeof runFlags>,
     [model = '']: readonly string[],
     session: Session,
   ) {
@@ -183,8 +181,7 @@ const { duration, trials, metric, metricAt, metricLabel, topK } = autotuneOption
 const searchFlags = { duration, trials, modelSize, metric, metricAt, metricLabel, topK }
 const validationFlags = { ...output, validation: text('lines that models are judged by') }
 
-type TuneGiven = Omit<TrainGiven, 'output'> &
-  Options<typeof validationFlags & typeof searchFlags>
+type TuneGiven = Omit<TrainGiven, 'output'> & Options<typeof validationFlags & typeof searchFlags>
 
 const autotune: Command = {
   name: 'fasttext autotune',
@@ -236,8 +233,10 @@ function shownLabel({ label, probability }: LabelPrediction): string {
 }
 
 /** What the best model was made with, tab-separated. */
-function winnerOf({ score, options, dsub, trials }: Tuning): string {
-  const all = { score: score.toFixed(4), trials: trials.length, ...options, dsub }
+function winnerOf(found: Tuning): string {
+  const { score, options } = found
+  const [size, tried] = [found.dsub, found.trials.length]
+  const all = { score: score.toFixed(4), trials: tried, ...options, dsub: size }
   const named = Object.entries(all).filter(([, value]) => value !== undefined)
   return named.map(([name, value]) => `${name}\t${value}`).join('\n')
 }

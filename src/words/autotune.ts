@@ -15,14 +15,13 @@ import {
   type ClassifierOptions,
   type TrainingSettings,
   checkTraining,
-  classifierOptions,
+  fileSize,
   lines,
-  modelSize,
   predictOptions,
   refuse,
 } from './classifier-options.js'
 import type { LabelledSource } from './labelled.js'
-import { type Point, type TunedOptions, TuningSpace, trainingOf } from './tuning-space.js'
+import { type Point, type TunedOptions, TuningSpace, costOf, trainingOf } from './tuning-space.js'
 
 /** The options of `FastTextClassifier.autotune` beside those of `train`. In brackets: the names in
  * fastText. */
@@ -37,7 +36,7 @@ export const autotuneOptions = {
   trials: integer(undefined, { from: 1, to: 1_000_000 }, 'trainings at most'),
   /** Bytes that the file of the model may have, as a number or such as '2M': it is quantized
    * [-autotune-modelsize]. */
-  modelSize,
+  modelSize: fileSize,
   /** What is to be high: F1, the highest precision with a recall of `metricAt` at least, or the
    * other way round [-autotune-metric]. */
   metric: oneOf(['f1', 'precision-at-recall', 'recall-at-precision'], 'what is to be high'),
@@ -81,9 +80,11 @@ interface Attempt<Result extends Model> {
 }
 
 /** What ends a trial and not the search. */
-const failures: readonly string[] = ['DIVERGED', 'UNSUPPORTED', 'OUT_OF_MEMORY']
+const failures: ReadonlySet<string> = new Set(['DIVERGED', 'UNSUPPORTED', 'OUT_OF_MEMORY'])
 /** So many trials without a model, and there will be none. */
 const patience = 20
+/** A trial should take no more of the time than this. */
+const largestShare = 1 / 8
 /** Seconds to search for where nothing is said. */
 const defaultDuration = 300
 /** Milliseconds between two reports, less what clocks differ by. */
@@ -137,6 +138,7 @@ export async function search<Result extends Model>(
   const space = new TuningSpace({ ...held, ...unused }, widest, run.seed)
   const clock = new Clock(run.signal, seconds)
   const report = new Report(run.onProgress, clock, most)
+  const budget = new Budget()
   const trials: Trial[] = []
   let best: { model: Result; score: number; trial: Trial } | undefined
   try {
@@ -144,7 +146,7 @@ export async function search<Result extends Model>(
       run.signal?.throwIfAborted()
       if (trials.length > 0 && clock.isOver) break
       const share = Math.max(trials.length / (most ?? Infinity), clock.share)
-      const point = space.next(share)
+      const point = space.next(share, budget.most(clock))
       if (!point) break
       const options = trainingOf(point)
       const chosen = size === undefined ? { options } : { options, dsub: point.dsub }
@@ -158,6 +160,7 @@ export async function search<Result extends Model>(
         const { model, score } = await attempt(point, { ...run, signal, onProgress })
         const trial: Trial = { ...chosen, score, seconds: took() }
         trials.push(trial)
+        budget.learn(point, trial.seconds)
         // A score may be no number, where nothing is predicted.
         if (best && !(score > best.score)) {
           model.close()
@@ -169,7 +172,7 @@ export async function search<Result extends Model>(
         space.goOnFrom(point)
       } catch (error) {
         if (error === clock.timeIsUp) break
-        if (!(error instanceof InlayError) || !failures.includes(error.code)) throw error
+        if (!(error instanceof InlayError) || !failures.has(error.code)) throw error
         trials.push({ ...chosen, problem: error.message, seconds: took() })
         if (!best && trials.length >= patience) throw error
         if (!best && trials.length >= (most ?? Infinity)) throw error
@@ -187,6 +190,24 @@ export async function search<Result extends Model>(
   const { model, score, trial } = best
   const { options, dsub } = trial
   return { model, score, options, ...(dsub !== undefined && { dsub }), trials }
+}
+
+/** What a trial may cost, so that one does not take the time of many. */
+class Budget {
+  #cost = 0
+  #seconds = 0
+
+  learn(point: Point, seconds: number): void {
+    this.#cost += costOf(point)
+    this.#seconds += seconds
+  }
+
+  /** What is likely to be done in the time that is left, and in a share of the whole. */
+  most({ seconds, elapsed }: Clock): number {
+    if (seconds === undefined || this.#seconds === 0) return Infinity
+    const time = Math.min(seconds - elapsed, seconds * largestShare)
+    return (this.#cost / this.#seconds) * time
+  }
 }
 
 /** The time of a search, and the signal that ends its trials: the caller's, or the time's. */

@@ -100,7 +100,7 @@ export const evaluateOptions = { ...predictOptions, ...readingOptions }
 export const openOptions = { labelPrefix: classifierOptions.labelPrefix }
 
 /** Bytes as a number, or as fastText has them: '800k', '2M', '1.5G', in powers of a thousand. */
-export const modelSize: Option<number | string | undefined> = {
+export const fileSize: Option<number | string | undefined> = {
   default: undefined,
   about: "bytes that the model's file may have: 2000000, 2M",
   shape: { kind: 'text' },
@@ -125,7 +125,7 @@ export const quantizeOptions = {
   cutoff: integer(undefined, { from: 256, to: 0xffff_ffff }, 'words and n-grams that are kept'),
   /** Keeps as many words and n-grams as a file of so many bytes has room for; instead of
    * `cutoff`. */
-  modelSize,
+  modelSize: fileSize,
   /** Values that share a byte. */
   dsub: integer(2, { from: 1, to: 4096 }, 'values that share a byte'),
   /** Whether the length of a vector has a byte of its own. */
@@ -140,7 +140,6 @@ export const quantizeOptions = {
   /** Learning rate at their first word. Default: the model's own, 0.1 for a model that was
    * opened. */
   learningRate: real(undefined, { above: 0, to: 100 }, 'learning rate at their first word'),
-  /** As for `train`, of `retrain`. */
   ...readingOptions,
 }
 

@@ -74,17 +74,19 @@ export class TuningSpace {
     }
   }
 
-  /** Where to look next, `progress` from 0 to 1 into the search: the defaults first. `undefined`
+  /** Where to look next, `progress` from 0 to 1 into the search: the defaults first, then places
+   * that cost no more than `most`, or, if no step leads to one, as little as can be. `undefined`
    * when there is nothing new near the best place. */
-  next(progress: number): Point | undefined {
+  next(progress: number, most = Infinity): Point | undefined {
+    let chosen: Point | undefined
     for (let draw = 0; draw <= redraws; draw++) {
       const point = this.#seen.size === 0 ? this.#best : this.#step(progress)
-      const key = JSON.stringify(trainingOf(point)) + point.dsub
-      if (this.#seen.has(key)) continue
-      this.#seen.add(key)
-      return point
+      if (this.#seen.has(keyOf(point))) continue
+      if (!chosen || costOf(point) < costOf(chosen)) chosen = point
+      if (costOf(chosen) <= most) break
     }
-    return undefined
+    if (chosen) this.#seen.add(keyOf(chosen))
+    return chosen
   }
 
   /** The next steps go from here. */
@@ -120,9 +122,23 @@ export class TuningSpace {
 }
 
 /** A point as options of `train`; `bucket` only where n-grams have any. */
-export function trainingOf({ lengths: [minn, maxn], bucket, dsub: _, ...rest }: Point): TunedOptions {
-  const hasNgrams = rest.wordNgrams > 1 || maxn > 0
-  return { ...rest, minn, maxn, ...(hasNgrams && { bucket }) }
+export function trainingOf(point: Point): TunedOptions {
+  const { epochs, learningRate, dimensions, wordNgrams, bucket } = point
+  const [minn, maxn] = point.lengths
+  const training = { epochs, learningRate, dimensions, wordNgrams, minn, maxn }
+  return wordNgrams > 1 || maxn > 0 ? { ...training, bucket } : training
+}
+
+/** What a training costs, in no unit: the values that a pass moves, words being five letters long. */
+export function costOf({ epochs, dimensions, wordNgrams, lengths: [minn, maxn] }: Point): number {
+  let ngrams = 0
+  for (let n = Math.max(minn, 1); n <= Math.min(maxn, 7); n++) ngrams += 8 - n
+  return epochs * dimensions * (wordNgrams + ngrams)
+}
+
+/** Equal for points that give equal models. */
+function keyOf(point: Point): string {
+  return JSON.stringify([trainingOf(point), point.dsub])
 }
 
 /** From 0 to 1, 1 left out (Steele, Lea and Flood 2014: SplitMix, of 32 bits). */

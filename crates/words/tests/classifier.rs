@@ -213,9 +213,8 @@ fn rows_that_pruning_has_left_are_trained_further() {
         let how =
             Quantization { cutoff: Some(Cutoff::Rows(400)), width: 1, norms: true, output: false };
         let retraining = Retraining { corpus: &lines, epochs: None, learning_rate: None };
-        let precision = |model: &Model| {
-            model.evaluate(&lines, 1, 0.0, &run).unwrap().overall().precision()
-        };
+        let precision =
+            |model: &Model| model.evaluate(&lines, 1, 0.0, &run).unwrap().overall().precision();
         let plain = model.quantize(&how, None, &run).unwrap();
         let further = model.quantize(&how, Some(&retraining), &run).unwrap();
         let (before, after) = (precision(&plain), precision(&further));
@@ -299,7 +298,10 @@ fn a_file_is_never_larger_than_was_asked_for_and_hardly_smaller() {
                 made += 1;
             }
             assert!(made > 3, "{made}");
-            assert!(matches!(model.quantize(&how(100), None, &run), Err(Error::Unsupported { .. })));
+            assert!(matches!(
+                model.quantize(&how(100), None, &run),
+                Err(Error::Unsupported { .. })
+            ));
             let tight = model.quantize(&how(9000), None, &run);
             assert!(matches!(tight, Err(Error::Unsupported { .. })), "no room for 256 rows");
         }

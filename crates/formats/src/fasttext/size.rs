@@ -25,9 +25,7 @@ impl QuantizedSize {
     /// All but the dictionary's entries and the input's rows.
     pub fn frame(&self) -> u64 {
         let output = match self.output {
-            Some(width) => {
-                22 + self.books() + self.labels as u64 * self.codes(width)
-            }
+            Some(width) => 22 + self.books() + self.labels as u64 * self.codes(width),
             None => 17 + 4 * self.labels as u64 * self.dimensions as u64,
         };
         HEAD + 22 + self.books() + output

@@ -59,7 +59,8 @@ mod tests {
     #[test]
     fn every_bucket_has_the_row_of_its_last_pair_and_others_have_none() {
         let mut random = Random::new(1, 0);
-        for (count, range) in [(0, 1), (1, 1), (1, u32::MAX), (500, 700), (500, u32::MAX), (90, 20)] {
+        for (count, range) in [(0, 1), (1, 1), (1, u32::MAX), (500, 700), (500, u32::MAX), (90, 20)]
+        {
             let mut pairs: Vec<(u32, u32)> = (0..count).map(|i| (random.below(range), i)).collect();
             if count == 500 {
                 // Many that share their upper bits.

@@ -60,12 +60,12 @@ impl Model {
         let said = said.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(match metric.figure {
             Figure::F1 => tally.f1(),
-            Figure::PrecisionAtRecall(least) => best(said, &tally, |at| {
-                (at.recall() >= least).then_some(at.precision())
-            }),
-            Figure::RecallAtPrecision(least) => best(said, &tally, |at| {
-                (at.precision() >= least).then_some(at.recall())
-            }),
+            Figure::PrecisionAtRecall(least) => {
+                best(said, &tally, |at| (at.recall() >= least).then_some(at.precision()))
+            }
+            Figure::RecallAtPrecision(least) => {
+                best(said, &tally, |at| (at.precision() >= least).then_some(at.recall()))
+            }
         })
     }
 }
@@ -116,11 +116,14 @@ pub fn check_validation(
     }
     if labels == 0 {
         let problem = "no line has a label that is frequent enough".into();
-        return Err(Error::InvalidInput { source: "the training text".into(), offset: None, problem });
+        return Err(Error::InvalidInput {
+            source: "the training text".into(),
+            offset: None,
+            problem,
+        });
     }
-    let is_known = |name: &[u8]| {
-        training.names().find(name).is_some_and(|place| frequent(place as usize))
-    };
+    let is_known =
+        |name: &[u8]| training.names().find(name).is_some_and(|place| frequent(place as usize));
     let name = label.map(|label| [label_prefix, label].concat());
     let is_usable = match &name {
         Some(name) => is_known(name) && validation.names().find(name).is_some(),

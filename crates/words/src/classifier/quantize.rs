@@ -113,9 +113,7 @@ impl Model {
         let mut kept = match how.cutoff {
             None => return Ok(None),
             Some(Cutoff::Rows(cutoff)) if cutoff >= rows.rows() => return Ok(None),
-            Some(Cutoff::Rows(cutoff)) => {
-                longest(self.lengths(rows, end, true, run)?, cutoff)
-            }
+            Some(Cutoff::Rows(cutoff)) => longest(self.lengths(rows, end, true, run)?, cutoff),
             Some(Cutoff::Bytes(bytes)) => {
                 let Some(room) = self.room(rows, how, bytes)? else { return Ok(None) };
                 let size = self.size(how);
