@@ -33,6 +33,7 @@ AG News is the half of it that was published for tests: its figures are not thos
   contests: () => [
     ...sets.flatMap(({ name }) => ngrams.map((n) => `classifier-${name}-${n}`)),
     'classifier-threads',
+    'classifier-predict',
   ],
 
   async run({ chosen, rounds, say, tell, folder }: Settings) {
@@ -104,7 +105,54 @@ AG News is the half of it that was published for tests: its figures are not thos
       const contest = { id: 'classifier-threads', title, about, unit: 'words', contenders }
       tell(await hold({ ...contest, work: 25 * wordsOf(many), clock: 'wall' }, rounds, say))
     }
+    if (chosen('classifier-predict')) {
+      const { train, test } = trec()
+      const [path, texts] = [
+        join(folder, 'asked.txt'),
+        test.map((line) => line.replace(/^\S+ /, '')),
+      ]
+      writeFileSync(path, train.join('\n'))
+      const rows: string[][] = []
+      for (const [shape, options] of shapes) {
+        using dense = await FastTextClassifier.train(path, {
+          epochs: 5,
+          learningRate: 0.5,
+          ...options,
+        })
+        using small = await dense.quantize({ cutoff: 30_000, qnorm: true })
+        rows.push([shape, ...[dense, small].map((model) => microseconds(model, texts, rounds))])
+      }
+      tell({
+        id: 'classifier-predict',
+        title: 'The labels of a question of TREC, one call each',
+        about: 'Microseconds of CPU in a call of `predict`, the median of the rounds.',
+        head: ['model', 'dense', 'quantized, 30,000 vectors'],
+        rows,
+      })
+    }
   },
+}
+
+/** What the time of a prediction depends on: how many vectors a text has. */
+const shapes = [
+  ['word n-grams up to 2', { wordNgrams: 2 }],
+  [
+    'as lid.176: characters 2 to 4, 16 dimensions, hierarchical softmax',
+    { minn: 2, maxn: 4, dimensions: 16, loss: 'hierarchical-softmax' },
+  ],
+  ['word n-grams up to 2, characters 3 to 6', { wordNgrams: 2, minn: 3, maxn: 6 }],
+] as const
+
+/** Median over rounds of ten passes. */
+function microseconds(model: FastTextClassifier, texts: readonly string[], rounds: number): string {
+  const times = Array.from({ length: rounds + 1 }, () => {
+    const before = process.cpuUsage()
+    for (let pass = 0; pass < 10; pass++) for (const text of texts) model.predict(text)
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / texts.length / 10
+  })
+  const sorted = times.slice(1).toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)]!.toFixed(1)
 }
 
 async function ours(train: string, test: string, wordNgrams: number, threads: number) {

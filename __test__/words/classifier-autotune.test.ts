@@ -251,6 +251,7 @@ test('options that have no meaning together are refused', async (t) => {
     { negative: 3 },
     { minn: 3 },
     { minn: 3, maxn: 2 },
+    { wordNgrams: 1, minn: 0, maxn: 0, bucket: 500 },
     { modelSize: '2 MB' },
     { modelSize: '0' },
     { modelSize: '' },

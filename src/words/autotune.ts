@@ -106,11 +106,12 @@ export function checkAutotune(
   if (metric !== 'f1' && metricAt === undefined) {
     refuse('metricAt', `is missing: what must be reached for \`${metric}\``, who)
   }
-  // N-grams may come with any trial.
-  checkTraining(settings, { ...given, bucket: undefined }, who)
+  const isHeld = given.minn !== undefined || given.maxn !== undefined
+  // N-grams may come with any trial, unless they are held to be none.
+  const hasNgrams = !isHeld || settings.maxn > 0 || given.wordNgrams !== 1
+  checkTraining(settings, hasNgrams ? { ...given, bucket: undefined } : given, who)
   const dimensions = given.dimensions ?? initialVectors?.dimensions
   const { epochs, learningRate, wordNgrams, bucket } = given
-  const isHeld = given.minn !== undefined || given.maxn !== undefined
   const all = {
     epochs,
     learningRate,
