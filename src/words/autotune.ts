@@ -131,7 +131,6 @@ export async function search<Result extends Model>(
   widest: number,
   attempt: (point: Point, run: RunSettings) => Promise<Attempt<Result>>,
   run: RunSettings,
-  who: string,
 ) {
   const seconds = duration ?? (most === undefined ? defaultDuration : undefined)
   // Without a size nothing is quantized.
@@ -141,6 +140,7 @@ export async function search<Result extends Model>(
   const report = new Report(run.onProgress, clock, most)
   const budget = new Budget()
   const trials: Trial[] = []
+  let failure: unknown
   let best: { model: Result; score: number; trial: Trial } | undefined
   try {
     while (trials.length < (most ?? Infinity)) {
@@ -175,22 +175,21 @@ export async function search<Result extends Model>(
         if (error === clock.timeIsUp) break
         if (!(error instanceof InlayError) || !failures.has(error.code)) throw error
         trials.push({ ...chosen, problem: error.message, seconds: took() })
-        if (!best && trials.length >= patience) throw error
-        if (!best && trials.length >= (most ?? Infinity)) throw error
-        if (!best && clock.isOver) throw error
+        failure = error
+        if (!best && trials.length >= patience) break
       }
     }
+    if (!best) throw failure
     report.end(trials.length)
+    const { model, score, trial } = best
+    const { options, dsub } = trial
+    return { model, score, options, ...(dsub !== undefined && { dsub }), trials }
   } catch (error) {
     best?.model.close()
     throw error
   } finally {
     clock.stop()
   }
-  if (!best) throw new InlayError('INTERNAL', `${who}: no trial has been made`)
-  const { model, score, trial } = best
-  const { options, dsub } = trial
-  return { model, score, options, ...(dsub !== undefined && { dsub }), trials }
 }
 
 /** What a trial may cost, so that one does not take the time of many. */

@@ -231,7 +231,7 @@ export class FastTextClassifier {
         if (model !== trained) trained.close()
       }
     }
-    const { model, ...found } = await search(settings, held, widest, trial, runSettings, who)
+    const { model, ...found } = await search(settings, held, widest, trial, runSettings)
     return { classifier: model, ...found }
   }
 
