@@ -1,10 +1,10 @@
-// `npm run benchmark`: measures, prints tables, keeps the results in build/, and with --write makes
+// `npm run bench`: measures, prints tables, keeps the results in build/, and with --write makes
 // docs/benchmarks.md of all that were kept.
 //
-//     npm run benchmark                                    every family, hours
-//     npm run benchmark -- words --only sgns-100 --rounds 3
-//     npm run benchmark -- quality --only sgns --seeds 3 --epochs 3
-//     npm run benchmark -- --write                         the page, of what was measured before
+//     npm run bench                                    every family, hours
+//     npm run bench -- words --only sgns-100 --rounds 3
+//     npm run bench -- quality --only sgns --seeds 3 --epochs 3
+//     npm run bench -- --write                         the page, of what was measured before
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -116,7 +116,7 @@ function help(): string {
   const flags = Object.entries(options).map(
     ([name, { about }]) => `  --${name.padEnd(10)} ${about}`,
   )
-  return ['npm run benchmark [-- FAMILY... FLAGS]', '', ...names, '', ...flags].join('\n')
+  return ['npm run bench [-- FAMILY... FLAGS]', '', ...names, '', ...flags].join('\n')
 }
 
 /** A flag that no chosen family reads would be ignored: it is refused. */

@@ -88,7 +88,7 @@ async function opening(): Promise<string> {
     c ? `word2vec.c of the PyPI package word2vec 0.11.1, ${c}, ${flags}` : 'word2vec.c: missing',
     gensim ?? 'gensim: missing',
   ]
-  return `Made by \`npm run benchmark -- --write\`; no figure is typed by hand.
+  return `Made by \`npm run bench -- --write\`; no figure is typed by hand.
 
 - Machine: ${machine()}
 ${tools.map((tool) => `- ${tool}`).join('\n')}

@@ -17,7 +17,8 @@ export type Shape =
   | { readonly kind: 'real'; readonly limits: Limits }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
   | { readonly kind: 'flag' }
-  | { readonly kind: 'text' }
+  // `placeholder` is what stands for the value in help: FILE, LABEL.
+  | { readonly kind: 'text'; readonly placeholder: string }
   | { readonly kind: 'list' }
   | { readonly kind: 'value' }
 
@@ -90,15 +91,15 @@ export function flag(value: boolean, about: string): Option<boolean> {
 }
 
 /** A string that is not empty: a path, a name. */
-export function text(about: string): Option<string | undefined> {
+export function text(about: string, placeholder = 'FILE'): Option<string | undefined> {
   const accepts = (given: unknown) => typeof given === 'string' && given !== ''
   const expected = 'a string that is not empty'
-  return { default: undefined, about, shape: { kind: 'text' }, expected, accepts }
+  return { default: undefined, about, shape: { kind: 'text', placeholder }, expected, accepts }
 }
 
 /** As `text`, with a default. */
 export function textOr(value: string, about: string): Option<string> {
-  return { ...text(about), default: value } as Option<string>
+  return { ...text(about, 'TEXT'), default: value } as Option<string>
 }
 
 /** An array of strings. */

@@ -50,7 +50,7 @@ test('glove cooccurrence writes pairs, which glove train takes as it takes the t
 
 test('SIGINT leaves a checkpoint; the command goes on from it', async (t) => {
   const inside = folder(t, { 'text.txt': colouredText(3000) })
-  const command = 'glove train text.txt -o v.safetensors --epochs 60000 --threads 1 --resume state'
+  const command = 'glove train text.txt -o v.safetensors --epochs 300000 --threads 1 --resume state'
   const first = start(inside, `${command} --checkpoint-every 0.02`)
   await appears(join(inside, 'state'), first)
   first.child.kill('SIGINT')

@@ -173,7 +173,6 @@ test('an abort stops a search in the middle and leaves nothing', async (t) => {
     signal: controller.signal,
     onProgress: ({ trial, epoch }) => {
       if (trial !== 1 || epoch === undefined || aborted > 0) return
-      t.true(readdirSync(place).length >= 0)
       aborted = performance.now()
       controller.abort(new Error('enough'))
     },

@@ -1,10 +1,10 @@
 // inlay fasttext classify-train and what asks its models: labels for texts.
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { type Options, type RunOptions, flag, integer, real, runOptions, text } from '../options.js'
+import { type Options, type RunOptions, text } from '../options.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { autotuneOptions } from '../words/autotune.js'
-import { classifierOptions, quantizeOptions } from '../words/classifier-options.js'
+import { classifierOptions, predictOptions, quantizeOptions } from '../words/classifier-options.js'
 import {
   type Evaluation,
   type LabelPrediction,
@@ -16,10 +16,8 @@ import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
+import { quietFlags, runFlags } from './train.js'
 
-const { threads, seed } = runOptions
-const quiet = flag(false, 'says nothing while it works')
-const runFlags = { threads, seed, quiet }
 const output = { output: text('where the model goes, as fastText writes it') }
 const { labelPrefix, invalidUtf8, spoolDirectory } = classifierOptions
 const textFlags = { labelPrefix, invalidUtf8, spoolDirectory }
@@ -28,10 +26,6 @@ const trainingFlags = Object.fromEntries(
   Object.entries(classifierOptions).filter(([name]) => !own.has(name)),
 )
 const startFlags = { initialVectors: text('vectors to begin with, in any format') }
-const answerFlags = {
-  topK: integer(1, { from: 1, to: 0xffff_ffff }, 'how many labels, at most'),
-  threshold: real(0, { from: 0, to: 1 }, 'leaves out labels that are less likely'),
-}
 
 type TrainGiven = Omit<Options<typeof classifierOptions>, 'initialVectors'> &
   Options<typeof output & typeof startFlags & typeof runFlags>
@@ -75,7 +69,7 @@ const predict: Command = {
   usage: 'MODEL [TEXTS...] [flags]',
   operands: { MODEL: 'a .bin or .ftz file', TEXTS: 'texts, one a line; standard input without' },
   count: { from: 1, to: Infinity },
-  groups: [group('Answers', { ...answerFlags, labelPrefix }, { short: { topK: 'k' } })],
+  groups: [group('Answers', { ...predictOptions, labelPrefix }, { short: { topK: 'k' } })],
   examples: ['questions.bin texts.txt -k 3', 'lid.176.ftz < texts.txt'],
 
   async run(
@@ -83,7 +77,7 @@ const predict: Command = {
       topK,
       threshold,
       ...prefix
-    }: Options<typeof answerFlags & { labelPrefix: typeof labelPrefix }>,
+    }: Options<typeof predictOptions & { labelPrefix: typeof labelPrefix }>,
     [model = '', ...texts]: readonly string[],
     session: Session,
   ) {
@@ -114,14 +108,14 @@ const test: Command = {
   operands: { MODEL: 'a .bin or .ftz file', LINES: files },
   count: { from: 2, to: Infinity },
   groups: [
-    group('Answers', answerFlags, { short: { topK: 'k' } }),
+    group('Answers', predictOptions, { short: { topK: 'k' } }),
     group('Text', textFlags),
-    group('Run', { threads, quiet }, { short: { quiet: 'q' } }),
+    group('Run', quietFlags, { short: { quiet: 'q' } }),
   ],
   examples: ['questions.bin test.txt', 'questions.bin test.txt -k 5 --threshold 0.2'],
 
   async run(
-    given: Options<typeof answerFlags & typeof textFlags & typeof runFlags>,
+    given: Options<typeof predictOptions & typeof textFlags & typeof runFlags>,
     [model = '', ...lines]: readonly string[],
     session: Session,
   ) {

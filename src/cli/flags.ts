@@ -57,20 +57,12 @@ export function parse<T extends Table>(
 }
 
 /** How a flag is written in help: "-o, --output FILE", "--no-shrink-window", "--schedule NAME". */
-export function synopsis({ name, flag, short, option }: Flag): string {
+export function synopsis({ flag, short, option }: Flag): string {
   const { shape } = option
   const letter = short === undefined ? '    ' : `-${short}, `
   if (shape.kind === 'flag') return `${letter}--${option.default === true ? 'no-' : ''}${flag}`
-  const isFile = shape.kind === 'text' && option.expected === 'a string that is not empty'
-  const file = name.endsWith('Directory') ? 'FOLDER' : name.endsWith('Prefix') ? 'TEXT' : 'FILE'
-  const placeholders = {
-    integer: 'N',
-    real: 'X',
-    choice: 'NAME',
-    text: isFile ? file : 'TEXT',
-    list: 'LIST',
-    value: '',
-  }
+  if (shape.kind === 'text') return `${letter}--${flag} ${shape.placeholder}`
+  const placeholders = { integer: 'N', real: 'X', choice: 'NAME', list: 'LIST', value: '' }
   return `${letter}--${flag} ${placeholders[shape.kind]}`
 }
 

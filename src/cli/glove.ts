@@ -8,7 +8,7 @@ import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
-import { runFlags, trainCommand } from './train.js'
+import { quietFlags, trainCommand } from './train.js'
 
 const instead = {
   cooccurrence: text('trains on these pairs instead of text: a cooccurrence.bin'),
@@ -52,8 +52,6 @@ const pairFlags = {
   output: text("where the pairs go, as the C tool's cooccurrence.bin"),
   vocabulary: text("where the words go, as the C tool's vocab.txt"),
 }
-
-const quietFlags = { threads: runFlags.threads, quiet: runFlags.quiet }
 
 type CountGiven = Options<
   typeof pairFlags & typeof corpusOptions & typeof countingOptions & typeof quietFlags

@@ -2,6 +2,7 @@
 import type { Neighbour } from '../vectors/query.js'
 import type { Session } from './session.js'
 
+/** A word and its cosine on each line, between them a tab; or one JSON array. */
 export function printNeighbours(
   neighbours: readonly Neighbour[],
   json: boolean | undefined,

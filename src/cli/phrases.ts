@@ -1,5 +1,5 @@
 // inlay phrases: from text files to a file of phrases, and what is in it.
-import { type Options, type RunOptions, flag, integer, runOptions, text } from '../options.js'
+import { type Options, type RunOptions, integer, text } from '../options.js'
 import { Phrases, phrasesOptions } from '../corpus/phrases.js'
 import { textOptions } from '../corpus/text.js'
 import { type Command, group } from './command.js'
@@ -7,6 +7,7 @@ import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
+import { quietFlags } from './train.js'
 
 const fileFlags = { output: text('where the phrases go: a safetensors file') }
 
@@ -14,10 +15,7 @@ const phraseFlags = Object.fromEntries(
   Object.entries(phrasesOptions).filter(([name]) => !Object.hasOwn(textOptions, name)),
 )
 
-const { threads } = runOptions
-const runFlags = { threads, quiet: flag(false, 'says nothing while it works') }
-
-type Given = Options<typeof phrasesOptions & typeof fileFlags & typeof runFlags>
+type Given = Options<typeof phrasesOptions & typeof fileFlags & typeof quietFlags>
 
 const train: Command = {
   name: 'phrases train',
@@ -31,7 +29,7 @@ const train: Command = {
     group('Files', fileFlags, { short: { output: 'o' } }),
     group('Phrases', phraseFlags),
     group('Text', textOptions),
-    group('Run', runFlags, { short: { quiet: 'q' } }),
+    group('Run', quietFlags, { short: { quiet: 'q' } }),
   ],
   examples: [
     'corpus.txt -o phrases.safetensors --passes 2 --connector-words of,the,and',

@@ -51,7 +51,10 @@ interface Trainer {
 }
 
 const { threads, seed } = runOptions
-export const runFlags = { threads, seed, quiet: flag(false, 'says nothing while it works') }
+const quiet = flag(false, 'says nothing while it works')
+/** Of commands that take time and draw nothing at random. */
+export const quietFlags = { threads, quiet }
+export const runFlags = { threads, seed, quiet }
 
 const output = text(
   'where the vectors go; the ending of the name tells the format, .safetensors is ours',
@@ -112,7 +115,7 @@ export function trainCommand(trainer: Trainer): Command {
     examples: trainer.examples,
 
     async run(given: Given & Files, corpora: readonly string[], session: Session) {
-      const { output: target, format, precision, model: whole, quiet, ...rest } = given
+      const { output: target, format, precision, model: whole, quiet: isQuiet, ...rest } = given
       if (target === undefined) throw new UsageError('-o VECTORS is missing')
       if (format === undefined) checkEnding(target, '-o')
       trainer.check?.(given, corpora)
@@ -136,8 +139,8 @@ export function trainCommand(trainer: Trainer): Command {
         return trained.vectors
       }
       try {
-        const { size, dimensions } = await session.withProgress({ quiet }, work)
-        if (quiet) return
+        const { size, dimensions } = await session.withProgress({ quiet: isQuiet }, work)
+        if (isQuiet) return
         session.note(`${quantity(size, named)} of ${dimensions} dimensions in ${target}`)
       } catch (error) {
         if (settings.checkpoint !== undefined && existsSync(settings.checkpoint)) {

@@ -1,5 +1,5 @@
 // inlay vectors ...: questions to a file of word vectors, and files in other formats.
-import { type Options, flag, integer, list, runOptions } from '../options.js'
+import { type Options, flag, integer, list } from '../options.js'
 import {
   type AnalogyEvaluation,
   type SimilarityEvaluation,
@@ -13,6 +13,7 @@ import { UsageError } from './flags.js'
 import { printNeighbours } from './neighbours.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
+import { quietFlags } from './train.js'
 
 const searchFlags = {
   topK: integer(10, { from: 1 }, 'how many words'),
@@ -22,10 +23,6 @@ const searchFlags = {
 const awayFlags = { ...searchFlags, not: list('words to be away from: a,b,c or @FILE') }
 const searchNames = { flags: { topK: 'top' }, short: { topK: 'k' } }
 
-const runFlags = {
-  threads: runOptions.threads,
-  quiet: flag(false, 'says nothing while it works'),
-}
 const runNames = { short: { quiet: 'q' } }
 
 // A question is answered from the file as it lies on the disk; other precisions are for `convert`.
@@ -80,7 +77,7 @@ const evaluateFlags = {
   analogies: list('files of questions, as questions-words.txt: a,b'),
   similarity: list('files of word pairs with scores, as WordSim-353: a,b'),
   ...analogyOptions,
-  ...runFlags,
+  ...quietFlags,
   json: searchFlags.json,
 }
 
@@ -137,7 +134,7 @@ type Result =
 const convertFlags = {
   to: saveOptions.format,
   precision: saveOptions.precision,
-  ...runFlags,
+  ...quietFlags,
 }
 
 const convert: Command = {
@@ -175,7 +172,6 @@ const convert: Command = {
 
 export const vectorsCommands: readonly Command[] = [similar, analogy, evaluate, convert]
 
-/** A word and its cosine on each line, between them a tab; or one JSON array. */
 function told(result: Result): string {
   if (result.kind === 'similarity') {
     const { file, spearman, pearson, pairs, skipped } = result

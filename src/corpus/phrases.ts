@@ -54,7 +54,7 @@ export const phrasesOptions = {
       'the character between the words of a phrase',
     ),
     default: '_',
-    shape: { kind: 'text' } as const,
+    shape: { kind: 'text', placeholder: 'TEXT' } as const,
   },
 }
 

@@ -15,7 +15,7 @@ export const textOptions = {
    * that holds them left out. */
   invalidUtf8: oneOf(['error', 'replace', 'skip'], 'what to do with bytes that are no UTF-8'),
   /** Where temporary files go (8 bytes at most for each word of the text). Default: the system's. */
-  spoolDirectory: text('where temporary files go'),
+  spoolDirectory: text('where temporary files go', 'FOLDER'),
 }
 
 /** How text becomes words: see `textOptions`. */

@@ -43,7 +43,7 @@ export const autotuneOptions = {
   /** The recall or precision that must be reached. */
   metricAt: real(undefined, { above: 0, to: 1 }, 'the recall or precision that must be reached'),
   /** The label whose metric counts, without its prefix. Default: all together. */
-  metricLabel: text('the label whose metric counts (default: all together)'),
+  metricLabel: text('the label whose metric counts (default: all together)', 'LABEL'),
   /** Labels that are predicted for a line of the validation [-autotune-predictions]. */
   topK: predictOptions.topK,
 }

@@ -103,7 +103,7 @@ export const openOptions = { labelPrefix: classifierOptions.labelPrefix }
 export const fileSize: Option<number | string | undefined> = {
   default: undefined,
   about: "bytes that the model's file may have: 2000000, 2M",
-  shape: { kind: 'text' },
+  shape: { kind: 'text', placeholder: 'SIZE' },
   expected: "bytes, or a string such as '800k', '2M' or '1.5G'",
   accepts: (given) => Number.isSafeInteger(bytesOf(given)) && bytesOf(given) > 0,
 }

@@ -196,12 +196,12 @@ export class FastTextClassifier {
     const table = { ...classifierOptions, ...autotuneOptions }
     const { settings, run: runSettings } = settle(table, options, who)
     const { validation, held } = checkAutotune(settings, options, who)
-    const { labelPrefix, minCountLabel, metricLabel } = settings
+    const { labelPrefix } = settings
     using corpus = await readLines(source, labelPrefix, settings, runSettings, who)
     using valid = await readLines(validation, labelPrefix, settings, runSettings, who)
     const [texts, asked] = [corpus.native(who), valid.native(who)]
     const labels = await run<number>(who, runSettings, (spec, events) =>
-      checkValidation(texts, asked, labelPrefix, minCountLabel, metricLabel, spec, events),
+      checkValidation(texts, asked, settings, spec, events),
     )
     const bytes = settings.modelSize === undefined ? undefined : bytesOf(settings.modelSize)
     const widest = dimensionsFor(bytes, labels)

@@ -405,25 +405,32 @@ pub fn score_classifier(
     launch(env, run, events, move |run| model.score(&corpus, &metric, run))
 }
 
+/// Which labels a training will have, and which of them counts.
+#[napi(object, object_to_js = false)]
+pub struct ValidationSpec {
+    pub label_prefix: String,
+    pub min_count_label: f64,
+    /// Without its prefix; all labels without.
+    #[napi(ts_type = "string | undefined")]
+    pub metric_label: Option<String>,
+}
+
 /// Whether a validation can tell models apart; gives the number of labels that they will have.
 #[napi(
-    ts_args_type = "training: CorpusHandle, validation: CorpusHandle, labelPrefix: string, minCountLabel: number, label: string | undefined, run: RunSpec, events: Events<number>"
+    ts_args_type = "training: CorpusHandle, validation: CorpusHandle, spec: ValidationSpec, run: RunSpec, events: Events<number>"
 )]
-#[allow(clippy::too_many_arguments)] // what JavaScript has
 pub fn check_validation(
     env: &Env,
     training: &CorpusHandle,
     validation: &CorpusHandle,
-    label_prefix: String,
-    min_count_label: f64,
-    label: Option<String>,
+    spec: ValidationSpec,
     run: RunSpec,
     events: Events<'_, f64>,
 ) -> napi::Result<RunHandle> {
     let (training, validation) = (training.corpus()?, validation.corpus()?);
     launch(env, run, events, move |run| {
-        let (prefix, label) = (label_prefix.as_bytes(), label.as_deref().map(str::as_bytes));
-        check(&training, &validation, prefix, min_count_label as u64, label, run)
-            .map(|labels| labels as f64)
+        let label = spec.metric_label.as_deref().map(str::as_bytes);
+        let (prefix, least) = (spec.label_prefix.as_bytes(), spec.min_count_label as u64);
+        check(&training, &validation, prefix, least, label, run).map(|labels| labels as f64)
     })
 }

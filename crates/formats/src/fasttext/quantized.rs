@@ -81,7 +81,7 @@ impl Codebook {
     #[inline]
     pub fn add(&self, codes: &[u8], scale: f32, sum: &mut [f32]) {
         assert!(codes.len() == self.parts() && sum.len() == self.columns);
-        // Parts of a width that the compiler knows take half the time.
+        // A width that the compiler knows needs no inner loop.
         match self.width {
             1 => return self.add_even::<1>(codes, scale, sum),
             2 if self.columns.is_multiple_of(2) => return self.add_even::<2>(codes, scale, sum),
