@@ -13,12 +13,15 @@
 //!
 //! | function | order |
 //! | --- | --- |
-//! | `exchange` | all pairs of a tile at once |
+//! | `exchange`, `fit_all` | all pairs of a tile at once |
 //! | `exchange_in_turn` | an input after the other, each with all outputs |
-//! | `learn` | one hidden vector, its change given back |
-//! | `fit` | one hidden vector, its change given back; the outputs stay |
+//! | `exchange_pairs`, `fit_pairs` | each input with an output of its own |
+//! | `learn`, `fit` | one hidden vector, its change given back |
+//!
+//! Where inputs `fit`, the outputs stay as they are.
 
 mod column;
+mod pairs;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -29,7 +32,8 @@ use inlay_base::SharedRow;
 use crate::{Simd, exp, ln};
 
 pub use column::{fit, learn};
-pub use tile::exchange;
+pub use pairs::{exchange_pairs, fit_pairs};
+pub use tile::{exchange, fit_all};
 pub use turns::exchange_in_turn;
 
 /// An output row of a prediction.

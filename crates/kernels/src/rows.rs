@@ -171,6 +171,35 @@ pub fn lay_row<S: Simd>(simd: S, row: SharedRow<'_>, to: &mut [f32]) {
     }
 }
 
+/// row = values
+///
+/// # Panics
+/// If `values` is not as long as the padded row.
+#[inline(always)]
+pub fn lay_values<S: Simd>(simd: S, values: &[f32], row: SharedRow<'_>) {
+    assert_eq!(values.len(), row.padded());
+    for i in (0..values.len()).step_by(S::LANES) {
+        // SAFETY: `i` is below `padded`, a multiple of 16, and `LANES` divides 16.
+        unsafe { simd.store(row.as_ptr().add(i), simd.load(values.as_ptr().add(i))) };
+    }
+}
+
+/// gained = row - gained: what was in `gained` is what the row was before.
+///
+/// # Panics
+/// If `gained` is not as long as the padded row.
+#[inline(always)]
+pub fn gain<S: Simd>(simd: S, row: SharedRow<'_>, gained: &mut [f32]) {
+    assert_eq!(gained.len(), row.padded());
+    for i in (0..gained.len()).step_by(S::LANES) {
+        // SAFETY: `i` is below `padded`, a multiple of 16, and `LANES` divides 16.
+        unsafe {
+            let before = gained.as_mut_ptr().add(i);
+            simd.store(before, simd.sub(simd.load(row.as_ptr().add(i)), simd.load(before)));
+        }
+    }
+}
+
 /// row += values, the padding stays as it is.
 ///
 /// # Panics
@@ -355,6 +384,34 @@ mod tests {
                 assert!(set.run(Dot(&a, &vec![1.0; n])).is_nan());
                 let huge = vec![f32::MAX; n];
                 assert_eq!(set.run(Dot(&huge, &huge)), f32::INFINITY);
+            }
+        }
+    }
+
+    struct LayAndGain<'a>(&'a SharedMatrix, &'a [f32], &'a mut [f32]);
+    impl Task for LayAndGain<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            lay_values(simd, self.1, self.0.row(1));
+            gain(simd, self.0.row(1), self.2);
+        }
+    }
+
+    #[test]
+    fn a_row_takes_values_and_says_what_it_gained() {
+        for set in Kernels::available() {
+            let matrix = SharedMatrix::zeros(3, 37).unwrap();
+            let values: Vec<f32> = (0..48).map(|i| if i < 37 { i as f32 } else { 0.0 }).collect();
+            let mut gained = vec![1.0; 48];
+            set.run(LayAndGain(&matrix, &values, &mut gained));
+            let mut row = [0.0; 37];
+            matrix.read(1, &mut row);
+            assert_eq!(row, values[..37], "{}", set.name());
+            assert!(gained.iter().zip(&values).all(|(gained, value)| *gained == value - 1.0));
+            for other in [0, 2] {
+                matrix.read(other, &mut row);
+                assert_eq!(row, [0.0; 37], "{}", set.name());
             }
         }
     }

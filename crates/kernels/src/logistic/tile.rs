@@ -21,16 +21,31 @@ pub fn exchange<S: Simd>(
     outputs: &[Output<'_>],
     step: Step,
 ) -> f32 {
-    simd.call(Exchange { inputs, outputs, step })
+    simd.call(Exchange::<true> { inputs, outputs, step })
 }
 
-struct Exchange<'a> {
+/// As `exchange`, but the outputs stay as they are.
+///
+/// # Panics
+/// If the rows are not of one length.
+#[inline(always)]
+pub fn fit_all<S: Simd>(
+    simd: S,
+    inputs: &[SharedRow<'_>],
+    outputs: &[Output<'_>],
+    step: Step,
+) -> f32 {
+    simd.call(Exchange::<false> { inputs, outputs, step })
+}
+
+/// Outputs move or do not.
+struct Exchange<'a, const MOVES: bool> {
     inputs: &'a [SharedRow<'a>],
     outputs: &'a [Output<'a>],
     step: Step,
 }
 
-impl Task for Exchange<'_> {
+impl<const MOVES: bool> Task for Exchange<'_, MOVES> {
     type Output = f32;
 
     #[inline(always)]
@@ -46,15 +61,22 @@ impl Task for Exchange<'_> {
             let (some, rest) = inputs.split_at(share(inputs.len(), S::TILE.0));
             let mut outputs = outputs;
             while !outputs.is_empty() {
-                let (targets, others) = outputs.split_at(share(outputs.len(), S::TILE.1));
+                let (targets, others) =
+                    outputs.split_at(share(outputs.len(), widest::<S>(some.len())));
                 // SAFETY: all rows are `padded` long, and the slices are as long as the shape.
-                loss = simd.add(loss, unsafe { tile(simd, some, targets, step) });
+                loss = simd.add(loss, unsafe { tile::<S, MOVES>(simd, some, targets, step) });
                 outputs = others;
             }
             inputs = rest;
         }
         simd.sum(loss)
     }
+}
+
+/// Outputs that a tile of so many inputs has at most: the sums of a single input's pairs fit into
+/// the registers of any set.
+pub(super) const fn widest<S: Simd>(inputs: usize) -> usize {
+    if inputs == 1 { 6 } else { S::TILE.1 }
 }
 
 #[derive(Clone, Copy)]
@@ -64,12 +86,12 @@ pub(super) struct Tile {
     pub padded: usize,
 }
 
-/// Enters the tile of this shape; shapes beyond `S::TILE` are never asked for and cost no code.
+/// Enters the tile of this shape; shapes beyond `widest` are never asked for and cost no code.
 ///
 /// # Safety
-/// All rows are `padded` long; there are at most `S::TILE` of them.
+/// All rows are `padded` long; there are at most `S::TILE.0` inputs and `widest` outputs.
 #[inline(always)]
-unsafe fn tile<S: Simd>(
+unsafe fn tile<S: Simd, const MOVES: bool>(
     simd: S,
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
@@ -78,9 +100,9 @@ unsafe fn tile<S: Simd>(
     macro_rules! shapes {
         ($($c:literal x $t:literal),*) => {
             match (inputs.len(), outputs.len()) {
-                $(($c, $t) if $c <= S::TILE.0 && $t <= S::TILE.1 => {
+                $(($c, $t) if $c <= S::TILE.0 && $t <= widest::<S>($c) => {
                     // SAFETY: as the caller promised, and the slices have these lengths.
-                    unsafe { shaped::<S, $c, $t>(simd, inputs, outputs, step) }
+                    unsafe { shaped::<S, $c, $t, MOVES>(simd, inputs, outputs, step) }
                 })*
                 _ => unreachable!("share() keeps within the tile"),
             }
@@ -95,7 +117,7 @@ unsafe fn tile<S: Simd>(
 /// # Safety
 /// `inputs` are C and `outputs` T rows of `padded` values.
 #[inline(always)]
-unsafe fn shaped<S: Simd, const C: usize, const T: usize>(
+unsafe fn shaped<S: Simd, const C: usize, const T: usize, const MOVES: bool>(
     simd: S,
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
@@ -123,12 +145,16 @@ unsafe fn shaped<S: Simd, const C: usize, const T: usize>(
                 for t in 0..T {
                     let step = simd.splat(steps[c * T + t]);
                     moved = simd.fma(step, old[t], moved);
-                    new[t] = simd.fma(step, xs, new[t]);
+                    if MOVES {
+                        new[t] = simd.fma(step, xs, new[t]);
+                    }
                 }
                 simd.store(x[c].add(i), moved);
             }
-            for t in 0..T {
-                simd.store(y[t].add(i), new[t]);
+            if MOVES {
+                for t in 0..T {
+                    simd.store(y[t].add(i), new[t]);
+                }
             }
         }
         loss
