@@ -18,7 +18,7 @@ pub trait Context: Sync {
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
         scratch: &mut Scratch,
     ) -> f32;
 }
@@ -48,10 +48,10 @@ impl Context for SkipGram {
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
         _scratch: &mut Scratch,
     ) -> f32 {
-        O::exchange(simd, window, outputs, rate)
+        O::exchange(simd, window, outputs, step)
     }
 }
 
@@ -73,10 +73,9 @@ impl<F: Fold> Context for F {
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
         scratch: &mut Scratch,
     ) -> f32 {
-        let step = Step { rate, reach: O::REACH };
         self.gather(simd, window, &mut scratch.hidden);
         let loss = learn(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
         self.scatter(simd, window, window.len(), &scratch.gradient);
@@ -141,13 +140,122 @@ impl<F: Fold> Context for Newcomer<'_, F> {
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
         scratch: &mut Scratch,
     ) -> f32 {
-        let step = Step { rate, reach: O::REACH };
         self.0.gather(simd, window, &mut scratch.hidden);
         let loss = fit(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
         self.0.scatter(simd, window, 1, &scratch.gradient);
         loss
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inlay_base::{Random, SharedMatrix};
+    use inlay_kernels::{Kernels, Task};
+
+    use super::*;
+    use crate::objective::NegativeSampling;
+
+    const DIMENSIONS: usize = 5;
+    const RATE: f32 = 1e-3;
+    const SIGNS: [f32; 3] = [1.0, -1.0, -1.0];
+
+    struct Learn<'a, C> {
+        context: &'a C,
+        window: &'a SharedMatrix,
+        outputs: &'a SharedMatrix,
+    }
+
+    impl<C: Context> Task for Learn<'_, C> {
+        type Output = f32;
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> f32 {
+            let Self { context, window, outputs } = self;
+            let window: Vec<_> = (0..window.rows() as u32).map(|row| window.row(row)).collect();
+            let mut scratch = Scratch::new(outputs.stride());
+            let outputs: Vec<_> = (0..)
+                .zip(SIGNS)
+                .map(|(row, sign)| Output { row: outputs.row(row), sign, weight: 1.0 })
+                .collect();
+            let step = Step { rate: RATE, reach: f32::INFINITY };
+            context.learn::<S, NegativeSampling<'_>>(simd, &window, &outputs, step, &mut scratch)
+        }
+    }
+
+    fn at_random(rows: usize, columns: usize, seed: u64) -> SharedMatrix {
+        let (matrix, mut random) =
+            (SharedMatrix::zeros(rows, columns).unwrap(), Random::new(seed, 0));
+        for row in 0..rows as u32 {
+            let values: Vec<f32> = (0..columns).map(|_| random.unit() * 2.0 - 1.0).collect();
+            matrix.write(row, &values);
+        }
+        matrix
+    }
+
+    fn values(matrix: &SharedMatrix) -> Vec<f64> {
+        let mut row = vec![0.0; matrix.columns()];
+        (0..matrix.rows() as u32)
+            .flat_map(|number| {
+                matrix.read(number, &mut row);
+                row.iter().map(|&value| f64::from(value)).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// The loss of rows end to end, in f64.
+    fn loss(window: &[f64], outputs: &[f64]) -> f64 {
+        let score = |row: &[f64]| -> f64 { row.iter().zip(window).map(|(y, x)| x * y).sum() };
+        let outputs = outputs.chunks(window.len()).zip(SIGNS);
+        outputs.map(|(row, sign)| (-f64::from(sign) * score(row)).exp().ln_1p()).sum()
+    }
+
+    /// d loss / d values[at]
+    fn slope(values: &[f64], at: usize, loss: impl Fn(&[f64]) -> f64) -> f64 {
+        let moved = |by: f64| {
+            let mut values = values.to_vec();
+            values[at] += by;
+            loss(&values)
+        };
+        (moved(1e-5) - moved(-1e-5)) / 2e-5
+    }
+
+    #[test]
+    fn concatenation_steps_by_the_finite_difference_of_its_loss() {
+        for set in Kernels::available() {
+            for places in [1, 2, 5] {
+                let window = at_random(places, DIMENSIONS, 1);
+                let outputs = at_random(SIGNS.len(), places * DIMENSIONS, 2);
+                let (x, y) = (values(&window), values(&outputs));
+                let context = &Concatenation { dimensions: DIMENSIONS };
+                let got = set.run(Learn { context, window: &window, outputs: &outputs });
+                assert!((f64::from(got) - loss(&x, &y)).abs() < 1e-5, "{}", set.name());
+                for (at, new) in values(&window).into_iter().enumerate() {
+                    let wanted = slope(&x, at, |x| loss(x, &y));
+                    let got = (x[at] - new) / f64::from(RATE);
+                    assert!((got - wanted).abs() < 2e-3, "{} x {at}: {got} {wanted}", set.name());
+                }
+                for (at, new) in values(&outputs).into_iter().enumerate() {
+                    let wanted = slope(&y, at, |y| loss(&x, y));
+                    let got = (y[at] - new) / f64::from(RATE);
+                    assert!((got - wanted).abs() < 2e-3, "{} y {at}: {got} {wanted}", set.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_newcomers_window_its_first_row_alone_moves() {
+        for set in Kernels::available() {
+            let (window, free) = (at_random(3, DIMENSIONS, 1), at_random(3, DIMENSIONS, 1));
+            let outputs = at_random(SIGNS.len(), 3 * DIMENSIONS, 2);
+            let (x, y) = (values(&window), values(&outputs));
+            let fold = &Concatenation { dimensions: DIMENSIONS };
+            set.run(Learn { context: &Newcomer(fold), window: &window, outputs: &outputs });
+            assert!(values(&outputs) == y && values(&window)[DIMENSIONS..] == x[DIMENSIONS..]);
+            set.run(Learn { context: fold, window: &free, outputs: &outputs });
+            assert!(values(&free)[..DIMENSIONS] == values(&window)[..DIMENSIONS]);
+        }
     }
 }

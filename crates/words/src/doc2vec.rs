@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, Checkpoint, Training};
 use crate::context::{Cbow, Concatenation, Context, SkipGram};
-use crate::lesson::Reach;
+use crate::group::Group;
+use crate::lesson::{Lesson, Reach};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::progress::Standing;
+use crate::sight::Sight;
 use crate::train::{Course, Pause, train as train_words};
 use crate::window::Window;
 use crate::word2vec::{Scoring, Start};
@@ -27,6 +29,9 @@ pub use tags::{Tags, TagsBuilder};
 
 use matrices::Matrices;
 use tags::Tagged;
+
+/// Scores this far from zero teach nothing, as in gensim.
+const REACH: f32 = 6.0;
 
 /// What predicts what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +89,7 @@ pub struct Options {
     pub negative: usize,
     /// Noise words are drawn by count to this power.
     pub negative_exponent: f64,
-    /// One set of noise words for all predictions of a centre.
+    /// Words that stand together share their noise words; never with `Concatenation`.
     pub shared_negatives: bool,
     /// Passes over the corpus.
     pub epochs: usize,
@@ -115,6 +120,14 @@ impl Options {
     pub fn concatenates(&self) -> bool {
         self.architecture == Architecture::DistributedMemory
             && self.combine == Combine::Concatenation
+    }
+
+    /// Whether several centres, each with a window of its own, share noise words.
+    pub fn groups(&self) -> bool {
+        self.architecture == Architecture::DistributedMemory
+            && self.combine != Combine::Concatenation
+            && self.objective == Scoring::NegativeSampling
+            && self.shared_negatives
     }
 
     fn reach(&self) -> Reach {
@@ -170,12 +183,18 @@ pub fn train(
         None => Ok(()),
     };
     let pause = checkpoint.map(|checkpoint| Pause { every: checkpoint.every, save: &mut save });
-    let teaching = Teaching { corpus, tags, options, matrices: &matrices, standing, pause, run };
+    let way = (standing, pause);
+    let teaching = Teaching { corpus, tags, options, matrices: &matrices, run };
     let losses = match &tree {
-        Some(tree) => teaching.with(&HierarchicalSoftmax { tree })?,
+        Some(tree) => teaching.with(&HierarchicalSoftmax { tree }, way)?,
         None => {
             let noise = NoiseTable::new(counts, options.negative_exponent);
-            teaching.with(&NegativeSampling { noise: &noise, negative: options.negative })?
+            let negative = options.negative;
+            let objective = NegativeSampling { noise: &noise, negative, reach: REACH };
+            match options.groups() {
+                true => teaching.in_groups(&objective, way)?,
+                false => teaching.with(&objective, way)?,
+            }
         }
     };
     Model::new(corpus, tags, matrices, tree, options.clone(), losses)
@@ -195,23 +214,66 @@ struct Teaching<'a> {
     tags: &'a Tags,
     options: &'a Options,
     matrices: &'a Matrices,
-    standing: Standing,
-    pause: Option<Pause<'a>>,
     run: &'a Run,
 }
 
+/// How far the training has come, and when it is saved.
+type Way<'p> = (Standing, Option<Pause<'p>>);
+
 impl Teaching<'_> {
-    fn with(self, objective: &impl Objective) -> Result<Vec<f64>> {
+    fn with(&self, objective: &impl Objective, way: Way<'_>) -> Result<Vec<f64>> {
         let Options { architecture, combine, dimensions, .. } = *self.options;
         match (architecture, combine) {
-            (Architecture::DistributedBagOfWords, _) => self.and(&SkipGram, objective),
-            (_, Combine::Concatenation) => self.and(&Concatenation { dimensions }, objective),
-            (_, combine) => self.and(&Cbow { mean: combine == Combine::Mean }, objective),
+            (Architecture::DistributedBagOfWords, _) => self.and(&SkipGram, objective, way),
+            (_, Combine::Concatenation) => self.and(&Concatenation { dimensions }, objective, way),
+            (_, combine) => self.and(&Cbow { mean: combine == Combine::Mean }, objective, way),
         }
     }
 
-    fn and(self, context: &impl Context, objective: &impl Objective) -> Result<Vec<f64>> {
-        let Self { corpus, tags, options, matrices, standing, pause, run } = self;
+    fn and(
+        &self,
+        context: &impl Context,
+        objective: &impl Objective,
+        way: Way<'_>,
+    ) -> Result<Vec<f64>> {
+        let Self { options, matrices, .. } = *self;
+        let company = self.company();
+        let lesson = Window {
+            context,
+            objective,
+            sight: self.sight(&company),
+            output: &matrices.output,
+            shared_noise: options.shared_negatives,
+        };
+        self.teach(&lesson, way)
+    }
+
+    fn in_groups(&self, objective: &NegativeSampling<'_>, way: Way<'_>) -> Result<Vec<f64>> {
+        let Self { options, matrices, .. } = *self;
+        let company = self.company();
+        let fold = &Cbow { mean: options.combine == Combine::Mean };
+        let sight = self.sight(&company);
+        self.teach(&Group::<_, _, false> { fold, objective, sight, output: &matrices.output }, way)
+    }
+
+    fn company(&self) -> Tagged<'_> {
+        let Self { tags, options, matrices, .. } = *self;
+        Tagged {
+            tags,
+            rows: &matrices.tags,
+            words: options.has_words(),
+            beyond: options.concatenates().then_some(&matrices.beyond),
+        }
+    }
+
+    fn sight<'a>(&'a self, company: &'a Tagged<'a>) -> Sight<'a, Tagged<'a>> {
+        let Self { options, matrices, .. } = *self;
+        let frozen = matrices.frozen.as_deref();
+        Sight { company, input: &matrices.input, window: options.window, frozen }
+    }
+
+    fn teach(&self, lesson: &impl Lesson, (standing, pause): Way<'_>) -> Result<Vec<f64>> {
+        let Self { corpus, options, run, .. } = *self;
         let subsample = Subsample::new(corpus.counts(), options.subsample);
         let (first, last) = (options.learning_rate, options.final_learning_rate);
         let course = Course {
@@ -225,22 +287,6 @@ impl Teaching<'_> {
             reach: options.reach(),
             documents: true,
         };
-        let company = Tagged {
-            tags,
-            rows: &matrices.tags,
-            words: options.has_words(),
-            beyond: options.concatenates().then_some(&matrices.beyond),
-        };
-        let lesson = Window {
-            context,
-            objective,
-            company: &company,
-            input: &matrices.input,
-            output: &matrices.output,
-            window: options.window,
-            shared_noise: options.shared_negatives,
-            frozen: matrices.frozen.as_deref(),
-        };
-        train_words(&course, &lesson, standing, pause, run)
+        train_words(&course, lesson, standing, pause, run)
     }
 }

@@ -125,7 +125,10 @@ pub fn train(
                 Architecture::SkipGram if options.shared_negatives => {
                     teaching.learn(&SharedSkipGram { rows, noise: &noise, negative })?
                 }
-                _ => teaching.with(rows, &NegativeSampling { noise: &noise, negative })?,
+                _ => teaching.with(
+                    rows,
+                    &NegativeSampling { noise: &noise, negative, reach: f32::INFINITY },
+                )?,
             }
         }
     };

@@ -1,6 +1,8 @@
 //! Noise words by Walker's alias method: exact, one table look-up a draw, eight bytes a word, so
 //! that it stays in the cache (word2vec.c's table of 400 MB is what its speed waits for).
 
+use std::hint::select_unpredictable;
+
 use inlay_base::Random;
 
 /// P(w) ∝ count(w)^exponent.
@@ -39,7 +41,8 @@ impl NoiseTable {
         let bits = random.bits();
         let slot = (((bits >> 32) * self.slots.len() as u64) >> 32) as u32;
         let (stay, other) = self.slots[slot as usize];
-        if (bits as u32) <= stay { slot } else { other }
+        // A branch on chance would be guessed wrongly every third time.
+        select_unpredictable((bits as u32) <= stay, slot, other)
     }
 }
 

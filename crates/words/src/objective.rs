@@ -5,7 +5,7 @@ mod hierarchical_softmax;
 mod negative_sampling;
 
 use inlay_base::{Random, SharedRow};
-use inlay_kernels::{Output, Simd};
+use inlay_kernels::{Output, Simd, Step};
 
 use crate::view::View;
 
@@ -14,8 +14,8 @@ pub use negative_sampling::NegativeSampling;
 
 /// Turns a word that is to be predicted into output rows with signs, and learns from them.
 pub trait Objective: Sync {
-    /// Scores this far from zero teach nothing.
-    const REACH: f32 = f32::INFINITY;
+    /// Scores this far from zero teach nothing; infinite: all do.
+    fn reach(&self) -> f32;
 
     /// Replaces what is in `outputs` by the rows of one prediction of `target`, all different.
     fn outputs<'v>(
@@ -46,6 +46,12 @@ pub trait Objective: Sync {
         simd: S,
         inputs: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
     ) -> f32;
+
+    /// How far a step goes at this learning rate.
+    #[inline(always)]
+    fn step(&self, rate: f32) -> Step {
+        Step { rate, reach: self.reach() }
+    }
 }

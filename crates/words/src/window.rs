@@ -8,6 +8,7 @@ use crate::company::Company;
 use crate::context::{Context, Scratch};
 use crate::lesson::{Lesson, Now, Place, Taught};
 use crate::objective::Objective;
+use crate::sight::Sight;
 
 /// Context x objective, over one row for each word.
 pub struct Window<'a, C, O, M> {
@@ -15,18 +16,12 @@ pub struct Window<'a, C, O, M> {
     pub context: &'a C,
     /// How a prediction is scored.
     pub objective: &'a O,
-    /// What stands in windows beside words.
-    pub company: &'a M,
-    /// One row for each word; none if windows have no words.
-    pub input: &'a SharedMatrix,
+    /// What stands in windows.
+    pub sight: Sight<'a, M>,
     /// Rows that words are scored by: of words or of nodes.
     pub output: &'a SharedMatrix,
-    /// Words on each side, at most.
-    pub window: usize,
     /// One set of noise words for a whole window instead of one for each of its words.
     pub shared_noise: bool,
-    /// Words whose input rows do not move, by id.
-    pub frozen: Option<&'a [bool]>,
 }
 
 /// What a thread keeps from sentence to sentence.
@@ -46,7 +41,7 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
         Self: 'a;
 
     fn input(&self) -> &SharedMatrix {
-        self.input
+        self.sight.input
     }
 
     fn output(&self) -> &SharedMatrix {
@@ -54,11 +49,11 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
     }
 
     fn company(&self) -> Option<&SharedMatrix> {
-        self.company.rows()
+        self.sight.company.rows()
     }
 
     fn spares(&self) -> usize {
-        if self.frozen.is_some() { 2 * self.window } else { 0 }
+        self.sight.spares()
     }
 
     fn desk<'a>(&'a self, spare: &'a SharedMatrix) -> Desk<'a> {
@@ -83,7 +78,7 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
         now: &mut Now<'a, '_>,
         desk: &mut Desk<'a>,
     ) -> Taught {
-        let Self { context, objective, company, input, .. } = self;
+        let Self { context, objective, .. } = self;
         let Place { centre, .. } = place;
         if self.learns_together() {
             return self.learn_together(simd, centre, now, desk);
@@ -94,50 +89,24 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
             objective.outputs(next, now.output, now.random, &mut desk.next);
             desk.next.iter().for_each(|output| prefetch(simd, output.row));
         }
-        let entering = now.ids.get(centre + 1 + self.window);
-        if let Some(&entering) = entering.filter(|_| company.has_words()) {
-            prefetch(simd, input.row(entering));
-        }
         desk.window.clear();
-        company.join(now.sentence, &mut desk.window);
-        if company.has_words() {
-            let words = desk.window.len();
-            match company.beyond() {
-                None => desk.window.extend(place.around().map(|at| input.row(now.ids[at]))),
-                Some(beyond) => {
-                    let rows = places(centre, self.window)
-                        .map(|at| now.ids.get(at).map_or(beyond, |&id| input.row(id)));
-                    desk.window.extend(rows);
-                }
-            }
-            if let Some(frozen) = self.frozen {
-                match company.beyond() {
-                    None => {
-                        let ids = place.around().map(|at| Some(now.ids[at]));
-                        spare_frozen(ids, frozen, input, words, desk);
-                    }
-                    Some(_) => {
-                        let ids = places(centre, self.window).map(|at| now.ids.get(at).copied());
-                        spare_frozen(ids, frozen, input, words, desk);
-                    }
-                }
-            }
-        }
+        self.sight.look(simd, place, now, (desk.spare, 0), &mut desk.window);
         if desk.window.is_empty() {
             return Taught::default();
         }
+        let step = objective.step(now.rate);
         let Desk { window, outputs, scratch, .. } = &mut *desk;
         if C::PREDICTS_ALONE && !self.shared_noise {
             let mut taught = Taught::default();
             for row in window.iter() {
                 let alone = std::slice::from_ref(row);
-                let loss = context.learn::<S, O>(simd, alone, outputs, now.rate, scratch);
+                let loss = context.learn::<S, O>(simd, alone, outputs, step, scratch);
                 taught += Taught { loss: f64::from(loss), predictions: 1 };
                 objective.outputs(now.ids[centre], now.output, now.random, outputs);
             }
             return taught;
         }
-        let loss = context.learn::<S, O>(simd, window, outputs, now.rate, scratch);
+        let loss = context.learn::<S, O>(simd, window, outputs, step, scratch);
         let predictions = if C::PREDICTS_ALONE { window.len() as u64 } else { 1 };
         Taught { loss: f64::from(loss), predictions }
     }
@@ -147,7 +116,7 @@ impl<C: Context, O: Objective, M: Company> Window<'_, C, O, M> {
     /// Whether windows are the same for all centres of a sentence, so that several can share noise.
     #[inline(always)]
     fn learns_together(&self) -> bool {
-        !self.company.has_words() && self.shared_noise
+        !self.sight.company.has_words() && self.shared_noise
     }
 
     /// Draws the outputs of the centres from `centre` on.
@@ -176,37 +145,11 @@ impl<C: Context, O: Objective, M: Company> Window<'_, C, O, M> {
         self.draw_together(centre + O::TOGETHER, now, desk);
         desk.next.iter().for_each(|output| prefetch(simd, output.row));
         desk.window.clear();
-        self.company.join(now.sentence, &mut desk.window);
+        self.sight.company.join(now.sentence, &mut desk.window);
+        let step = self.objective.step(now.rate);
         let Desk { window, outputs, scratch, .. } = &mut *desk;
-        let loss = self.context.learn::<S, O>(simd, window, outputs, now.rate, scratch);
+        let loss = self.context.learn::<S, O>(simd, window, outputs, step, scratch);
         let targets = O::TOGETHER.min(now.ids.len() - centre);
         Taught { loss: f64::from(loss), predictions: (targets * window.len()) as u64 }
-    }
-}
-
-/// All places around a centre; those before the first word are no places of any sentence.
-#[inline(always)]
-fn places(centre: usize, window: usize) -> impl Iterator<Item = usize> {
-    let before = (1..=window).rev().map(move |back| centre.wrapping_sub(back));
-    before.chain((1..=window).map(move |on| centre + on))
-}
-
-/// Puts copies in the place of the words' rows that must not move; they begin at `first` in the
-/// window.
-#[inline(never)]
-fn spare_frozen(
-    ids: impl Iterator<Item = Option<u32>>,
-    frozen: &[bool],
-    input: &SharedMatrix,
-    first: usize,
-    desk: &mut Desk<'_>,
-) {
-    let mut values = vec![0.0; input.columns()];
-    for (place, id) in ids.enumerate() {
-        if let Some(id) = id.filter(|&id| frozen[id as usize]) {
-            input.read(id, &mut values);
-            desk.spare.write(place as u32, &values);
-            desk.window[first + place] = desk.spare.row(place as u32);
-        }
     }
 }

@@ -19,6 +19,7 @@ use crate::context::{Cbow, Context, SkipGram};
 use crate::lesson::Reach;
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::progress::Standing;
+use crate::sight::Sight;
 use crate::train::{Course, Pause, train as train_words};
 use crate::window::Window;
 use crate::{Curve, Huffman, NoiseTable, Schedule, Subsample};
@@ -150,7 +151,8 @@ pub fn train(
         (None, architecture) => {
             let noise = NoiseTable::new(counts, options.negative_exponent);
             let negative = options.negative;
-            teaching.with(architecture, &NegativeSampling { noise: &noise, negative })?
+            let objective = NegativeSampling { noise: &noise, negative, reach: f32::INFINITY };
+            teaching.with(architecture, &objective)?
         }
     };
     let names = Arc::clone(corpus.names());
@@ -196,12 +198,14 @@ impl Teaching<'_> {
         let lesson = Window {
             context,
             objective,
-            company: &Nobody,
-            input: &matrices.input,
+            sight: Sight {
+                company: &Nobody,
+                input: &matrices.input,
+                window: options.window,
+                frozen: matrices.frozen.as_deref(),
+            },
             output: &matrices.output,
-            window: options.window,
             shared_noise: options.shared_negatives,
-            frozen: matrices.frozen.as_deref(),
         };
         train_words(&course, &lesson, standing, pause, run)
     }

@@ -191,6 +191,7 @@ fn every_option_changes_the_vectors() {
         (mean.clone(), Options { window: 2, ..mean.clone() }),
         (whole.clone(), Options { window: 2, ..whole.clone() }),
         (mean.clone(), Options { shrink_window: false, ..mean.clone() }),
+        (mean.clone(), Options { shared_negatives: false, ..mean.clone() }),
         (words.clone(), Options { shared_negatives: false, ..words.clone() }),
         (bag.clone(), Options { shared_negatives: false, ..bag.clone() }),
         (bag.clone(), Options { negative: 4, ..bag.clone() }),

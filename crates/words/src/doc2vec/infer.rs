@@ -9,11 +9,13 @@ use inlay_kernels::Kernels;
 
 use super::model::{Model, Still};
 use super::tags::{Tagged, Tags};
-use super::{Architecture, Combine};
+use super::{Architecture, Combine, REACH};
 use crate::context::{Cbow, Concatenation, Fold, Newcomer};
+use crate::group::Group;
 use crate::lesson::{Lesson, Now, Sentence};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::shards::{firsts, shards};
+use crate::sight::Sight;
 use crate::view::View;
 use crate::window::Window;
 use crate::{Curve, NoiseTable, Schedule, Subsample};
@@ -48,7 +50,11 @@ impl Model {
             None => {
                 let noise = NoiseTable::new(&self.counts, self.options.negative_exponent);
                 let negative = self.options.negative;
-                asked.with(&NegativeSampling { noise: &noise, negative })?;
+                let objective = NegativeSampling { noise: &noise, negative, reach: REACH };
+                match self.options.groups() {
+                    true => asked.in_groups(&objective)?,
+                    false => asked.with(&objective)?,
+                }
             }
         }
         let mut values = vec![0.0; asked.found.rows() * asked.found.columns()];
@@ -91,24 +97,33 @@ impl Asked<'_> {
     }
 
     fn and(&self, fold: &impl Fold, objective: &impl Objective) -> Result<()> {
+        let company = self.company();
+        let context = &Newcomer(fold);
+        let shared_noise = self.model.options().shared_negatives;
+        let (sight, output) = (self.sight(&company), &self.still.output);
+        self.learn(&Window { context, objective, sight, output, shared_noise })
+    }
+
+    fn in_groups(&self, objective: &NegativeSampling<'_>) -> Result<()> {
+        let company = self.company();
+        let fold = &Cbow { mean: self.model.options().combine == Combine::Mean };
+        let (sight, output) = (self.sight(&company), &self.still.output);
+        self.learn(&Group::<_, _, true> { fold, objective, sight, output })
+    }
+
+    fn company(&self) -> Tagged<'_> {
         let options = self.model.options();
-        let company = Tagged {
+        Tagged {
             tags: &self.documents,
             rows: &self.found,
             words: options.words_predict(),
             beyond: options.concatenates().then_some(&self.still.beyond),
-        };
-        let lesson = Window {
-            context: &Newcomer(fold),
-            objective,
-            company: &company,
-            input: &self.still.input,
-            output: &self.still.output,
-            window: options.window,
-            shared_noise: options.shared_negatives,
-            frozen: None,
-        };
-        self.learn(&lesson)
+        }
+    }
+
+    fn sight<'a>(&'a self, company: &'a Tagged<'a>) -> Sight<'a, Tagged<'a>> {
+        let window = self.model.options().window;
+        Sight { company, input: &self.still.input, window, frozen: None }
     }
 
     fn learn(&self, lesson: &impl Lesson) -> Result<()> {

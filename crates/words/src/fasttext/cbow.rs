@@ -14,7 +14,7 @@
 //! That is exact but for rows that two words in reach share, which meet in the matrix only.
 
 use inlay_base::SharedMatrix;
-use inlay_kernels::{Output, Simd, Step, add_to_rows, axpy, learn, mean_of_rows, prefetch};
+use inlay_kernels::{Output, Simd, add_to_rows, axpy, learn, mean_of_rows, prefetch};
 
 use super::rows::WordRows;
 use super::skip_gram::Rows;
@@ -148,7 +148,7 @@ impl<O: Objective> Lesson for Cbow<'_, O> {
         }
         let share = 1.0 / count as f32;
         hidden.iter_mut().for_each(|value| *value *= share);
-        let step = Step { rate: now.rate, reach: O::REACH };
+        let step = self.objective.step(now.rate);
         let loss = learn(simd, hidden, outputs, step, gradient);
         for at in place.around() {
             let slot = &mut ring[at % length];

@@ -131,7 +131,7 @@ impl<O: Objective> Lesson for SkipGram<'_, O> {
         }
         desk.hide(simd);
         desk.sum.fill(0.0);
-        let step = Step { rate: now.rate, reach: O::REACH };
+        let step = self.objective.step(now.rate);
         let mut taught = Taught::default();
         for at in place.around() {
             self.objective.outputs(now.ids[at], now.output, now.random, &mut desk.outputs);

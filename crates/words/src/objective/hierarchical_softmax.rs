@@ -19,7 +19,10 @@ pub struct HierarchicalSoftmax<'a> {
 impl Objective for HierarchicalSoftmax<'_> {
     /// As word2vec.c and gensim: where a path goes against all expectation, it is left alone, and
     /// what is certain grows no more.
-    const REACH: f32 = 6.0;
+    #[inline(always)]
+    fn reach(&self) -> f32 {
+        6.0
+    }
 
     #[inline(always)]
     fn outputs<'v>(
@@ -42,8 +45,8 @@ impl Objective for HierarchicalSoftmax<'_> {
         simd: S,
         inputs: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
     ) -> f32 {
-        exchange_in_turn(simd, inputs, outputs, Step { rate, reach: Self::REACH })
+        exchange_in_turn(simd, inputs, outputs, step)
     }
 }

@@ -19,9 +19,47 @@ pub struct NegativeSampling<'a> {
     pub noise: &'a NoiseTable,
     /// k: noise words for each prediction.
     pub negative: usize,
+    /// Scores this far from zero teach nothing; infinite: all do.
+    pub reach: f32,
+}
+
+impl NegativeSampling<'_> {
+    /// Adds rows of so many noise words, all different; each counts `weight` times as often as it is
+    /// drawn. Those that are among the targets are left out.
+    #[inline(always)]
+    pub fn noise<'v>(
+        &self,
+        targets: &[u32],
+        (count, weight): (usize, f32),
+        rows: &'v View<'_>,
+        random: &mut Random,
+        outputs: &mut Vec<Output<'v>>,
+    ) {
+        for _ in 0..count {
+            let noise = self.noise.draw(random);
+            // Skipped, not drawn again: a vocabulary of one word would draw for ever.
+            if !targets.contains(&noise) {
+                add(rows.row(noise), -1.0, weight, outputs);
+            }
+        }
+    }
+}
+
+/// A tile reads its rows before it writes them: a row twice would lose a step.
+#[inline(always)]
+fn add<'v>(row: SharedRow<'v>, sign: f32, weight: f32, outputs: &mut Vec<Output<'v>>) {
+    match outputs.iter_mut().find(|output| output.row.as_ptr() == row.as_ptr()) {
+        Some(output) => output.weight += weight,
+        None => outputs.push(Output { row, sign, weight }),
+    }
 }
 
 impl Objective for NegativeSampling<'_> {
+    #[inline(always)]
+    fn reach(&self) -> f32 {
+        self.reach
+    }
+
     #[inline(always)]
     fn outputs<'v>(
         &self,
@@ -32,25 +70,15 @@ impl Objective for NegativeSampling<'_> {
     ) {
         outputs.clear();
         outputs.push(Output { row: rows.row(target), sign: 1.0, weight: 1.0 });
-        for _ in 0..self.negative {
-            let noise = self.noise.draw(random);
-            // Skipped, not drawn again: a vocabulary of one word would draw for ever.
-            if noise == target {
-                continue;
-            }
-            let row = rows.row(noise);
-            // A tile reads its rows before it writes them: a row twice would lose a step.
-            match outputs.iter_mut().find(|output| output.row.as_ptr() == row.as_ptr()) {
-                Some(output) => output.weight += 1.0,
-                None => outputs.push(Output { row, sign: -1.0, weight: 1.0 }),
-            }
-        }
+        self.noise(&[target], (self.negative, 1.0), rows, random, outputs);
     }
 
-    /// A draw of noise for each four words: 9 rows to be read rather than 24.
-    const TOGETHER: usize = 4;
+    /// A draw of noise for each two words.
+    const TOGETHER: usize = 2;
 
-    /// All targets share their noise words, which count once for each.
+    /// All targets share their noise words: four for each five that they would have alone. With a draw
+    /// of k for four words (weighted four times) the halves of a document found each other less often:
+    /// 13 % against 16 % of 20 Newsgroups.
     #[inline(always)]
     fn outputs_together<'v>(
         &self,
@@ -60,20 +88,11 @@ impl Objective for NegativeSampling<'_> {
         outputs: &mut Vec<Output<'v>>,
     ) {
         outputs.clear();
-        let mut add = |word: u32, sign: f32, weight: f32| {
-            let row = rows.row(word);
-            match outputs.iter_mut().find(|output| output.row.as_ptr() == row.as_ptr()) {
-                Some(output) => output.weight += weight,
-                None => outputs.push(Output { row, sign, weight }),
-            }
-        };
-        targets.iter().for_each(|&target| add(target, 1.0, 1.0));
-        for _ in 0..self.negative {
-            let noise = self.noise.draw(random);
-            if !targets.contains(&noise) {
-                add(noise, -1.0, targets.len() as f32);
-            }
-        }
+        targets.iter().for_each(|&target| add(rows.row(target), 1.0, 1.0, outputs));
+        let alone = targets.len() * self.negative;
+        let count = (alone * 4).div_ceil(5);
+        let weight = alone as f32 / count as f32;
+        self.noise(targets, (count, weight), rows, random, outputs);
     }
 
     #[inline(always)]
@@ -81,9 +100,9 @@ impl Objective for NegativeSampling<'_> {
         simd: S,
         inputs: &[SharedRow<'_>],
         outputs: &[Output<'_>],
-        rate: f32,
+        step: Step,
     ) -> f32 {
-        exchange(simd, inputs, outputs, Step { rate, reach: Self::REACH })
+        exchange(simd, inputs, outputs, step)
     }
 }
 
@@ -101,7 +120,7 @@ mod tests {
         let noise = NoiseTable::new(&[10, 10, 10], 0.75);
         let turn = Mutex::new(());
         let rows = View::new(&output, &turn, 1).unwrap();
-        let objective = NegativeSampling { noise: &noise, negative: 30 };
+        let objective = NegativeSampling { noise: &noise, negative: 30, reach: f32::INFINITY };
         let mut random = Random::new(1, 0);
         let mut outputs = Vec::new();
         let mut weight = 0.0;
