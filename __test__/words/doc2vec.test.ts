@@ -271,7 +271,7 @@ test('options that have no meaning together are refused', async (t) => {
     { ...bag, shrinkWindow: false },
     { ...bag, frozen: ['a'] },
     { wordTraining: true },
-    { sharedNegatives: false },
+    { combine: 'concatenation', sharedNegatives: false },
     { combine: 'concatenation', shrinkWindow: true },
     { objective: 'hierarchical-softmax', negative: 5 },
     { schedule: 'constant', finalLearningRate: 0.01 },

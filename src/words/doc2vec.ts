@@ -1,6 +1,5 @@
 import { Corpus, corpusOptions } from '../corpus/corpus.js'
 import { type CorpusSource, type DocumentSource, feed, settleSource } from '../corpus/source.js'
-import { InvalidOptionError } from '../errors.js'
 import { Handle } from '../handle.js'
 import {
   type Doc2VecHandle,
@@ -28,12 +27,12 @@ import {
   real,
   settle,
   settleAlone,
-  text,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
 import { WordVectors } from '../vectors/word-vectors.js'
+import { checkTogether, refusal, refuseReading, trainingOptions as shared } from './training.js'
 
 /** How a model is trained. In brackets: the names in gensim. */
 const trainingOptions = {
@@ -53,25 +52,21 @@ const trainingOptions = {
    * [dbow_words]. */
   wordTraining: flag(false, 'trains words as skip-gram does (distributed-bag-of-words)'),
   /** How a prediction is scored [hs]. */
-  objective: oneOf(['negative-sampling', 'hierarchical-softmax'], 'how a prediction is scored'),
+  objective: shared.objective,
   /** Values in a vector [vector_size]. */
   dimensions: integer(100, { from: 1, to: 4096 }, 'values in a vector'),
   /** Words on each side of the centre, at most; with concatenation, always [window]. */
-  window: integer(5, { from: 1, to: 1000 }, 'words on each side of the centre, at most'),
+  window: shared.window,
   /** Whether each window has a random width up to `window`, so that near words count more. Not with
    * concatenation [shrink_windows]. */
   shrinkWindow: flag(true, 'gives each window a random width up to `window`'),
   /** Noise words for each prediction; negative sampling only [negative]. */
-  negative: integer(5, { from: 1, to: 1000 }, 'noise words for each prediction'),
+  negative: shared.negative,
   /** Noise words are drawn by count to this power; negative sampling only [ns_exponent]. */
-  negativeExponent: real(
-    0.75,
-    { from: -10, to: 10 },
-    'noise words are drawn by count to this power',
-  ),
-  /** Whether all predictions of one centre share their noise words: faster where it has several tags
-   * or `wordTraining`. distributed-bag-of-words with negative sampling only. */
-  sharedNegatives: flag(true, 'lets the predictions of one centre share their noise words'),
+  negativeExponent: shared.negativeExponent,
+  /** Whether words that stand together share their noise words, which is faster; `false` draws for
+   * each prediction, as gensim does. Negative sampling only, and not with concatenation. */
+  sharedNegatives: flag(true, 'lets words that stand together share their noise words'),
   /** Passes over the documents [epochs]. */
   epochs: integer(10, { from: 1, to: 1_000_000 }, 'passes over the documents'),
   /** Learning rate at the first word [alpha]. */
@@ -83,17 +78,10 @@ const trainingOptions = {
     'learning rate at the last word (default: 1e-4)',
   ),
   /** The way from the first learning rate to the last. */
-  schedule: oneOf(
-    ['linear', 'cosine', 'constant'],
-    'the way from the first learning rate to the last',
-  ),
+  schedule: shared.schedule,
   /** Occurrences of words more frequent than this share of the text are left out at random; 0 leaves
    * none out [sample]. */
-  subsample: real(
-    1e-3,
-    { from: 0, to: 1 },
-    'leaves out occurrences of words more frequent than this share',
-  ),
+  subsample: shared.subsample,
   /** Tags of the documents of files or of a Corpus, in their order, one each; documents of a stream
    * bring their own. Default: numbers from 0. */
   tags: custom<readonly string[]>(
@@ -117,9 +105,9 @@ const trainingOptions = {
   ),
   /** A file that holds the state of the training, as for Word2Vec: if it is there at the start,
    * training goes on from it. */
-  checkpoint: text('the file that a training goes on from, and writes its state to'),
+  checkpoint: shared.checkpoint,
   /** Seconds from one checkpoint to the next. */
-  checkpointEvery: real(30, { above: 0, to: 1e6 }, 'seconds from one checkpoint to the next'),
+  checkpointEvery: shared.checkpointEvery,
 }
 
 /** How documents are read: as a corpus is, but that words are not joined to phrases. */
@@ -229,7 +217,7 @@ export class Doc2Vec {
   ): Promise<Doc2Vec> {
     const who = 'Doc2Vec.train'
     const { settings, run: runSettings } = settle(doc2vecOptions, options, who)
-    checkTogether(settings, options, who)
+    checkOwn(settings, options, who)
     const initial = settings.initialVectors?.native(who)
     const documents = await documentsOf(source, settings, options, runSettings, who)
     try {
@@ -371,12 +359,7 @@ async function documentsOf(
   if (!(source instanceof Corpus)) {
     return readDocuments(source, settings, tags, undefined, runSettings, who)
   }
-  const names = Object.keys(readingOptions) as (keyof typeof readingOptions)[]
-  const vain = names.find((name) => given[name] !== undefined)
-  if (vain !== undefined) {
-    const expected = 'left out where the source is a Corpus, which was read with its own'
-    throw wrongOption(vain, expected, given[vain], who)
-  }
+  refuseReading(given, who)
   const corpus = source.native(who)
   return run<DocumentsHandle>(who, runSettings, (spec, events) =>
     documentsOfCorpus(corpus, tags as string[] | undefined, spec, events),
@@ -413,17 +396,13 @@ async function readDocuments(
 }
 
 /** What no single option can say. */
-function checkTogether(settings: TrainingSettings, given: Doc2VecOptions, who: string): void {
-  const refuse = (option: string, message: string) => {
-    throw new InvalidOptionError(`${who}: \`${option}\` ${message}`, { option })
-  }
+function checkOwn(settings: TrainingSettings, given: Doc2VecOptions, who: string): void {
+  checkTogether(settings, given, who)
+  const refuse = refusal(who)
   const isBag = settings.architecture === 'distributed-bag-of-words'
   if (isBag && given.combine !== undefined) refuse('combine', 'is for distributed-memory only')
   if (!isBag && given.wordTraining !== undefined) {
     refuse('wordTraining', 'is for distributed-bag-of-words only: distributed-memory always does')
-  }
-  if (!isBag && given.sharedNegatives !== undefined) {
-    refuse('sharedNegatives', 'is for distributed-bag-of-words only')
   }
   if (isBag && !settings.wordTraining) {
     for (const option of ['window', 'shrinkWindow', 'initialVectors', 'frozen'] as const) {
@@ -432,22 +411,16 @@ function checkTogether(settings: TrainingSettings, given: Doc2VecOptions, who: s
       }
     }
   }
-  if (!isBag && settings.combine === 'concatenation' && given.shrinkWindow !== undefined) {
-    refuse('shrinkWindow', 'has no meaning with concatenation, whose windows are always whole')
+  if (!isBag && settings.combine === 'concatenation') {
+    if (given.shrinkWindow !== undefined) {
+      refuse('shrinkWindow', 'has no meaning with concatenation, whose windows are always whole')
+    }
+    if (given.sharedNegatives !== undefined) {
+      refuse('sharedNegatives', 'has no meaning with concatenation, which shares none')
+    }
   }
   if (settings.frozen === true && !settings.initialVectors) {
     refuse('frozen', 'can be true only with `initialVectors`')
-  }
-  if (settings.objective === 'hierarchical-softmax') {
-    for (const option of ['negative', 'negativeExponent', 'sharedNegatives'] as const) {
-      if (given[option] !== undefined) refuse(option, 'is for negative sampling only')
-    }
-  }
-  if (given.checkpointEvery !== undefined && settings.checkpoint === undefined) {
-    refuse('checkpointEvery', 'has no meaning without `checkpoint`')
-  }
-  if (settings.schedule === 'constant' && given.finalLearningRate !== undefined) {
-    refuse('finalLearningRate', "has no meaning with the schedule 'constant'")
   }
 }
 

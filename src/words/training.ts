@@ -95,8 +95,8 @@ export type TrainingSettings = Settings<typeof trainingOptions>
 
 /** What no single option can say. */
 export function checkTogether(
-  settings: TrainingSettings,
-  given: Options<typeof trainingOptions>,
+  settings: Pick<TrainingSettings, 'objective' | 'checkpoint' | 'schedule'>,
+  given: Options<Omit<typeof trainingOptions, 'architecture'>>,
   who: string,
 ): void {
   const refuse = refusal(who)
@@ -129,9 +129,15 @@ export async function corpusOf(
   who: string,
 ): Promise<Corpus> {
   if (!(source instanceof Corpus)) return readCorpus(source, settings, runSettings, who)
+  refuseReading(given, who)
+  return source
+}
+
+/** @throws {InvalidOptionError} options of reading, which a Corpus has behind it */
+export function refuseReading(given: CorpusOptions, who: string): void {
   const names = Object.keys(corpusOptions) as (keyof typeof corpusOptions)[]
   const vain = names.find((name) => given[name] !== undefined)
-  if (vain === undefined) return source
+  if (vain === undefined) return
   const expected = 'left out where the source is a Corpus, which was read with its own'
   throw wrongOption(vain, expected, given[vain], who)
 }

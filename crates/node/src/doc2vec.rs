@@ -1,13 +1,10 @@
-//! Doc2Vec: documents read, a model trained, opened, saved, and asked about new documents.
+//! Doc2Vec: a model trained, opened, saved, and asked about new documents.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inlay_base::{Error, Result};
-use inlay_corpus::{Base, Corpus, Source};
 use inlay_words::doc2vec::{
-    Architecture, Combine, Inference, Model, Options, Reading, Tags, TagsBuilder, estimate_memory,
-    train,
+    Architecture, Combine, Inference, Model, Options, Reading, estimate_memory, train,
 };
 use inlay_words::word2vec::Start;
 use napi::Env;
@@ -15,10 +12,9 @@ use napi::bindgen_prelude::{Float32Array, ObjectFinalize};
 use napi_derive::napi;
 
 use crate::choice;
-use crate::corpus::{CorpusHandle, CorpusSpec};
+use crate::documents::DocumentsHandle;
 use crate::held::{Held, Weighty};
-use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed};
-use crate::stream::TextStream;
+use crate::run::{Events, RunHandle, RunSpec, launch};
 use crate::vectors::VectorsHandle;
 use crate::words::{OBJECTIVES, SCHEDULES, StartSpec, name_of};
 
@@ -109,70 +105,6 @@ impl Doc2VecSpec {
     }
 }
 
-/// Documents that were read: a corpus of them, and their tags.
-#[derive(Clone)]
-pub struct Documents(Corpus, Arc<Tags>);
-
-impl Documents {
-    /// Documents with tags of the caller's, or with numbers if there are none.
-    fn new(corpus: Corpus, given: Option<Vec<String>>) -> Result<Self> {
-        let Some(given) = given else {
-            let tags = Tags::numbered(corpus.sentences())?;
-            return Ok(Self(corpus, Arc::new(tags)));
-        };
-        if given.len() as u64 != corpus.sentences() {
-            return Err(Error::InvalidOption {
-                option: "tags",
-                expected: format!("a tag for each of the {} documents", corpus.sentences()),
-                got: format!("{} tags", given.len()),
-            });
-        }
-        let mut tags = TagsBuilder::default();
-        given.iter().for_each(|tag| tags.add([tag.as_bytes()]));
-        Ok(Self(corpus, Arc::new(tags.finish()?)))
-    }
-}
-
-impl Weighty for Documents {
-    fn weight(&self) -> u64 {
-        self.0.weight() + self.1.names().weight()
-    }
-
-    fn memory(&self) -> u64 {
-        self.0.names().weight() + self.1.names().weight()
-    }
-}
-
-/// Documents that were read.
-#[napi(custom_finalize)]
-pub struct DocumentsHandle(Held<Documents>);
-
-impl ObjectFinalize for DocumentsHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
-
-#[napi]
-impl DocumentsHandle {
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
-    }
-}
-
-impl DocumentsHandle {
-    fn new(documents: Documents) -> Self {
-        Self(Held::new(documents))
-    }
-}
-
 /// A trained model.
 #[napi(custom_finalize)]
 pub struct Doc2VecHandle(Held<Arc<Model>>);
@@ -197,6 +129,10 @@ impl Weighty for Arc<Model> {
 impl Doc2VecHandle {
     fn new(model: Model) -> Self {
         Self(Held::new(Arc::new(model)))
+    }
+
+    pub fn model(&self) -> napi::Result<&Arc<Model>> {
+        self.0.get()
     }
 }
 
@@ -235,72 +171,6 @@ impl Doc2VecHandle {
     }
 }
 
-fn reading(spec: CorpusSpec, model: Option<&Doc2VecHandle>) -> napi::Result<inlay_corpus::Options> {
-    let mut options = spec.options(None, None)?;
-    options.documents = true;
-    if let Some(model) = model {
-        let model = model.0.get()?;
-        let (names, counts) = (Arc::clone(model.names()), model.counts().to_vec());
-        options.base = Some(Base { names, counts });
-        options.closed = true;
-    }
-    Ok(options)
-}
-
-/// Reads documents from files. With a model, only its words are known.
-#[napi(ts_args_type = "files: readonly string[], spec: CorpusSpec, \
-tags: readonly string[] | undefined, model: Doc2VecHandle | undefined, run: RunSpec, \
-events: Events<DocumentsHandle>")]
-pub fn read_document_files(
-    env: &Env,
-    files: Vec<String>,
-    spec: CorpusSpec,
-    tags: Option<Vec<String>>,
-    model: Option<&Doc2VecHandle>,
-    run: RunSpec,
-    events: Events<'_, DocumentsHandle>,
-) -> napi::Result<RunHandle> {
-    let options = reading(spec, model)?;
-    launch(env, run, events, move |run| {
-        let corpus = Corpus::read(Source::Files(files), &options, run)?;
-        Documents::new(corpus, tags).map(DocumentsHandle::new)
-    })
-}
-
-/// Reads the documents that JavaScript feeds to the stream, with their tags. With a model, only its
-/// words are known.
-#[napi(ts_args_type = "stream: TextStream, spec: CorpusSpec, model: Doc2VecHandle | undefined, \
-run: RunSpec, events: Events<DocumentsHandle>")]
-pub fn read_document_stream(
-    env: &Env,
-    stream: &mut TextStream,
-    spec: CorpusSpec,
-    model: Option<&Doc2VecHandle>,
-    run: RunSpec,
-    events: Events<'_, DocumentsHandle>,
-) -> napi::Result<RunHandle> {
-    let (options, pieces) = (reading(spec, model)?, stream.pieces()?);
-    launch_fed(env, run, events, move |run, ask| {
-        let read = |batches| Corpus::read(Source::Stream(batches), &options, run);
-        let (corpus, tags) = pieces.feed_tagged(run, ask, read)?;
-        Ok(DocumentsHandle::new(Documents(corpus, Arc::new(tags.finish()?))))
-    })
-}
-
-/// Takes the sentences of a corpus for documents.
-#[napi(ts_args_type = "corpus: CorpusHandle, tags: readonly string[] | undefined, run: RunSpec, \
-events: Events<DocumentsHandle>")]
-pub fn documents_of_corpus(
-    env: &Env,
-    corpus: &CorpusHandle,
-    tags: Option<Vec<String>>,
-    run: RunSpec,
-    events: Events<'_, DocumentsHandle>,
-) -> napi::Result<RunHandle> {
-    let corpus = corpus.corpus()?;
-    launch(env, run, events, move |_| Documents::new(corpus, tags).map(DocumentsHandle::new))
-}
-
 /// Trains on documents.
 #[napi(ts_args_type = "documents: DocumentsHandle, spec: Doc2VecSpec, start: StartSpec, \
 initial: VectorsHandle | undefined, run: RunSpec, events: Events<Doc2VecHandle>")]
@@ -313,13 +183,13 @@ pub fn train_doc2vec(
     run: RunSpec,
     events: Events<'_, Doc2VecHandle>,
 ) -> napi::Result<RunHandle> {
-    let (documents, options) = (documents.0.get()?.clone(), spec.options()?);
+    let (documents, options) = (documents.documents()?, spec.options()?);
     let (checkpoint, frozen) = start.settle();
     let initial = initial.map(VectorsHandle::vectors).transpose()?;
     let start = Start { model: None, initial, frozen };
     launch(env, run, events, move |run| {
-        let Documents(corpus, tags) = &documents;
-        let model = train((corpus, tags), &options, &start, checkpoint.as_ref(), run)?;
+        let corpus = (&documents.corpus, &*documents.tags);
+        let model = train(corpus, &options, &start, checkpoint.as_ref(), run)?;
         Ok(Doc2VecHandle::new(model))
     })
 }
@@ -343,13 +213,15 @@ pub fn infer_doc2vec(
     run: RunSpec,
     events: Events<'_, Float32Array>,
 ) -> napi::Result<RunHandle> {
-    let (model, documents) = (Arc::clone(model.0.get()?), documents.0.get()?.clone());
+    let (model, documents) = (Arc::clone(model.0.get()?), documents.documents()?);
     let how = Inference {
         epochs: spec.epochs as usize,
         learning_rate: spec.learning_rate,
         final_learning_rate: spec.final_learning_rate,
     };
-    launch(env, run, events, move |run| model.infer(&documents.0, how, run).map(Float32Array::from))
+    launch(env, run, events, move |run| {
+        model.infer(&documents.corpus, how, run).map(Float32Array::from)
+    })
 }
 
 /// Opens a file that `save_doc2vec` wrote.

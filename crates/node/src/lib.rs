@@ -6,6 +6,7 @@ mod checkpoint;
 mod classifier;
 mod corpus;
 mod doc2vec;
+mod documents;
 mod fasttext;
 mod glove;
 mod held;

@@ -1,0 +1,154 @@
+//! Documents: texts with tags, read for a training or to be asked about.
+
+use std::sync::Arc;
+
+use inlay_base::{Error, Result};
+use inlay_corpus::{Base, Corpus, Source};
+use inlay_words::doc2vec::{Tags, TagsBuilder};
+use napi::Env;
+use napi::bindgen_prelude::ObjectFinalize;
+use napi_derive::napi;
+
+use crate::corpus::{CorpusHandle, CorpusSpec};
+use crate::doc2vec::Doc2VecHandle;
+use crate::held::{Held, Weighty};
+use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed};
+use crate::stream::TextStream;
+
+/// Documents that were read: a corpus of them, and their tags.
+#[derive(Clone)]
+pub struct Documents {
+    pub corpus: Corpus,
+    pub tags: Arc<Tags>,
+}
+
+impl Documents {
+    /// Documents with tags of the caller's, or with numbers if there are none.
+    fn new(corpus: Corpus, given: Option<Vec<String>>) -> Result<Self> {
+        let Some(given) = given else {
+            let tags = Tags::numbered(corpus.sentences())?;
+            return Ok(Self { corpus, tags: Arc::new(tags) });
+        };
+        if given.len() as u64 != corpus.sentences() {
+            return Err(Error::InvalidOption {
+                option: "tags",
+                expected: format!("a tag for each of the {} documents", corpus.sentences()),
+                got: format!("{} tags", given.len()),
+            });
+        }
+        let mut tags = TagsBuilder::default();
+        given.iter().for_each(|tag| tags.add([tag.as_bytes()]));
+        Ok(Self { corpus, tags: Arc::new(tags.finish()?) })
+    }
+}
+
+impl Weighty for Documents {
+    fn weight(&self) -> u64 {
+        self.corpus.weight() + self.tags.names().weight()
+    }
+
+    fn memory(&self) -> u64 {
+        self.corpus.names().weight() + self.tags.names().weight()
+    }
+}
+
+/// Documents that were read.
+#[napi(custom_finalize)]
+pub struct DocumentsHandle(Held<Documents>);
+
+impl ObjectFinalize for DocumentsHandle {
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.0.close(&env)
+    }
+}
+
+#[napi]
+impl DocumentsHandle {
+    /// Tells the garbage collector what the handle weighs.
+    #[napi]
+    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.tell(env)
+    }
+
+    #[napi]
+    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
+        self.0.close(env)
+    }
+}
+
+impl DocumentsHandle {
+    fn new(documents: Documents) -> Self {
+        Self(Held::new(documents))
+    }
+
+    pub fn documents(&self) -> napi::Result<Documents> {
+        self.0.get().cloned()
+    }
+}
+
+fn reading(spec: CorpusSpec, model: Option<&Doc2VecHandle>) -> napi::Result<inlay_corpus::Options> {
+    let mut options = spec.options(None, None)?;
+    options.documents = true;
+    if let Some(model) = model {
+        let model = model.model()?;
+        let (names, counts) = (Arc::clone(model.names()), model.counts().to_vec());
+        options.base = Some(Base { names, counts });
+        options.closed = true;
+    }
+    Ok(options)
+}
+
+/// Reads documents from files. With a model, only its words are known.
+#[napi(ts_args_type = "files: readonly string[], spec: CorpusSpec, \
+tags: readonly string[] | undefined, model: Doc2VecHandle | undefined, run: RunSpec, \
+events: Events<DocumentsHandle>")]
+pub fn read_document_files(
+    env: &Env,
+    files: Vec<String>,
+    spec: CorpusSpec,
+    tags: Option<Vec<String>>,
+    model: Option<&Doc2VecHandle>,
+    run: RunSpec,
+    events: Events<'_, DocumentsHandle>,
+) -> napi::Result<RunHandle> {
+    let options = reading(spec, model)?;
+    launch(env, run, events, move |run| {
+        let corpus = Corpus::read(Source::Files(files), &options, run)?;
+        Documents::new(corpus, tags).map(DocumentsHandle::new)
+    })
+}
+
+/// Reads the documents that JavaScript feeds to the stream, with their tags. With a model, only its
+/// words are known.
+#[napi(ts_args_type = "stream: TextStream, spec: CorpusSpec, model: Doc2VecHandle | undefined, \
+run: RunSpec, events: Events<DocumentsHandle>")]
+pub fn read_document_stream(
+    env: &Env,
+    stream: &mut TextStream,
+    spec: CorpusSpec,
+    model: Option<&Doc2VecHandle>,
+    run: RunSpec,
+    events: Events<'_, DocumentsHandle>,
+) -> napi::Result<RunHandle> {
+    let (options, pieces) = (reading(spec, model)?, stream.pieces()?);
+    launch_fed(env, run, events, move |run, ask| {
+        let read = |batches| Corpus::read(Source::Stream(batches), &options, run);
+        let (corpus, tags) = pieces.feed_tagged(run, ask, read)?;
+        let tags = Arc::new(tags.finish()?);
+        Ok(DocumentsHandle::new(Documents { corpus, tags }))
+    })
+}
+
+/// Takes the sentences of a corpus for documents.
+#[napi(ts_args_type = "corpus: CorpusHandle, tags: readonly string[] | undefined, run: RunSpec, \
+events: Events<DocumentsHandle>")]
+pub fn documents_of_corpus(
+    env: &Env,
+    corpus: &CorpusHandle,
+    tags: Option<Vec<String>>,
+    run: RunSpec,
+    events: Events<'_, DocumentsHandle>,
+) -> napi::Result<RunHandle> {
+    let corpus = corpus.corpus()?;
+    launch(env, run, events, move |_| Documents::new(corpus, tags).map(DocumentsHandle::new))
+}
