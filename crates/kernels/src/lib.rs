@@ -25,9 +25,7 @@ mod softmax;
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use detect::{Kernels, Task};
 pub use gather::{gather, scatter};
-pub use logistic::{
-    Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_all, fit_pairs, learn,
-};
+pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
 pub use math::{exp, ln};
 pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,

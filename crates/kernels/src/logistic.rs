@@ -13,12 +13,11 @@
 //!
 //! | function | order |
 //! | --- | --- |
-//! | `exchange`, `fit_all` | all pairs of a tile at once |
+//! | `exchange` | all pairs of a tile at once |
 //! | `exchange_in_turn` | an input after the other, each with all outputs |
-//! | `exchange_pairs`, `fit_pairs` | each input with an output of its own |
-//! | `learn`, `fit` | one hidden vector, its change given back |
-//!
-//! Where inputs `fit`, the outputs stay as they are.
+//! | `exchange_pairs` | each input with an output of its own |
+//! | `learn` | one hidden vector, its change given back |
+//! | `fit` | one hidden vector, its change given back; the outputs stay |
 
 mod column;
 mod pairs;
@@ -32,8 +31,8 @@ use inlay_base::SharedRow;
 use crate::{Simd, exp, ln};
 
 pub use column::{fit, learn};
-pub use pairs::{exchange_pairs, fit_pairs};
-pub use tile::{exchange, fit_all};
+pub use pairs::exchange_pairs;
+pub use tile::exchange;
 pub use turns::exchange_in_turn;
 
 /// An output row of a prediction.

@@ -128,26 +128,20 @@ impl Fold for Concatenation {
     }
 }
 
-/// Only the first row of the window learns; all others, and the outputs, stay as they are.
-pub struct Newcomer<'a, F>(pub &'a F);
-
-impl<F: Fold> Context for Newcomer<'_, F> {
-    const PREDICTS_ALONE: bool = false;
-
-    #[inline(always)]
-    fn learn<S: Simd, O: Objective>(
-        &self,
-        simd: S,
-        window: &[SharedRow<'_>],
-        outputs: &[Output<'_>],
-        step: Step,
-        scratch: &mut Scratch,
-    ) -> f32 {
-        self.0.gather(simd, window, &mut scratch.hidden);
-        let loss = fit(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
-        self.0.scatter(simd, window, 1, &scratch.gradient);
-        loss
-    }
+/// One centre from which only the first row of the window learns; all others, and the outputs, stay
+/// as they are.
+#[inline(always)]
+pub fn learn_first<S: Simd>(
+    simd: S,
+    fold: &impl Fold,
+    window: &[SharedRow<'_>],
+    outputs: &[Output<'_>],
+    step: Step,
+    Scratch { hidden, gradient }: &mut Scratch,
+) {
+    fold.gather(simd, window, hidden);
+    fit(simd, hidden, outputs, step, gradient);
+    fold.scatter(simd, window, 1, gradient);
 }
 
 #[cfg(test)]
@@ -162,17 +156,18 @@ mod tests {
     const RATE: f32 = 1e-3;
     const SIGNS: [f32; 3] = [1.0, -1.0, -1.0];
 
-    struct Learn<'a, C> {
-        context: &'a C,
+    struct Learn<'a> {
+        fold: &'a Concatenation,
+        first: bool,
         window: &'a SharedMatrix,
         outputs: &'a SharedMatrix,
     }
 
-    impl<C: Context> Task for Learn<'_, C> {
+    impl Task for Learn<'_> {
         type Output = f32;
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> f32 {
-            let Self { context, window, outputs } = self;
+            let Self { fold, first, window, outputs } = self;
             let window: Vec<_> = (0..window.rows() as u32).map(|row| window.row(row)).collect();
             let mut scratch = Scratch::new(outputs.stride());
             let outputs: Vec<_> = (0..)
@@ -180,7 +175,11 @@ mod tests {
                 .map(|(row, sign)| Output { row: outputs.row(row), sign, weight: 1.0 })
                 .collect();
             let step = Step { rate: RATE, reach: f32::INFINITY };
-            context.learn::<S, NegativeSampling<'_>>(simd, &window, &outputs, step, &mut scratch)
+            if first {
+                learn_first(simd, fold, &window, &outputs, step, &mut scratch);
+                return 0.0;
+            }
+            fold.learn::<S, NegativeSampling<'_>>(simd, &window, &outputs, step, &mut scratch)
         }
     }
 
@@ -228,15 +227,16 @@ mod tests {
                 let window = at_random(places, DIMENSIONS, 1);
                 let outputs = at_random(SIGNS.len(), places * DIMENSIONS, 2);
                 let (x, y) = (values(&window), values(&outputs));
-                let context = &Concatenation { dimensions: DIMENSIONS };
-                let got = set.run(Learn { context, window: &window, outputs: &outputs });
+                let fold = &Concatenation { dimensions: DIMENSIONS };
+                let (window, outputs) = (&window, &outputs);
+                let got = set.run(Learn { fold, first: false, window, outputs });
                 assert!((f64::from(got) - loss(&x, &y)).abs() < 1e-5, "{}", set.name());
-                for (at, new) in values(&window).into_iter().enumerate() {
+                for (at, new) in values(window).into_iter().enumerate() {
                     let wanted = slope(&x, at, |x| loss(x, &y));
                     let got = (x[at] - new) / f64::from(RATE);
                     assert!((got - wanted).abs() < 2e-3, "{} x {at}: {got} {wanted}", set.name());
                 }
-                for (at, new) in values(&outputs).into_iter().enumerate() {
+                for (at, new) in values(outputs).into_iter().enumerate() {
                     let wanted = slope(&y, at, |y| loss(&x, y));
                     let got = (y[at] - new) / f64::from(RATE);
                     assert!((got - wanted).abs() < 2e-3, "{} y {at}: {got} {wanted}", set.name());
@@ -246,15 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn of_a_newcomers_window_its_first_row_alone_moves() {
+    fn where_the_first_row_alone_learns_all_others_stay() {
         for set in Kernels::available() {
             let (window, free) = (at_random(3, DIMENSIONS, 1), at_random(3, DIMENSIONS, 1));
             let outputs = at_random(SIGNS.len(), 3 * DIMENSIONS, 2);
             let (x, y) = (values(&window), values(&outputs));
             let fold = &Concatenation { dimensions: DIMENSIONS };
-            set.run(Learn { context: &Newcomer(fold), window: &window, outputs: &outputs });
+            set.run(Learn { fold, first: true, window: &window, outputs: &outputs });
             assert!(values(&outputs) == y && values(&window)[DIMENSIONS..] == x[DIMENSIONS..]);
-            set.run(Learn { context: fold, window: &free, outputs: &outputs });
+            set.run(Learn { fold, first: false, window: &free, outputs: &outputs });
             assert!(values(&free)[..DIMENSIONS] == values(&window)[..DIMENSIONS]);
         }
     }

@@ -2,6 +2,7 @@
 //! words: alone (PV-DBOW: skip-gram from tags), or with the words around (PV-DM: CBOW with tags).
 
 mod infer;
+mod lockstep;
 mod matrices;
 mod model;
 mod tags;
@@ -253,7 +254,7 @@ impl Teaching<'_> {
         let company = self.company();
         let fold = &Cbow { mean: options.combine == Combine::Mean };
         let sight = self.sight(&company);
-        self.teach(&Group::<_, _, false> { fold, objective, sight, output: &matrices.output }, way)
+        self.teach(&Group { fold, objective, sight, output: &matrices.output }, way)
     }
 
     fn company(&self) -> Tagged<'_> {

@@ -10,9 +10,7 @@
 //! The rows of windows rest from the first centre of a group to its last.
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{
-    Output, Simd, exchange, exchange_pairs, fit_all, fit_pairs, gain, lay_values, prefetch,
-};
+use inlay_kernels::{Output, Simd, exchange, exchange_pairs, gain, lay_values, prefetch};
 
 use crate::company::Company;
 use crate::context::Fold;
@@ -24,9 +22,7 @@ use crate::sight::Sight;
 const CENTRES: usize = 3;
 
 /// Fold, by negative sampling, over one row for each word.
-///
-/// Where `NEWCOMER`, only the first row of a window learns; all others, and the outputs, stay.
-pub struct Group<'a, F, M, const NEWCOMER: bool> {
+pub struct Group<'a, F, M> {
     /// How a window becomes a hidden vector, which is as long as a row.
     pub fold: &'a F,
     /// Where noise comes from.
@@ -51,7 +47,7 @@ pub struct Desk<'a> {
     spare: &'a SharedMatrix,
 }
 
-impl<F: Fold, M: Company, const NEWCOMER: bool> Lesson for Group<'_, F, M, NEWCOMER> {
+impl<F: Fold, M: Company> Lesson for Group<'_, F, M> {
     type Desk<'a>
         = Desk<'a>
     where
@@ -129,7 +125,7 @@ impl<F: Fold, M: Company, const NEWCOMER: bool> Lesson for Group<'_, F, M, NEWCO
     }
 }
 
-impl<F: Fold, M: Company, const NEWCOMER: bool> Group<'_, F, M, NEWCOMER> {
+impl<F: Fold, M: Company> Group<'_, F, M> {
     /// Draws the noise of the group that begins at `centre`.
     #[inline(always)]
     fn draw<'a>(&'a self, centre: usize, now: &mut Now<'a, '_>, noise: &mut Vec<Output<'a>>) {
@@ -137,7 +133,7 @@ impl<F: Fold, M: Company, const NEWCOMER: bool> Group<'_, F, M, NEWCOMER> {
         let end = now.ids.len().min(centre + CENTRES);
         if centre < end {
             let count = (self.objective.negative, 1.0);
-            self.objective.noise(&now.ids[centre..end], count, now.output, now.random, noise);
+            self.objective.draw(&now.ids[centre..end], count, now.output, now.random, noise);
         }
     }
 
@@ -149,18 +145,14 @@ impl<F: Fold, M: Company, const NEWCOMER: bool> Group<'_, F, M, NEWCOMER> {
         (0..).zip(&mut hidden).for_each(|(number, row)| *row = spare.row(number));
         let hidden = &hidden[..targets.len()];
         let step = self.objective.step(rate);
-        let loss = if NEWCOMER {
-            fit_pairs(simd, hidden, targets, step) + fit_all(simd, hidden, noise, step)
-        } else {
-            exchange_pairs(simd, hidden, targets, step) + exchange(simd, hidden, noise, step)
-        };
+        let loss =
+            exchange_pairs(simd, hidden, targets, step) + exchange(simd, hidden, noise, step);
         let mut start = 0;
         let made = made.chunks_exact_mut(self.output.stride());
         for ((&end, gained), &row) in ends.iter().zip(made).zip(hidden) {
             gain(simd, row, gained);
             let window = &rows[start..end];
-            let moving = if NEWCOMER { 1 } else { window.len() };
-            self.fold.scatter(simd, window, moving, gained);
+            self.fold.scatter(simd, window, window.len(), gained);
             start = end;
         }
         let predictions = targets.len() as u64;

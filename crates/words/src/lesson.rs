@@ -127,22 +127,31 @@ pub struct Sentence<'a, 's, 'd, L: Lesson> {
     pub run: Option<&'s Run>,
 }
 
+impl Reach {
+    /// The window of the word at `centre` of so many.
+    #[inline(always)]
+    pub fn place(self, centre: usize, words: usize, random: &mut Random) -> Place {
+        let reach =
+            if self.shrinks { 1 + random.below(self.window as u32) as usize } else { self.window };
+        let start = centre.saturating_sub(reach);
+        Place { centre, start, end: words.min(centre + 1 + reach) }
+    }
+}
+
 impl<L: Lesson> Task for Sentence<'_, '_, '_, L> {
     type Output = Taught;
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Taught {
-        let Sentence { lesson, reach: Reach { window, shrinks }, mut now, desk, run } = self;
+        let Sentence { lesson, reach, mut now, desk, run } = self;
         let mut taught = Taught::default();
         lesson.begin(simd, &mut now, desk);
         for centre in 0..now.ids.len() {
             if run.is_some_and(Run::stopped) {
                 break;
             }
-            let reach = if shrinks { 1 + now.random.below(window as u32) as usize } else { window };
-            let start = centre.saturating_sub(reach);
-            let end = now.ids.len().min(centre + 1 + reach);
-            taught += lesson.learn(simd, Place { centre, start, end }, &mut now, desk);
+            let place = reach.place(centre, now.ids.len(), now.random);
+            taught += lesson.learn(simd, place, &mut now, desk);
             now.output.step(simd);
         }
         lesson.end(simd, &mut now, desk);

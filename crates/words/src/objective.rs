@@ -41,6 +41,25 @@ pub trait Objective: Sync {
         self.outputs(targets[0], rows, random, outputs);
     }
 
+    /// Replaces what is in `noise` by what predictions from different inputs can share.
+    #[inline(always)]
+    fn noise<'v>(&self, _rows: &'v View<'_>, _random: &mut Random, noise: &mut Vec<Output<'v>>) {
+        noise.clear();
+    }
+
+    /// Fetches what `target` will be told by, where that is known soon enough to be of use.
+    #[inline(always)]
+    fn expect<S: Simd>(&self, _simd: S, _target: u32, _rows: &View<'_>) {}
+
+    /// As `outputs`, with noise that was drawn before.
+    fn outputs_amid<'v>(
+        &self,
+        target: u32,
+        noise: &[Output<'v>],
+        rows: &'v View<'_>,
+        outputs: &mut Vec<Output<'v>>,
+    );
+
     /// One step of every input with every output; returns the loss before.
     fn exchange<S: Simd>(
         simd: S,

@@ -20,7 +20,8 @@ pub fn learn<S: Simd>(
     simd.call(Learn::<true> { hidden, outputs, step, gradient })
 }
 
-/// As `learn`, but the outputs stay as they are: how a hidden vector should change to fit them.
+/// As `learn`, but the outputs stay as they are, and what it costs is not asked: how a hidden vector
+/// should change to fit them.
 ///
 /// # Panics
 /// If `hidden`, `gradient` and the padded rows are not of one length.
@@ -31,8 +32,8 @@ pub fn fit<S: Simd>(
     outputs: &[Output<'_>],
     step: Step,
     gradient: &mut [f32],
-) -> f32 {
-    simd.call(Learn::<false> { hidden, outputs, step, gradient })
+) {
+    simd.call(Learn::<false> { hidden, outputs, step, gradient });
 }
 
 /// Outputs move or do not.
@@ -69,7 +70,9 @@ impl<const MOVES: bool> Task for Learn<'_, MOVES> {
                     _ => column::<S, 6, MOVES>(simd, h, targets, g, step),
                 }
             };
-            loss = simd.add(loss, lost);
+            if MOVES {
+                loss = simd.add(loss, lost);
+            }
             outputs = others;
         }
         simd.sum(loss)

@@ -19,31 +19,16 @@ pub fn exchange_pairs<S: Simd>(
     outputs: &[Output<'_>],
     step: Step,
 ) -> f32 {
-    simd.call(Pairs::<true> { inputs, outputs, step })
+    simd.call(Pairs { inputs, outputs, step })
 }
 
-/// As `exchange_pairs`, but the outputs stay as they are.
-///
-/// # Panics
-/// If the rows are not of one length, or there are not as many outputs as inputs.
-#[inline(always)]
-pub fn fit_pairs<S: Simd>(
-    simd: S,
-    inputs: &[SharedRow<'_>],
-    outputs: &[Output<'_>],
-    step: Step,
-) -> f32 {
-    simd.call(Pairs::<false> { inputs, outputs, step })
-}
-
-/// Outputs move or do not.
-struct Pairs<'a, const MOVES: bool> {
+struct Pairs<'a> {
     inputs: &'a [SharedRow<'a>],
     outputs: &'a [Output<'a>],
     step: Step,
 }
 
-impl<const MOVES: bool> Task for Pairs<'_, MOVES> {
+impl Task for Pairs<'_> {
     type Output = f32;
 
     #[inline(always)]
@@ -60,10 +45,10 @@ impl<const MOVES: bool> Task for Pairs<'_, MOVES> {
             // SAFETY: all rows are `padded` long, and both slices as long as the number.
             let lost = unsafe {
                 match inputs.len() {
-                    1 => pairs::<S, 1, MOVES>(simd, inputs, outputs, step),
-                    2 => pairs::<S, 2, MOVES>(simd, inputs, outputs, step),
-                    3 => pairs::<S, 3, MOVES>(simd, inputs, outputs, step),
-                    _ => pairs::<S, 4, MOVES>(simd, inputs, outputs, step),
+                    1 => pairs::<S, 1>(simd, inputs, outputs, step),
+                    2 => pairs::<S, 2>(simd, inputs, outputs, step),
+                    3 => pairs::<S, 3>(simd, inputs, outputs, step),
+                    _ => pairs::<S, 4>(simd, inputs, outputs, step),
                 }
             };
             loss = simd.add(loss, lost);
@@ -75,7 +60,7 @@ impl<const MOVES: bool> Task for Pairs<'_, MOVES> {
 /// # Safety
 /// `inputs` and `outputs` are N rows of `padded` values.
 #[inline(always)]
-unsafe fn pairs<S: Simd, const N: usize, const MOVES: bool>(
+unsafe fn pairs<S: Simd, const N: usize>(
     simd: S,
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
@@ -102,9 +87,7 @@ unsafe fn pairs<S: Simd, const N: usize, const MOVES: bool>(
             for i in (0..padded).step_by(S::LANES) {
                 let (xs, ys) = (simd.load(x[n].add(i)), simd.load(y[n].add(i)));
                 simd.store(x[n].add(i), simd.fma(step, ys, xs));
-                if MOVES {
-                    simd.store(y[n].add(i), simd.fma(step, xs, ys));
-                }
+                simd.store(y[n].add(i), simd.fma(step, xs, ys));
             }
         }
         loss

@@ -21,31 +21,16 @@ pub fn exchange<S: Simd>(
     outputs: &[Output<'_>],
     step: Step,
 ) -> f32 {
-    simd.call(Exchange::<true> { inputs, outputs, step })
+    simd.call(Exchange { inputs, outputs, step })
 }
 
-/// As `exchange`, but the outputs stay as they are.
-///
-/// # Panics
-/// If the rows are not of one length.
-#[inline(always)]
-pub fn fit_all<S: Simd>(
-    simd: S,
-    inputs: &[SharedRow<'_>],
-    outputs: &[Output<'_>],
-    step: Step,
-) -> f32 {
-    simd.call(Exchange::<false> { inputs, outputs, step })
-}
-
-/// Outputs move or do not.
-struct Exchange<'a, const MOVES: bool> {
+struct Exchange<'a> {
     inputs: &'a [SharedRow<'a>],
     outputs: &'a [Output<'a>],
     step: Step,
 }
 
-impl<const MOVES: bool> Task for Exchange<'_, MOVES> {
+impl Task for Exchange<'_> {
     type Output = f32;
 
     #[inline(always)]
@@ -64,7 +49,7 @@ impl<const MOVES: bool> Task for Exchange<'_, MOVES> {
                 let (targets, others) =
                     outputs.split_at(share(outputs.len(), widest::<S>(some.len())));
                 // SAFETY: all rows are `padded` long, and the slices are as long as the shape.
-                loss = simd.add(loss, unsafe { tile::<S, MOVES>(simd, some, targets, step) });
+                loss = simd.add(loss, unsafe { tile(simd, some, targets, step) });
                 outputs = others;
             }
             inputs = rest;
@@ -91,7 +76,7 @@ pub(super) struct Tile {
 /// # Safety
 /// All rows are `padded` long; there are at most `S::TILE.0` inputs and `widest` outputs.
 #[inline(always)]
-unsafe fn tile<S: Simd, const MOVES: bool>(
+unsafe fn tile<S: Simd>(
     simd: S,
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
@@ -102,7 +87,7 @@ unsafe fn tile<S: Simd, const MOVES: bool>(
             match (inputs.len(), outputs.len()) {
                 $(($c, $t) if $c <= S::TILE.0 && $t <= widest::<S>($c) => {
                     // SAFETY: as the caller promised, and the slices have these lengths.
-                    unsafe { shaped::<S, $c, $t, MOVES>(simd, inputs, outputs, step) }
+                    unsafe { shaped::<S, $c, $t>(simd, inputs, outputs, step) }
                 })*
                 _ => unreachable!("share() keeps within the tile"),
             }
@@ -117,7 +102,7 @@ unsafe fn tile<S: Simd, const MOVES: bool>(
 /// # Safety
 /// `inputs` are C and `outputs` T rows of `padded` values.
 #[inline(always)]
-unsafe fn shaped<S: Simd, const C: usize, const T: usize, const MOVES: bool>(
+unsafe fn shaped<S: Simd, const C: usize, const T: usize>(
     simd: S,
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
@@ -145,16 +130,12 @@ unsafe fn shaped<S: Simd, const C: usize, const T: usize, const MOVES: bool>(
                 for t in 0..T {
                     let step = simd.splat(steps[c * T + t]);
                     moved = simd.fma(step, old[t], moved);
-                    if MOVES {
-                        new[t] = simd.fma(step, xs, new[t]);
-                    }
+                    new[t] = simd.fma(step, xs, new[t]);
                 }
                 simd.store(x[c].add(i), moved);
             }
-            if MOVES {
-                for t in 0..T {
-                    simd.store(y[t].add(i), new[t]);
-                }
+            for t in 0..T {
+                simd.store(y[t].add(i), new[t]);
             }
         }
         loss

@@ -7,17 +7,15 @@ use inlay_base::{Error, Random, Result, Run, SharedMatrix};
 use inlay_corpus::{Corpus, SENTENCE_END};
 use inlay_kernels::Kernels;
 
+use super::lockstep::{ABREAST, Desk, Lane, Pass};
 use super::model::{Model, Still};
 use super::tags::{Tagged, Tags};
 use super::{Architecture, Combine, REACH};
-use crate::context::{Cbow, Concatenation, Fold, Newcomer};
-use crate::group::Group;
-use crate::lesson::{Lesson, Now, Sentence};
+use crate::context::{Cbow, Concatenation, Fold};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::shards::{firsts, shards};
 use crate::sight::Sight;
 use crate::view::View;
-use crate::window::Window;
 use crate::{Curve, NoiseTable, Schedule, Subsample};
 
 /// How vectors are inferred.
@@ -50,11 +48,7 @@ impl Model {
             None => {
                 let noise = NoiseTable::new(&self.counts, self.options.negative_exponent);
                 let negative = self.options.negative;
-                let objective = NegativeSampling { noise: &noise, negative, reach: REACH };
-                match self.options.groups() {
-                    true => asked.in_groups(&objective)?,
-                    false => asked.with(&objective)?,
-                }
+                asked.with(&NegativeSampling { noise: &noise, negative, reach: REACH })?;
             }
         }
         let mut values = vec![0.0; asked.found.rows() * asked.found.columns()];
@@ -96,21 +90,6 @@ impl Asked<'_> {
         }
     }
 
-    fn and(&self, fold: &impl Fold, objective: &impl Objective) -> Result<()> {
-        let company = self.company();
-        let context = &Newcomer(fold);
-        let shared_noise = self.model.options().shared_negatives;
-        let (sight, output) = (self.sight(&company), &self.still.output);
-        self.learn(&Window { context, objective, sight, output, shared_noise })
-    }
-
-    fn in_groups(&self, objective: &NegativeSampling<'_>) -> Result<()> {
-        let company = self.company();
-        let fold = &Cbow { mean: self.model.options().combine == Combine::Mean };
-        let (sight, output) = (self.sight(&company), &self.still.output);
-        self.learn(&Group::<_, _, true> { fold, objective, sight, output })
-    }
-
     fn company(&self) -> Tagged<'_> {
         let options = self.model.options();
         Tagged {
@@ -126,19 +105,21 @@ impl Asked<'_> {
         Sight { company, input: &self.still.input, window, frozen: None }
     }
 
-    fn learn(&self, lesson: &impl Lesson) -> Result<()> {
-        let Self { model, corpus, run, .. } = *self;
+    fn and(&self, fold: &impl Fold, objective: &impl Objective) -> Result<()> {
+        let Self { model, corpus, run, still, .. } = *self;
+        let company = self.company();
+        let sight = &self.sight(&company);
         let shards = shards(corpus.ids(), true);
         let firsts = firsts(corpus.ids(), &shards);
-        let subsample = Subsample::new(model.counts(), model.options().subsample);
+        let subsample = &Subsample::new(model.counts(), model.options().subsample);
         let next = AtomicUsize::new(0);
         run.phase("infer", "documents", 0, Some(corpus.sentences()));
         run.workers(|_| {
             // No output moves, so there is nothing to join and nobody to wait for.
             let turn = Mutex::new(());
-            let output = View::new(lesson.output(), &turn, 1)?;
-            let spare = SharedMatrix::zeros(lesson.spares(), lesson.input().columns())?;
-            let mut desk = lesson.desk(&spare);
+            let output = &View::new(&still.output, &turn, 1)?;
+            let spare = &SharedMatrix::zeros(0, still.input.columns())?;
+            let mut desk = Desk::new(still.output.stride());
             while let Some((shard, &first)) = {
                 let at = next.fetch_add(1, Relaxed);
                 shards.get(at).zip(firsts.get(at))
@@ -146,9 +127,36 @@ impl Asked<'_> {
                 let ids = &corpus.ids()[shard.clone()];
                 let ids = ids.strip_suffix(&[SENTENCE_END]).unwrap_or(ids);
                 let documents = ids.split(|&id| id == SENTENCE_END);
-                for (number, ids) in (first..).zip(documents) {
-                    self.document(lesson, (number, ids), &subsample, &output, &mut desk)?;
-                    run.advance(1);
+                let mut documents: Vec<_> = (first..).zip(documents).collect();
+                // Those of a group should end together.
+                documents.sort_by_key(|(_, ids)| ids.len());
+                for group in documents.chunks(ABREAST) {
+                    let mut lanes: Vec<_> =
+                        group.iter().map(|&(number, ids)| self.lane(number, ids)).collect();
+                    for (epoch, rate) in self.rates() {
+                        run.check()?;
+                        for (lane, (_, ids)) in lanes.iter_mut().zip(group) {
+                            lane.ids.clear();
+                            let kept =
+                                ids.iter().filter(|&&id| subsample.keeps(id, &mut lane.random));
+                            lane.ids.extend(kept);
+                        }
+                        Kernels::get().run(Pass {
+                            fold,
+                            objective,
+                            sight,
+                            output,
+                            spare,
+                            reach: model.options().reach(),
+                            rate,
+                            random: Random::new(run.seed(), epoch),
+                            lanes: &mut lanes,
+                            desk: &mut desk,
+                            run,
+                        });
+                    }
+                    run.check()?;
+                    run.advance(group.len() as u64);
                 }
                 corpus.release(shard.clone());
             }
@@ -157,38 +165,25 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// Learns the row of one document.
-    fn document<'d, L: Lesson>(
-        &self,
-        lesson: &'d L,
-        (number, ids): (usize, &[u32]),
-        subsample: &Subsample,
-        output: &'d View<'d>,
-        desk: &mut L::Desk<'d>,
-    ) -> Result<()> {
-        let Self { how, found, run, .. } = self;
-        if ids.is_empty() {
-            return run.check();
-        }
-        // The same words have the same random numbers, whoever is asked about beside them.
-        let mut random = Random::new(run.seed(), fingerprint(ids));
-        let mut row = vec![0.0; found.columns()];
-        row.fill_with(|| (random.unit() - 0.5) / found.columns() as f32);
-        found.write(number as u32, &row);
-        let (first, last) = (how.learning_rate, how.final_learning_rate);
+    /// The learning rate of each pass.
+    fn rates(&self) -> impl Iterator<Item = (u64, f32)> {
+        let Inference { epochs, learning_rate: first, final_learning_rate: last } = self.how;
         let schedule = Schedule { curve: Curve::Linear, first, last };
-        let steps = (how.epochs.max(2) - 1) as f64;
-        let mut kept = Vec::with_capacity(ids.len());
-        for epoch in 0..how.epochs {
-            run.check()?;
-            kept.clear();
-            kept.extend(ids.iter().filter(|&&id| subsample.keeps(id, &mut random)));
-            let rate = schedule.rate(epoch as f64 / steps);
-            let now = Now { ids: &kept, sentence: number, output, rate, random: &mut random };
-            let reach = self.model.options().reach();
-            Kernels::get().run(Sentence { lesson, reach, now, desk, run: Some(run) });
+        let steps = (epochs.max(2) - 1) as f64;
+        (0..epochs as u64).map(move |epoch| (epoch, schedule.rate(epoch as f64 / steps)))
+    }
+
+    /// A document before its first pass. The same words have the same random numbers, whoever is
+    /// asked about beside them.
+    fn lane(&self, number: usize, ids: &[u32]) -> Lane {
+        let Self { found, run, .. } = self;
+        let mut random = Random::new(run.seed(), fingerprint(ids));
+        if !ids.is_empty() {
+            let mut row = vec![0.0; found.columns()];
+            row.fill_with(|| (random.unit() - 0.5) / found.columns() as f32);
+            found.write(number as u32, &row);
         }
-        run.check()
+        Lane { number, ids: Vec::with_capacity(ids.len()), random }
     }
 }
 

@@ -32,6 +32,17 @@ impl Objective for HierarchicalSoftmax<'_> {
         _random: &mut Random,
         outputs: &mut Vec<Output<'v>>,
     ) {
+        self.outputs_amid(target, &[], rows, outputs);
+    }
+
+    #[inline(always)]
+    fn outputs_amid<'v>(
+        &self,
+        target: u32,
+        _noise: &[Output<'v>],
+        rows: &'v View<'_>,
+        outputs: &mut Vec<Output<'v>>,
+    ) {
         outputs.clear();
         outputs.extend(self.tree.path(target).map(|branch| Output {
             row: rows.row(branch.node),

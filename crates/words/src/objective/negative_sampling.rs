@@ -1,5 +1,5 @@
 use inlay_base::{Random, SharedRow};
-use inlay_kernels::{Output, Simd, Step, exchange};
+use inlay_kernels::{Output, Simd, Step, exchange, prefetch};
 
 use super::Objective;
 use crate::NoiseTable;
@@ -27,7 +27,7 @@ impl NegativeSampling<'_> {
     /// Adds rows of so many noise words, all different; each counts `weight` times as often as it is
     /// drawn. Those that are among the targets are left out.
     #[inline(always)]
-    pub fn noise<'v>(
+    pub fn draw<'v>(
         &self,
         targets: &[u32],
         (count, weight): (usize, f32),
@@ -70,7 +70,7 @@ impl Objective for NegativeSampling<'_> {
     ) {
         outputs.clear();
         outputs.push(Output { row: rows.row(target), sign: 1.0, weight: 1.0 });
-        self.noise(&[target], (self.negative, 1.0), rows, random, outputs);
+        self.draw(&[target], (self.negative, 1.0), rows, random, outputs);
     }
 
     /// A draw of noise for each two words.
@@ -92,7 +92,32 @@ impl Objective for NegativeSampling<'_> {
         let alone = targets.len() * self.negative;
         let count = (alone * 4).div_ceil(5);
         let weight = alone as f32 / count as f32;
-        self.noise(targets, (count, weight), rows, random, outputs);
+        self.draw(targets, (count, weight), rows, random, outputs);
+    }
+
+    #[inline(always)]
+    fn noise<'v>(&self, rows: &'v View<'_>, random: &mut Random, noise: &mut Vec<Output<'v>>) {
+        noise.clear();
+        self.draw(&[], (self.negative, 1.0), rows, random, noise);
+    }
+
+    #[inline(always)]
+    fn expect<S: Simd>(&self, simd: S, target: u32, rows: &View<'_>) {
+        prefetch(simd, rows.row(target));
+    }
+
+    #[inline(always)]
+    fn outputs_amid<'v>(
+        &self,
+        target: u32,
+        noise: &[Output<'v>],
+        rows: &'v View<'_>,
+        outputs: &mut Vec<Output<'v>>,
+    ) {
+        let row = rows.row(target);
+        outputs.clear();
+        outputs.push(Output { row, sign: 1.0, weight: 1.0 });
+        outputs.extend(noise.iter().filter(|noise| noise.row.as_ptr() != row.as_ptr()));
     }
 
     #[inline(always)]

@@ -49,7 +49,7 @@ pub fn first_vectors(
     random: &mut Random,
 ) -> Result<(SharedMatrix, Vec<bool>)> {
     let input = SharedMatrix::zeros(names.len(), dimensions)?;
-    fill_at_random(&input, random);
+    fill_at_random(&input, 0.5, random);
     let mut given = vec![false; names.len()];
     let mut row = vec![0.0; dimensions];
     let vectors = start.model.iter().map(|model| model.vectors()).chain(&start.initial);
@@ -72,12 +72,12 @@ pub fn first_vectors(
     Ok((input, given))
 }
 
-/// Rows uniform in ±0.5 / dimensions, as in word2vec.c.
-pub fn fill_at_random(matrix: &SharedMatrix, random: &mut Random) {
+/// Rows uniform in ±`most` / dimensions.
+pub fn fill_at_random(matrix: &SharedMatrix, most: f32, random: &mut Random) {
     let dimensions = matrix.columns();
     let mut row = vec![0.0; dimensions];
     for number in 0..matrix.rows() as u32 {
-        row.fill_with(|| (random.unit() - 0.5) / dimensions as f32);
+        row.fill_with(|| (random.unit() - 0.5) * 2.0 * most / dimensions as f32);
         matrix.write(number, &row);
     }
 }
