@@ -7,6 +7,7 @@ mod matrix;
 mod pages;
 mod panic;
 mod pool;
+mod priority;
 mod random;
 mod run;
 
@@ -17,5 +18,6 @@ pub use matrix::{SharedMatrix, SharedRow};
 pub use pages::Pages;
 pub use panic::guard;
 pub use pool::{AtPriority, Pool, Priority, Workers};
+pub use priority::yield_to_others;
 pub use random::Random;
 pub use run::{Progress, Run};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use inlay_base::{Error, Result, Run, Value, guard};
+use inlay_base::{Error, Result, Run, Value, guard, yield_to_others};
 use napi::bindgen_prelude::{Either, FnArgs, Function, JsValuesTupleIntoVec, Null, ToNapiValue};
 use napi::threadsafe_function::ThreadsafeFunction;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode::NonBlocking;
@@ -151,6 +151,7 @@ pub fn launch_fed<T: ToNapiValue + Send + 'static>(
     };
     let run = Run::new(spec.threads as usize, spec.seed as u64, Arc::clone(&stop), sink);
     let body = move || {
+        yield_to_others();
         let outcome = guard(|| work(&run, ask));
         if outcome.is_ok() {
             run.finish();
