@@ -85,7 +85,10 @@ export function maybeOneOf<const Choices extends readonly string[]>(
 }
 
 /** True or false. */
-export function flag(value: boolean, about: string): Option<boolean> {
+export function flag<Default extends boolean | undefined>(
+  value: Default,
+  about: string,
+): Option<boolean | Default> {
   const accepts = (given: unknown) => typeof given === 'boolean'
   return { default: value, about, shape: { kind: 'flag' }, expected: 'true or false', accepts }
 }

@@ -7,6 +7,7 @@ import {
   Doc2Vec,
   type Doc2VecOptions,
   InvalidOptionError,
+  Phrases,
   type TaggedDocument,
   WordVectors,
   doc2vecOptions,
@@ -155,7 +156,7 @@ test('same seed and one thread: same bytes; another seed: others', async (t) => 
 
 test('an inference is the same each time, for any threads, company and source', async (t) => {
   using model = await Doc2Vec.train(animals, small)
-  const asked = documents(100, 3)
+  const asked = documents(100, 3).map((words, i) => words.slice(i % 5))
   const rows = await model.infer(asked, { threads: 1 })
   t.deepEqual(await model.infer(asked, { threads: 3 }), rows)
   t.deepEqual(await model.infer([asked[7]!]), rows.slice(7 * 12, 8 * 12))
@@ -177,6 +178,37 @@ test('unknown words are passed over; a document of none has zeros', async (t) =>
   t.notDeepEqual(row(0), new Float32Array(12))
   for (const i of [2, 3, 4]) t.deepEqual(row(i), new Float32Array(12))
   t.is((await model.infer([])).length, 0)
+})
+
+test('phrases of the training are asked for again', async (t) => {
+  const text = documents(200, 3)
+  for (const words of text) words.unshift('new', 'york')
+  using phrases = await Phrases.train(text, { minCount: 2, threshold: 1 })
+  t.deepEqual(phrases.apply(['new', 'york']), ['new_york'])
+  using model = await Doc2Vec.train(text, { ...small, phrases })
+  t.true(model.options.phrases && model.vectors!.has('new_york') && !model.vectors!.has('york'))
+  const refusal = await t.throwsAsync(model.infer([['new', 'york']]), { code: 'INVALID_OPTION' })
+  t.regex(refusal!.message, /`?phrases`?.*the Phrases of the training/)
+  const path = join(folder(t), 'model.safetensors')
+  await model.save(path)
+  using opened = await Doc2Vec.open(path)
+  t.true(opened.options.phrases)
+  const [known, none] = [await model.infer([['new_york']], { phrases }), new Float32Array(12)]
+  t.notDeepEqual(known, none)
+  const rows = await opened.infer([[], ['new', 'york'], '', ['york'], 'new york'], { phrases })
+  t.deepEqual(rows, Float32Array.of(...none, ...known, ...none, ...none, ...known))
+})
+
+test('a model of a corpus is told how its text was read', async (t) => {
+  using corpus = await Corpus.read(['The Cat, the DOG.'], {
+    minCount: 1,
+    tokenizer: 'words',
+    lowercase: true,
+  })
+  using model = await Doc2Vec.train(corpus, { ...small, minCount: undefined })
+  const alike = { tokenizer: 'words', lowercase: true, normalization: 'NFC' } as const
+  t.deepEqual(await model.infer(['THE, DOG!'], alike), await model.infer([['the', 'dog']]))
+  t.deepEqual(await model.infer(['THE, DOG!']), new Float32Array(12))
 })
 
 test('text to be inferred is read as the text of the training was', async (t) => {

@@ -1,5 +1,6 @@
 // inlay doc2vec: from documents to vectors of their tags, and from a model to vectors of new ones.
 import { createInterface } from 'node:readline'
+import { Phrases } from '../corpus/phrases.js'
 import { type Options, type RunOptions, text } from '../options.js'
 import { saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
@@ -35,7 +36,12 @@ const inferFlags = {
   precision: saveOptions.precision,
 }
 
-type InferGiven = Options<typeof inferFlags & typeof inferOptions & typeof runFlags>
+const inference = {
+  ...inferOptions,
+  phrases: text('joins the phrases of this file, which the training had'),
+}
+
+type InferGiven = Options<typeof inferFlags & typeof inference & typeof runFlags>
 
 const infer: Command = {
   name: 'doc2vec infer',
@@ -48,27 +54,31 @@ const infer: Command = {
   count: { from: 1, to: 2 },
   groups: [
     group('Files', inferFlags, { short: { output: 'o' } }),
-    group('Inference', inferOptions),
+    group('Inference', inference),
     group('Run', runFlags, { short: { quiet: 'q' } }),
   ],
   examples: ['model.safetensors new.txt -o new.npy --epochs 20', 'model.safetensors < new.txt'],
 
   async run(given: InferGiven, [path = '', file]: readonly string[], session: Session) {
-    const { output, format, precision, quiet, ...options } = given
+    const { output, format, precision, quiet, phrases, ...options } = given
     if (output === undefined && (format ?? precision) !== undefined) {
       throw new UsageError('--format and --precision need -o VECTORS')
     }
     if (output !== undefined && format === undefined) checkEnding(output, '-o')
-    checkWritten(file === undefined ? [path] : [path, file], { '-o': output })
+    checkWritten(
+      [path, file, phrases].filter((read) => read !== undefined),
+      { '-o': output },
+    )
     const { signal } = session
     const work = async (onProgress: RunOptions['onProgress']) => {
       const run = { signal, onProgress }
       using model = await Doc2Vec.open(path, run)
+      using joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
       const source =
         file === undefined
           ? createInterface({ input: process.stdin, crlfDelay: Infinity })
           : { files: [file] }
-      const rows = await model.infer(source, { ...options, ...run })
+      const rows = await model.infer(source, { ...options, phrases: joined, ...run })
       const { dimensions } = model.options
       const size = rows.length / dimensions
       if (output !== undefined) {

@@ -23,6 +23,7 @@ import {
   custom,
   flag,
   integer,
+  maybeOneOf,
   oneOf,
   real,
   settle,
@@ -110,11 +111,8 @@ const trainingOptions = {
   checkpointEvery: shared.checkpointEvery,
 }
 
-/** How documents are read: as a corpus is, but that words are not joined to phrases. */
-const { phrases: _, ...readingOptions } = corpusOptions
-
 /** Every option of `Doc2Vec.train`. */
-export const doc2vecOptions = { ...readingOptions, ...trainingOptions }
+export const doc2vecOptions = { ...corpusOptions, ...trainingOptions }
 
 /** The options of `Doc2Vec.train`: see `doc2vecOptions`. */
 export type Doc2VecOptions = Options<typeof doc2vecOptions> & RunOptions
@@ -145,9 +143,21 @@ export const inferOptions = {
     { from: 0, to: 10 },
     "learning rate in the last pass (default: the model's)",
   ),
+  /** What a word is, as for a corpus. Default: as in the training; a model of a `Corpus` does not know
+   * how that was read. */
+  tokenizer: maybeOneOf(['whitespace', 'words'], 'what a word is (default: as in the training)'),
+  /** Whether words become lower case. Default: as in the training. */
+  lowercase: flag(undefined, 'makes words lower case (default: as in the training)'),
+  /** The Unicode form that words are brought to. Default: as in the training. */
+  normalization: maybeOneOf(
+    ['none', 'NFC', 'NFD', 'NFKC', 'NFKD'],
+    'the Unicode form of words (default: as in the training)',
+  ),
+  /** The phrases of the training, which the model does not hold. */
+  phrases: corpusOptions.phrases,
   /** What to do with bytes of files, and halves of surrogate pairs, that are no Unicode: as for a
    * corpus. */
-  invalidUtf8: readingOptions.invalidUtf8,
+  invalidUtf8: corpusOptions.invalidUtf8,
 }
 
 /** The options of `infer`: see `inferOptions`. */
@@ -285,7 +295,8 @@ export class Doc2Vec {
    *     await model.tags.mostSimilar(first)
    *
    * Text becomes words as in the training: by `tokenizer`, `lowercase` and `normalization` of
-   * `model.options`.
+   * `model.options` where these are not given. A model that was trained with `phrases` needs them
+   * again.
    *
    * @throws {InvalidOptionError} before anything is read
    * @throws {InlayError} `INVALID_INPUT` an item that is no document, or as `Corpus.read`;
@@ -294,17 +305,21 @@ export class Doc2Vec {
   async infer(source: DocumentSource, options: InferOptions = {}): Promise<Float32Array> {
     const who = 'Doc2Vec.infer'
     const { settings, run: runSettings } = settle(inferOptions, options, who)
-    const { tokenizer, lowercase, normalization, ...trained } = this.options
+    const trained = this.options
     const native = this.#handle.use(who)
-    const { invalidUtf8, epochs = trained.epochs } = settings
+    const { invalidUtf8, phrases, epochs = trained.epochs } = settings
+    if (trained.phrases && !phrases) {
+      throw wrongOption('phrases', 'the Phrases of the training', undefined, who)
+    }
     const learningRate = settings.learningRate ?? trained.learningRate
     const finalLearningRate =
       settings.finalLearningRate ?? Math.min(trained.finalLearningRate, learningRate)
     const reading = {
-      ...settleAlone(readingOptions, {}, who),
-      tokenizer,
-      lowercase,
-      normalization,
+      ...settleAlone(corpusOptions, {}, who),
+      tokenizer: settings.tokenizer ?? trained.tokenizer,
+      lowercase: settings.lowercase ?? trained.lowercase,
+      normalization: settings.normalization ?? trained.normalization,
+      phrases,
       invalidUtf8,
     }
     const documents = await readDocuments(source, reading, undefined, native, runSettings, who)
@@ -369,17 +384,18 @@ async function documentsOf(
 /** Reads documents; with a model, only its words are known. */
 async function readDocuments(
   source: DocumentSource,
-  settings: Settings<typeof readingOptions>,
+  settings: Settings<typeof corpusOptions>,
   tags: readonly string[] | undefined,
   model: Doc2VecHandle | undefined,
   runSettings: RunSettings,
   who: string,
 ): Promise<DocumentsHandle> {
   const from = settleSource(source as CorpusSource, who)
+  const phrases = settings.phrases?.native(who)
   if (from.files) {
     const { files } = from
     return run<DocumentsHandle>(who, runSettings, (spec, events) =>
-      readDocumentFiles(files, settings, tags as string[] | undefined, model, spec, events),
+      readDocumentFiles({ files, tags }, settings, phrases, model, spec, events),
     )
   }
   if (tags !== undefined) {
@@ -390,7 +406,7 @@ async function readDocuments(
   return run<DocumentsHandle>(
     who,
     runSettings,
-    (spec, events) => readDocumentStream(stream, settings, model, spec, events),
+    (spec, events) => readDocumentStream(stream, settings, phrases, model, spec, events),
     feed(from.texts, stream, settings.invalidUtf8, who, true),
   )
 }
@@ -427,7 +443,7 @@ function checkOwn(settings: TrainingSettings, given: Doc2VecOptions, who: string
 function trainSpec(settings: TrainingSettings): Doc2VecSpec {
   const { learningRate } = settings
   const finalLearningRate = settings.finalLearningRate ?? Math.min(1e-4, learningRate)
-  return { ...settings, finalLearningRate }
+  return { ...settings, finalLearningRate, phrases: settings.phrases !== undefined }
 }
 
 function startSpec({ frozen, checkpoint, checkpointEvery }: TrainingSettings) {

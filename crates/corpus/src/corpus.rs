@@ -90,6 +90,7 @@ fn blocks<'a>(source: Source, options: &Options, cut: Cut, run: &'a Run) -> Resu
         stop_words: Vec::new(),
         phrases: None,
         base: None,
+        closed: false,
         ..options.clone()
     };
     let name = blocks.name.clone();

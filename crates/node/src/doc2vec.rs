@@ -52,6 +52,7 @@ pub struct Doc2VecSpec {
     pub lowercase: bool,
     #[napi(ts_type = "'none' | 'NFC' | 'NFD' | 'NFKC' | 'NFKD'")]
     pub normalization: String,
+    pub phrases: bool,
 }
 
 impl Doc2VecSpec {
@@ -76,12 +77,13 @@ impl Doc2VecSpec {
                 tokenizer: self.tokenizer,
                 lowercase: self.lowercase,
                 normalization: self.normalization,
+                phrases: self.phrases,
             },
         })
     }
 
     fn of(options: &Options) -> Self {
-        let Reading { tokenizer, lowercase, normalization } = options.reading.clone();
+        let Reading { tokenizer, lowercase, normalization, phrases } = options.reading.clone();
         Self {
             architecture: name_of(options.architecture, &ARCHITECTURES),
             combine: name_of(options.combine, &COMBINATIONS),
@@ -101,6 +103,7 @@ impl Doc2VecSpec {
             tokenizer,
             lowercase,
             normalization,
+            phrases,
         }
     }
 }

@@ -12,6 +12,7 @@ use napi_derive::napi;
 use crate::corpus::{CorpusHandle, CorpusSpec};
 use crate::doc2vec::Doc2VecHandle;
 use crate::held::{Held, Weighty};
+use crate::phrases::PhrasesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed};
 use crate::stream::TextStream;
 
@@ -86,8 +87,12 @@ impl DocumentsHandle {
     }
 }
 
-fn reading(spec: CorpusSpec, model: Option<&Doc2VecHandle>) -> napi::Result<inlay_corpus::Options> {
-    let mut options = spec.options(None, None)?;
+fn reading(
+    spec: CorpusSpec,
+    phrases: Option<&PhrasesHandle>,
+    model: Option<&Doc2VecHandle>,
+) -> napi::Result<inlay_corpus::Options> {
+    let mut options = spec.options(phrases, None)?;
     options.documents = true;
     if let Some(model) = model {
         let model = model.model()?;
@@ -98,39 +103,50 @@ fn reading(spec: CorpusSpec, model: Option<&Doc2VecHandle>) -> napi::Result<inla
     Ok(options)
 }
 
+/// Files of documents.
+#[napi(object, object_to_js = false)]
+pub struct DocumentFiles {
+    #[napi(ts_type = "readonly string[]")]
+    pub files: Vec<String>,
+    /// What the documents are called, in their order; by their numbers without.
+    #[napi(ts_type = "readonly string[] | undefined")]
+    pub tags: Option<Vec<String>>,
+}
+
 /// Reads documents from files. With a model, only its words are known.
-#[napi(ts_args_type = "files: readonly string[], spec: CorpusSpec, \
-tags: readonly string[] | undefined, model: Doc2VecHandle | undefined, run: RunSpec, \
+#[napi(ts_args_type = "source: DocumentFiles, spec: CorpusSpec, \
+phrases: PhrasesHandle | undefined, model: Doc2VecHandle | undefined, run: RunSpec, \
 events: Events<DocumentsHandle>")]
 pub fn read_document_files(
     env: &Env,
-    files: Vec<String>,
+    source: DocumentFiles,
     spec: CorpusSpec,
-    tags: Option<Vec<String>>,
+    phrases: Option<&PhrasesHandle>,
     model: Option<&Doc2VecHandle>,
     run: RunSpec,
     events: Events<'_, DocumentsHandle>,
 ) -> napi::Result<RunHandle> {
-    let options = reading(spec, model)?;
+    let options = reading(spec, phrases, model)?;
     launch(env, run, events, move |run| {
-        let corpus = Corpus::read(Source::Files(files), &options, run)?;
-        Documents::new(corpus, tags).map(DocumentsHandle::new)
+        let corpus = Corpus::read(Source::Files(source.files), &options, run)?;
+        Documents::new(corpus, source.tags).map(DocumentsHandle::new)
     })
 }
 
 /// Reads the documents that JavaScript feeds to the stream, with their tags. With a model, only its
 /// words are known.
-#[napi(ts_args_type = "stream: TextStream, spec: CorpusSpec, model: Doc2VecHandle | undefined, \
-run: RunSpec, events: Events<DocumentsHandle>")]
+#[napi(ts_args_type = "stream: TextStream, spec: CorpusSpec, phrases: PhrasesHandle | undefined, \
+model: Doc2VecHandle | undefined, run: RunSpec, events: Events<DocumentsHandle>")]
 pub fn read_document_stream(
     env: &Env,
     stream: &mut TextStream,
     spec: CorpusSpec,
+    phrases: Option<&PhrasesHandle>,
     model: Option<&Doc2VecHandle>,
     run: RunSpec,
     events: Events<'_, DocumentsHandle>,
 ) -> napi::Result<RunHandle> {
-    let (options, pieces) = (reading(spec, model)?, stream.pieces()?);
+    let (options, pieces) = (reading(spec, phrases, model)?, stream.pieces()?);
     launch_fed(env, run, events, move |run, ask| {
         let read = |batches| Corpus::read(Source::Stream(batches), &options, run);
         let (corpus, tags) = pieces.feed_tagged(run, ask, read)?;

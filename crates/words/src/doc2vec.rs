@@ -66,6 +66,9 @@ pub struct Reading {
     pub lowercase: bool,
     /// The Unicode form of words.
     pub normalization: String,
+    /// Whether words were joined to phrases, which the model does not hold.
+    #[serde(default)]
+    pub phrases: bool,
 }
 
 /// What the caller chooses; everything here decides the vectors. Limits are the caller's to check.

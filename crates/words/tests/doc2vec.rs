@@ -52,6 +52,7 @@ fn options(
             tokenizer: "whitespace".into(),
             lowercase: false,
             normalization: "none".into(),
+            phrases: false,
         },
     }
 }
