@@ -9,12 +9,12 @@ use inlay_words::classifier::{
     check_validation as check, train,
 };
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Float64Array, ObjectFinalize, Uint32Array};
+use napi::bindgen_prelude::{Float32Array, Float64Array, Uint32Array};
 use napi_derive::napi;
 
 use crate::choice;
 use crate::corpus::CorpusHandle;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::names::NamesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
 use crate::serve::serve;
@@ -95,11 +95,7 @@ pub struct ClassifierShape {
 #[napi(custom_finalize)]
 pub struct ClassifierHandle(Held<Arc<Model>>);
 
-impl ObjectFinalize for ClassifierHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(ClassifierHandle);
 
 impl Weighty for Arc<Model> {
     fn weight(&self) -> u64 {
@@ -182,17 +178,6 @@ impl ClassifierHandle {
     #[napi]
     pub fn sentence_vector(&self, text: String) -> napi::Result<Float32Array> {
         Ok(self.0.get()?.sentence_vector(text.as_bytes()).into())
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 

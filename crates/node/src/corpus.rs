@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use inlay_corpus::{Corpus, InvalidUtf8, Normalization, Options, Sentences, Source, Tokenizer};
 use napi::Env;
-use napi::bindgen_prelude::ObjectFinalize;
 use napi_derive::napi;
 
 use crate::choice;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::names::NamesHandle;
 use crate::phrases::PhrasesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed};
@@ -94,11 +93,7 @@ pub struct CorpusFigures {
 #[napi(custom_finalize)]
 pub struct CorpusHandle(Held<Corpus>);
 
-impl ObjectFinalize for CorpusHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(CorpusHandle);
 
 impl Weighty for Corpus {
     fn weight(&self) -> u64 {
@@ -147,17 +142,6 @@ impl CorpusHandle {
         let corpus = self.0.get()?;
         let id = corpus.names().find(word.as_bytes());
         Ok(id.map_or(0.0, |id| corpus.counts()[id as usize] as f64))
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 

@@ -8,12 +8,12 @@ use inlay_words::doc2vec::{
 };
 use inlay_words::word2vec::Start;
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, ObjectFinalize};
+use napi::bindgen_prelude::Float32Array;
 use napi_derive::napi;
 
 use crate::choice;
 use crate::documents::DocumentsHandle;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::run::{Events, RunHandle, RunSpec, launch};
 use crate::vectors::VectorsHandle;
 use crate::words::{OBJECTIVES, SCHEDULES, StartSpec, name_of};
@@ -112,11 +112,7 @@ impl Doc2VecSpec {
 #[napi(custom_finalize)]
 pub struct Doc2VecHandle(Held<Arc<Model>>);
 
-impl ObjectFinalize for Doc2VecHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(Doc2VecHandle);
 
 /// Vectors of tags and words are counted by handles of their own.
 impl Weighty for Arc<Model> {
@@ -160,17 +156,6 @@ impl Doc2VecHandle {
     #[napi]
     pub fn options(&self) -> napi::Result<Doc2VecSpec> {
         Ok(Doc2VecSpec::of(self.0.get()?.options()))
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 

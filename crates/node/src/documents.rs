@@ -6,12 +6,11 @@ use inlay_base::{Error, Result};
 use inlay_corpus::{Base, Corpus, Source};
 use inlay_words::doc2vec::{Tags, TagsBuilder};
 use napi::Env;
-use napi::bindgen_prelude::ObjectFinalize;
 use napi_derive::napi;
 
 use crate::corpus::{CorpusHandle, CorpusSpec};
 use crate::doc2vec::Doc2VecHandle;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::phrases::PhrasesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed};
 use crate::stream::TextStream;
@@ -57,25 +56,10 @@ impl Weighty for Documents {
 #[napi(custom_finalize)]
 pub struct DocumentsHandle(Held<Documents>);
 
-impl ObjectFinalize for DocumentsHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(DocumentsHandle);
 
 #[napi]
-impl DocumentsHandle {
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
-    }
-}
+impl DocumentsHandle {}
 
 impl DocumentsHandle {
     fn new(documents: Documents) -> Self {

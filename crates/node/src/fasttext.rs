@@ -6,13 +6,13 @@ use std::sync::Arc;
 use inlay_words::Checkpoint;
 use inlay_words::fasttext::{Format, Model, Options, train};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, ObjectFinalize, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{Float32Array, Uint8Array, Uint32Array};
 use napi_derive::napi;
 
 use crate::checkpoint::CheckpointSpec;
 use crate::choice;
 use crate::corpus::CorpusHandle;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::names::WordBlock;
 use crate::run::{Events, RunHandle, RunSpec, launch};
 use crate::vectors::VectorsHandle;
@@ -93,11 +93,7 @@ impl FastTextSpec {
 #[napi(custom_finalize)]
 pub struct FastTextHandle(Held<Arc<Model>>);
 
-impl ObjectFinalize for FastTextHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(FastTextHandle);
 
 impl Weighty for Arc<Model> {
     fn weight(&self) -> u64 {
@@ -168,17 +164,6 @@ impl FastTextHandle {
         let texts =
             WordBlock { bytes: Uint8Array::from(bytes), offsets: Uint32Array::from(offsets) };
         Ok(Ngrams { texts, vectors: Float32Array::new(values) })
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 

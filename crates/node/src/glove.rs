@@ -8,13 +8,12 @@ use inlay_words::glove::{
     Chosen, Cooccurrence, Counting, Model, Options, Room, estimate_memory, train,
 };
 use napi::Env;
-use napi::bindgen_prelude::ObjectFinalize;
 use napi_derive::napi;
 
 use crate::checkpoint::CheckpointSpec;
 use crate::choice;
 use crate::corpus::CorpusHandle;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::names::NamesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch};
 use crate::vectors::VectorsHandle;
@@ -49,11 +48,7 @@ pub struct CountingSpec {
 #[napi(custom_finalize)]
 pub struct CooccurrenceHandle(Held<Cooccurrence>);
 
-impl ObjectFinalize for CooccurrenceHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(CooccurrenceHandle);
 
 impl Weighty for Cooccurrence {
     fn weight(&self) -> u64 {
@@ -77,17 +72,6 @@ impl CooccurrenceHandle {
     #[napi]
     pub fn pairs(&self) -> napi::Result<f64> {
         Ok(self.0.get()?.pairs() as f64)
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 
@@ -189,11 +173,7 @@ impl GloveSpec {
 #[napi(custom_finalize)]
 pub struct GloveHandle(Held<Arc<Model>>);
 
-impl ObjectFinalize for GloveHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(GloveHandle);
 
 impl Weighty for Arc<Model> {
     fn weight(&self) -> u64 {
@@ -239,17 +219,6 @@ impl GloveHandle {
     #[napi]
     pub fn options(&self) -> napi::Result<Option<GloveSpec>> {
         Ok(self.0.get()?.options().map(GloveSpec::of))
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 

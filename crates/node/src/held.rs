@@ -18,6 +18,34 @@ pub trait Weighty: Send + 'static {
     fn memory(&self) -> u64;
 }
 
+/// What every class has that holds a value: the garbage collector hears what it weighs, and it can be
+/// closed.
+macro_rules! handle {
+    ($name:ident) => {
+        impl napi::bindgen_prelude::ObjectFinalize for $name {
+            fn finalize(mut self, env: napi::Env) -> napi::Result<()> {
+                self.0.close(&env)
+            }
+        }
+
+        #[napi_derive::napi]
+        impl $name {
+            /// Tells the garbage collector what the handle weighs.
+            #[napi]
+            pub fn weigh(&mut self, env: &napi::Env) -> napi::Result<()> {
+                self.0.tell(env)
+            }
+
+            /// Gives back what it holds.
+            #[napi]
+            pub fn close(&mut self, env: &napi::Env) -> napi::Result<()> {
+                self.0.close(env)
+            }
+        }
+    };
+}
+pub(crate) use handle;
+
 /// A value until it is closed. A large one is dropped on a thread of its own.
 pub struct Held<T: Weighty> {
     value: Option<T>,

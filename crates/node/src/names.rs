@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use inlay_formats::Names;
-use napi::Env;
-use napi::bindgen_prelude::{ObjectFinalize, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{Uint8Array, Uint32Array};
 use napi_derive::napi;
 
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 
 /// Words, their bytes end to end; word `i` lies from `offsets[i]` to `offsets[i + 1]`.
 #[napi(object, object_from_js = false)]
@@ -35,11 +34,7 @@ impl WordBlock {
 #[napi(custom_finalize)]
 pub struct NamesHandle(Held<Arc<Names>>);
 
-impl ObjectFinalize for NamesHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(NamesHandle);
 
 impl Weighty for Arc<Names> {
     fn weight(&self) -> u64 {
@@ -69,16 +64,5 @@ impl NamesHandle {
     pub fn block(&self, from: u32, to: u32) -> napi::Result<WordBlock> {
         let names = self.0.get()?;
         Ok(WordBlock::new(names, from..to.min(names.len() as u32)))
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }

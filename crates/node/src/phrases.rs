@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use inlay_corpus::phrases::{Options, Phrases, Scoring, train};
 use inlay_corpus::{Corpus, Source};
 use napi::Env;
-use napi::bindgen_prelude::{Float64Array, ObjectFinalize, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Uint32Array};
 use napi_derive::napi;
 
 use crate::choice;
 use crate::corpus::CorpusSpec;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::names::WordBlock;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
 use crate::stream::TextStream;
@@ -48,11 +48,7 @@ impl PhrasesSpec {
 #[napi(custom_finalize)]
 pub struct PhrasesHandle(Held<Phrases>);
 
-impl ObjectFinalize for PhrasesHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(PhrasesHandle);
 
 impl Weighty for Phrases {
     fn weight(&self) -> u64 {
@@ -126,17 +122,6 @@ impl PhrasesHandle {
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
         let joined = self.0.get()?.apply(&words);
         Ok(joined.into_iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 

@@ -11,15 +11,14 @@ use inlay_words::sentences::{
 };
 use napi::Env;
 use napi::bindgen_prelude::{
-    ClassInstance, Either, Float32Array, Float32ArraySlice, ObjectFinalize, Uint32Array,
-    Uint32ArraySlice,
+    ClassInstance, Either, Float32Array, Float32ArraySlice, Uint32Array, Uint32ArraySlice,
 };
 use napi_derive::napi;
 
 use crate::choice;
 use crate::corpus::{CorpusHandle, NORMALIZATIONS, TOKENIZERS};
 use crate::fasttext::FastTextHandle;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
 use crate::serve::serve;
 use crate::stream::TextStream;
@@ -98,11 +97,7 @@ impl MeanEncoderSpec {
 #[napi(custom_finalize)]
 pub struct FrequenciesHandle(Held<Arc<DocumentFrequencies>>);
 
-impl ObjectFinalize for FrequenciesHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(FrequenciesHandle);
 
 impl Weighty for Arc<DocumentFrequencies> {
     fn weight(&self) -> u64 {
@@ -115,18 +110,7 @@ impl Weighty for Arc<DocumentFrequencies> {
 }
 
 #[napi]
-impl FrequenciesHandle {
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
-    }
-}
+impl FrequenciesHandle {}
 
 /// Counts in how many texts of the stream each word occurs.
 #[napi(
@@ -151,11 +135,7 @@ pub fn count_documents(
 #[napi(custom_finalize)]
 pub struct MeanEncoderHandle(Held<Arc<MeanEncoder>>);
 
-impl ObjectFinalize for MeanEncoderHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(MeanEncoderHandle);
 
 impl Weighty for Arc<MeanEncoder> {
     fn weight(&self) -> u64 {
@@ -196,17 +176,6 @@ impl MeanEncoderHandle {
     #[napi]
     pub fn weight_of(&self, word: String) -> napi::Result<f64> {
         Ok(f64::from(self.0.get()?.weight_of(word.as_bytes())))
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 

@@ -8,11 +8,11 @@ use inlay_base::{Error, Pages, Result, Run, Workers};
 use inlay_formats::{Format, InvalidUtf8, Names};
 use inlay_vectors::{OpenOptions, Precision, Rows, SaveOptions, WordVectors};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Float32ArraySlice, ObjectFinalize};
+use napi::bindgen_prelude::{Float32Array, Float32ArraySlice};
 use napi_derive::napi;
 
 use crate::choice;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::names::NamesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
 
@@ -31,11 +31,7 @@ const PRECISIONS: [(&str, Precision); 3] =
 #[napi(custom_finalize)]
 pub struct VectorsHandle(Held<WordVectors>);
 
-impl ObjectFinalize for VectorsHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(VectorsHandle);
 
 impl Weighty for WordVectors {
     fn weight(&self) -> u64 {
@@ -104,17 +100,6 @@ impl VectorsHandle {
     #[napi]
     pub fn doesnt_match(&self, words: Vec<String>) -> napi::Result<u32> {
         self.0.get()?.doesnt_match(&bytes(words)).map(|place| place as u32).map_err(told)
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 

@@ -11,12 +11,12 @@ use inlay_words::word2vec::{
 };
 use inlay_words::{Checkpoint, Curve};
 use napi::Env;
-use napi::bindgen_prelude::{Float64Array, ObjectFinalize};
+use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 
 use crate::choice;
 use crate::corpus::CorpusHandle;
-use crate::held::{Held, Weighty};
+use crate::held::{Held, Weighty, handle};
 use crate::names::WordBlock;
 use crate::run::{Events, RunHandle, RunSpec, launch};
 use crate::serve::serve;
@@ -129,11 +129,7 @@ impl StartSpec {
 #[napi(custom_finalize)]
 pub struct ModelHandle(Held<Arc<Model>>);
 
-impl ObjectFinalize for ModelHandle {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.0.close(&env)
-    }
-}
+handle!(ModelHandle);
 
 impl Weighty for Arc<Model> {
     fn weight(&self) -> u64 {
@@ -181,17 +177,6 @@ impl ModelHandle {
     #[napi]
     pub fn options(&self) -> napi::Result<Word2VecSpec> {
         Ok(Word2VecSpec::of(self.0.get()?.options()))
-    }
-
-    /// Tells the garbage collector what the handle weighs.
-    #[napi]
-    pub fn weigh(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.tell(env)
-    }
-
-    #[napi]
-    pub fn close(&mut self, env: &Env) -> napi::Result<()> {
-        self.0.close(env)
     }
 }
 
