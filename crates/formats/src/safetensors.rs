@@ -2,9 +2,11 @@
 //! end (https://github.com/huggingface/safetensors).
 
 mod header;
+mod kind;
 mod reader;
 mod writer;
 
+pub use kind::Kind;
 pub use reader::{Reader, Tensor};
 pub use writer::{Part, Writer, save};
 

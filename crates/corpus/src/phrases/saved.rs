@@ -7,18 +7,15 @@ use std::path::Path;
 use bytemuck::Pod;
 use inlay_base::{Error, Result};
 use inlay_formats::Names;
-use inlay_formats::safetensors::{Dtype, Part, Reader, save};
+use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, save};
 use serde::{Deserialize, Serialize};
 
 use super::{Options, Parts, Phrase, Phrases};
 
-const KIND: &str = "phrases";
-const VERSION: u32 = 1;
+const KIND: Kind = Kind { name: "phrases", what: "a file of phrases", version: 1 };
 
 #[derive(Serialize, Deserialize)]
 struct Header {
-    kind: String,
-    version: u32,
     options: Options,
     /// Phrases of each pass.
     passes: Vec<usize>,
@@ -28,14 +25,8 @@ impl Phrases {
     /// Writes a file that `open` reads; it appears whole or not at all.
     pub fn save(&self, path: &Path) -> Result<()> {
         let inner = &*self.0;
-        let header = Header {
-            kind: KIND.into(),
-            version: VERSION,
-            options: inner.options.clone(),
-            passes: inner.passes.iter().map(Vec::len).collect(),
-        };
-        let header = serde_json::to_string(&header)
-            .map_err(|error| Error::Internal(format!("a header that is no JSON: {error}")))?;
+        let passes = inner.passes.iter().map(Vec::len).collect();
+        let (key, header) = KIND.entry(&Header { options: inner.options.clone(), passes })?;
         let (mut parts, mut offsets) = (Vec::new(), vec![0u64]);
         let (mut joined, mut scores, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for phrase in inner.passes.iter().flatten() {
@@ -53,7 +44,7 @@ impl Phrases {
             list("phrases.parts", Dtype::U32, &parts),
             list("phrases.joined", Dtype::U32, &joined),
         ]);
-        save(path, &[("inlay", &header)], all)
+        save(path, &[(key, &header)], all)
     }
 
     /// Reads a file that `save` wrote.
@@ -63,12 +54,7 @@ impl Phrases {
     pub fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
         let invalid = |problem: &str| Error::invalid_file(path, None, problem);
-        let header = reader.metadata("inlay").and_then(|text| serde_json::from_str(text).ok());
-        let header = header.filter(|header: &Header| header.kind == KIND);
-        let header = header.ok_or_else(|| invalid("holds no phrases"))?;
-        if header.version != VERSION {
-            return Err(invalid(&format!("phrases of version {}, not 1", header.version)));
-        }
+        let header: Header = KIND.read(&reader, path)?;
         let names = Names::read(&reader)?.ok_or_else(|| invalid("the vocabulary is missing"))?;
         let parts: Vec<u32> = numbers(&reader, path, "phrases.parts", Dtype::U32)?;
         let offsets: Vec<u64> = numbers(&reader, path, "phrases.offsets", Dtype::U64)?;

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 
 use inlay_base::{Error, Result, Run, SharedMatrix};
 use inlay_corpus::Corpus;
-use inlay_formats::safetensors::{self, Dtype, Part, Reader};
+use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
 use inlay_formats::{GiveRows, Labels, Names};
 use inlay_vectors::{Precision, Rows, WordVectors};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::{Options, Scoring, Tags};
 use crate::tensors::{matrix_of, rows, rows_part};
 use crate::{Huffman, tensors};
 
-const KIND: &str = "doc2vec";
+const KIND: Kind = Kind { name: "doc2vec", what: "a Doc2Vec model", version: 1 };
 
 /// A trained model: vectors of tags and words, what predictions are scored by, and how it was made.
 pub struct Model {
@@ -42,8 +42,6 @@ pub(super) struct Still {
 /// What the file says beside its tensors.
 #[derive(Serialize, Deserialize)]
 struct Header {
-    kind: String,
-    version: u32,
     options: Options,
     losses: Vec<f64>,
 }
@@ -128,14 +126,8 @@ impl Model {
     /// Writes a file that `open` reads; the vectors of its words can be read by whoever reads
     /// safetensors, those of its tags as the tensor `tags`.
     pub fn save(&self, path: &Path, run: &Run) -> Result<()> {
-        let header = Header {
-            kind: KIND.into(),
-            version: 1,
-            options: self.options.clone(),
-            losses: self.losses.clone(),
-        };
-        let header = serde_json::to_string(&header)
-            .map_err(|error| Error::Internal(format!("a header that is no JSON: {error}")))?;
+        let (key, header) =
+            KIND.entry(&Header { options: self.options.clone(), losses: self.losses.clone() })?;
         let words = self.vectors.as_ref().map_or(0, WordVectors::len);
         let total = words + self.tags.len() + self.output.rows() + self.beyond.rows();
         run.phase("write", "rows", 0, Some(total as u64));
@@ -153,18 +145,14 @@ impl Model {
             rows_part("beyond", &self.beyond, run),
             rows_part("output", &self.output, run),
         ]);
-        safetensors::save(path, &[("inlay", &header)], parts)
+        safetensors::save(path, &[(key, &header)], parts)
     }
 
     /// Reads a file that `save` wrote.
     pub fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
         let damaged = |problem: &str| Error::invalid_file(path, None, problem);
-        let header = reader.metadata("inlay");
-        let header = header.and_then(|text| serde_json::from_str::<Header>(text).ok());
-        let header = header.filter(|header| header.kind == KIND && header.version == 1);
-        let Header { options, losses, .. } =
-            header.ok_or_else(|| damaged("is not a Doc2Vec model"))?;
+        let Header { options, losses } = KIND.read(&reader, path)?;
         let named = |labels, problem| {
             Names::read_as(&reader, labels)?.map(Arc::new).ok_or_else(|| damaged(problem))
         };

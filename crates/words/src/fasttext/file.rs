@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inlay_base::{Error, Result, Run};
 use inlay_formats::fasttext as bin;
-use inlay_formats::safetensors::{self, Dtype, Part, Reader};
+use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
 use inlay_formats::{GiveRows, Names};
 use inlay_vectors::{Precision, Rows, WordVectors};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::{Architecture, Options, Scoring};
 use crate::tensors::rows_part;
 use crate::{Curve, Huffman};
 
-const KIND: &str = "fasttext";
+const KIND: Kind = Kind { name: "fasttext", what: "a FastText model", version: 1 };
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,6 @@ pub enum Format {
 /// What our file says beside its tensors.
 #[derive(Serialize, Deserialize)]
 struct Header {
-    kind: String,
-    version: u32,
     options: Options,
     seed: u64,
     losses: Vec<f64>,
@@ -55,15 +53,8 @@ impl Model {
             let what = "a model that fastText made as .safetensors: save it as .bin".into();
             return Err(Error::Unsupported { what });
         };
-        let header = Header {
-            kind: KIND.into(),
-            version: 1,
-            options: self.options.clone(),
-            seed: *seed,
-            losses: self.losses.clone(),
-        };
-        let header = serde_json::to_string(&header)
-            .map_err(|error| Error::Internal(format!("a header that is no JSON: {error}")))?;
+        let (options, losses) = (self.options.clone(), self.losses.clone());
+        let (key, header) = KIND.entry(&Header { options, seed: *seed, losses })?;
         let total = self.vectors.len() + self.input.rows() + self.output.rows();
         run.phase("write", "rows", 0, Some(total as u64));
         let mut parts = self.vectors.names().parts();
@@ -79,7 +70,7 @@ impl Model {
             rows_part("output", &*self.output, run),
             Part::bytes("buckets", Dtype::U32, &[buckets.len()], bytemuck::cast_slice(buckets)),
         ]);
-        safetensors::save(path, &[("inlay", &header)], parts)
+        safetensors::save(path, &[(key, &header)], parts)
     }
 
     fn save_theirs(&self, path: &Path, run: &Run) -> Result<()> {
@@ -135,10 +126,10 @@ impl Model {
     fn open_ours(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
         let damaged = |problem: &str| Error::invalid_file(path, None, problem);
-        let header = reader.metadata("inlay");
-        let header = header.and_then(|text| serde_json::from_str::<Header>(text).ok());
-        let header = header.filter(|header| header.kind == KIND && header.options.dimensions > 0);
-        let header = header.ok_or_else(|| damaged("is not a FastText model"))?;
+        let Header { options, seed, losses } = KIND.read(&reader, path)?;
+        if options.dimensions == 0 {
+            return Err(damaged("has vectors of no dimensions"));
+        }
         let names = Names::read(&reader)?.ok_or_else(|| damaged("has no vocabulary"))?;
         let numbers = |name: &str, dtype: Dtype| {
             let tensor = reader.tensor(name).filter(|tensor| tensor.dtype == dtype);
@@ -157,12 +148,12 @@ impl Model {
         if counts.len() != names.len() || !buckets.is_sorted_by(|a, b| a < b) {
             return Err(damaged("has counts or n-grams that do not fit its words"));
         }
-        let nodes = match header.options.objective {
+        let nodes = match options.objective {
             Scoring::HierarchicalSoftmax => Huffman::new(&counts)?.inner(),
             Scoring::NegativeSampling => names.len(),
         };
         let rows = |name: &str, count: usize| {
-            let shape = [count, header.options.dimensions];
+            let shape = [count, options.dimensions];
             let tensor = reader.tensor(name);
             let tensor = tensor.filter(|t| t.dtype == Dtype::F32 && t.shape == shape);
             let tensor = tensor.ok_or_else(|| damaged("has vectors of another shape"))?;
@@ -172,7 +163,6 @@ impl Model {
         let input = Box::new(rows("input", names.len() + buckets.len())?);
         let output = Box::new(rows("output", nodes)?);
         let vectors = WordVectors::with_counts(Arc::new(names), words, Some(Arc::clone(&counts)));
-        let Header { options, seed, losses, .. } = header;
         let buckets = Buckets::Met { buckets, seed };
         Ok(Self { vectors, input, output, buckets, counts, options, losses, mapped: true })
     }

@@ -3,15 +3,16 @@ use std::sync::Arc;
 
 use inlay_base::{Error, Pages, Result, Run};
 use inlay_formats::glove;
-use inlay_formats::safetensors::{self, Dtype, Part, Reader};
+use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
 use inlay_formats::{GiveRows, Names, ReadOptions};
 use inlay_vectors::{Precision, Rows, WordVectors};
 use serde::{Deserialize, Serialize};
 
 use super::parameters::Parameters;
 use super::{Chosen, Cooccurrence, Options};
+use crate::tensors::{numbers, rows_part};
 
-const KIND: &str = "glove";
+const KIND: Kind = Kind { name: "glove", what: "a GloVe model", version: 1 };
 /// Rows that are made or written between two looks at the signal.
 const BLOCK: usize = 256;
 /// The name of the vector for words that are not in the vocabulary.
@@ -35,8 +36,6 @@ pub struct Model {
 /// What the file says beside its tensors.
 #[derive(Serialize, Deserialize)]
 struct Header {
-    kind: String,
-    version: u32,
     vectors: Chosen,
     options: Option<Options>,
     losses: Vec<f64>,
@@ -182,15 +181,11 @@ impl Model {
 
     /// Writes a file that `open` reads; its vectors can be read by whoever reads safetensors.
     pub fn save(&self, path: &Path, run: &Run) -> Result<()> {
-        let header = Header {
-            kind: KIND.into(),
-            version: 1,
+        let (key, header) = KIND.entry(&Header {
             vectors: self.chosen(),
             options: self.options.clone(),
             losses: self.losses.clone(),
-        };
-        let header = serde_json::to_string(&header)
-            .map_err(|error| Error::Internal(format!("a header that is no JSON: {error}")))?;
+        })?;
         let mut matrices = vec![("vectors", &self.vectors)];
         // A matrix that the vectors are already is not written twice.
         if self.chosen() != Chosen::Word {
@@ -207,24 +202,18 @@ impl Model {
             let bytes = bytemuck::cast_slice(biases);
             parts.push(Part::bytes(name, Dtype::F32, &[biases.len()], bytes));
         }
-        parts.extend(matrices.into_iter().map(|(name, rows)| rows_part(name, rows.rows(), run)));
-        safetensors::save(path, &[("inlay", &header)], parts)
+        parts.extend(matrices.into_iter().map(|(name, rows)| rows_part(name, &**rows.rows(), run)));
+        safetensors::save(path, &[(key, &header)], parts)
     }
 
     /// Reads a file that `save` wrote.
     pub fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
         let damaged = |problem: &str| Error::invalid_file(path, None, problem);
-        let header = reader.metadata("inlay");
-        let header = header.and_then(|text| serde_json::from_str::<Header>(text).ok());
-        let header = header.filter(|header| header.kind == KIND);
-        let header = header.ok_or_else(|| damaged("is not a GloVe model"))?;
+        let Header { vectors: chosen, options, losses } = KIND.read(&reader, path)?;
         let names = Names::read(&reader)?.ok_or_else(|| damaged("has no vocabulary"))?;
         let names = Arc::new(names);
-        let counts = reader.tensor("counts").filter(|tensor| tensor.dtype == Dtype::U64);
-        let counts = counts.ok_or_else(|| damaged("has no counts"))?;
-        let counts: Arc<[u64]> =
-            counts.bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
+        let counts = numbers(&reader, "counts").ok_or_else(|| damaged("has no counts"))?;
         if counts.len() != names.len() {
             return Err(damaged("does not have a count for each word"));
         }
@@ -247,13 +236,12 @@ impl Model {
             Ok(tensor.bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned).collect())
         };
         let vectors = read("vectors")?;
-        let other = |kind, name: &str| match header.vectors != kind {
+        let other = |kind, name: &str| match chosen != kind {
             true => read(name),
             false => Ok(vectors.clone()),
         };
         let (word, context) = (other(Chosen::Word, "word")?, other(Chosen::Context, "context")?);
         let biases = [biases("word_bias")?, biases("context_bias")?];
-        let Header { options, losses, .. } = header;
         Ok(Self { vectors, word, context, biases, counts, options, losses })
     }
 
@@ -295,20 +283,4 @@ impl Model {
         let names = Names::new(self.vectors.names().iter().take(words))?;
         glove::write_vocabulary(vocabulary, &names, &self.counts[..words])
     }
-}
-
-fn rows_part<'a>(name: &'a str, rows: &'a Rows, run: &'a Run) -> Part<'a> {
-    let shape = [rows.rows(), rows.dimensions()];
-    Part::streamed(name, Dtype::F32, &shape, move |writer| {
-        let mut block = vec![0.0f32; BLOCK * rows.dimensions()];
-        for first in (0..rows.rows()).step_by(BLOCK) {
-            run.check()?;
-            let count = BLOCK.min(rows.rows() - first);
-            let block = &mut block[..count * rows.dimensions()];
-            rows.give(first, block);
-            writer.write(bytemuck::cast_slice(block))?;
-            run.advance(count as u64);
-        }
-        Ok(())
-    })
 }

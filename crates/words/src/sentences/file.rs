@@ -5,19 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use inlay_base::{Error, Result, Run};
-use inlay_formats::safetensors::{Dtype, Part, Reader, save};
+use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, save};
 use inlay_vectors::{OpenOptions, WordVectors};
 use serde::{Deserialize, Serialize};
 
 use super::{MeanEncoder, Options};
 
-const KIND: &str = "mean-encoder";
-const VERSION: u32 = 1;
+const KIND: Kind = Kind { name: "mean-encoder", what: "a MeanEncoder", version: 1 };
 
 #[derive(Serialize, Deserialize)]
 struct Header {
-    kind: String,
-    version: u32,
     options: Options,
     other_weight: f32,
 }
@@ -32,14 +29,8 @@ impl MeanEncoder {
             let what = "an encoder over vectors of subwords has no file: save their model".into();
             return Err(Error::Unsupported { what });
         };
-        let header = Header {
-            kind: KIND.into(),
-            version: VERSION,
-            options: self.options.clone(),
-            other_weight: self.other_weight,
-        };
-        let header = serde_json::to_string(&header)
-            .map_err(|error| Error::Internal(format!("a header that is no JSON: {error}")))?;
+        let (key, header) =
+            KIND.entry(&Header { options: self.options.clone(), other_weight: self.other_weight })?;
         let mut parts = vectors.names().parts();
         parts.extend(vectors.parts(run));
         if let Some(counts) = vectors.counts() {
@@ -54,7 +45,7 @@ impl MeanEncoder {
             let bytes = bytemuck::cast_slice(component);
             parts.push(Part::bytes("component", Dtype::F32, &[component.len()], bytes));
         }
-        save(path, &[("inlay", &header)], parts)
+        save(path, &[(key, &header)], parts)
     }
 
     /// Opens a file that `save` wrote; the vectors are mapped.
@@ -64,12 +55,7 @@ impl MeanEncoder {
     pub fn open(path: &Path, run: &Run) -> Result<Self> {
         let reader = Reader::open(path)?;
         let invalid = |problem: &str| Error::invalid_file(path, None, problem);
-        let header = reader.metadata("inlay").and_then(|text| serde_json::from_str(text).ok());
-        let header = header.filter(|header: &Header| header.kind == KIND);
-        let header = header.ok_or_else(|| invalid("is not a MeanEncoder"))?;
-        if header.version != VERSION {
-            return Err(invalid(&format!("an encoder of version {}, not 1", header.version)));
-        }
+        let Header { options, other_weight } = KIND.read(&reader, path)?;
         let vectors = WordVectors::open(path, &OpenOptions::default(), run)?;
         let list = |name: &str, length: usize| -> Result<Option<Vec<f32>>> {
             let Some(tensor) = reader.tensor(name) else { return Ok(None) };
@@ -83,7 +69,6 @@ impl MeanEncoder {
         };
         let weights = list("weights", vectors.len())?.unwrap_or_default();
         let component = list("component", vectors.dimensions())?;
-        let Header { options, other_weight, .. } = header;
         if weights.is_empty() != (options.weights == super::Weighting::Equal) {
             return Err(invalid("its weights are not those that its options name"));
         }

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use inlay_base::{Error, Result, Run};
-use inlay_formats::safetensors::{self, Dtype, Part, Reader};
+use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
 use inlay_formats::{GiveRows, Names};
 use inlay_vectors::{Precision, Rows, WordVectors};
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::matrices::Matrices;
 use super::{Options, Scoring};
 use crate::Huffman;
-use crate::tensors::{rows, rows_part};
+use crate::tensors::{numbers, rows, rows_part};
 
-const KIND: &str = "word2vec";
+const KIND: Kind = Kind { name: "word2vec", what: "a Word2Vec model", version: 1 };
 
 /// A trained model: both matrices, the counts of its words, and how it was made.
 pub struct Model {
@@ -34,8 +34,6 @@ pub(super) enum Output {
 /// What the file says beside its tensors.
 #[derive(Serialize, Deserialize)]
 struct Header {
-    kind: String,
-    version: u32,
     options: Options,
     losses: Vec<f64>,
 }
@@ -100,14 +98,8 @@ impl Model {
 
     /// Writes a file that `open` reads; its input vectors can be read by whoever reads safetensors.
     pub fn save(&self, path: &Path, run: &Run) -> Result<()> {
-        let header = Header {
-            kind: KIND.into(),
-            version: 1,
-            options: self.options.clone(),
-            losses: self.losses.clone(),
-        };
-        let header = serde_json::to_string(&header)
-            .map_err(|error| Error::Internal(format!("a header that is no JSON: {error}")))?;
+        let (key, header) =
+            KIND.entry(&Header { options: self.options.clone(), losses: self.losses.clone() })?;
         let output = match &self.output {
             Output::Words(vectors) => vectors.rows(),
             Output::Nodes(rows, _) => rows,
@@ -121,30 +113,24 @@ impl Model {
             rows_part("vectors", &**self.vectors.rows(), run),
             rows_part("output", output, run),
         ]);
-        safetensors::save(path, &[("inlay", &header)], parts)
+        safetensors::save(path, &[(key, &header)], parts)
     }
 
     /// Reads a file that `save` wrote.
     pub fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
         let damaged = |problem: &str| Error::invalid_file(path, None, problem);
-        let header = reader.metadata("inlay");
-        let header = header.and_then(|text| serde_json::from_str::<Header>(text).ok());
-        let header = header.filter(|header| header.kind == KIND);
-        let header = header.ok_or_else(|| damaged("is not a Word2Vec model"))?;
+        let Header { options, losses } = KIND.read(&reader, path)?;
         let names = Names::read(&reader)?.ok_or_else(|| damaged("has no vocabulary"))?;
         let names = Arc::new(names);
-        let counts = reader.tensor("counts").filter(|tensor| tensor.dtype == Dtype::U64);
-        let counts = counts.ok_or_else(|| damaged("has no counts"))?;
-        let counts: Arc<[u64]> =
-            counts.bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
-        let tree = match header.options.objective {
+        let counts = numbers(&reader, "counts").ok_or_else(|| damaged("has no counts"))?;
+        let tree = match options.objective {
             Scoring::HierarchicalSoftmax => Some(Huffman::new(&counts)?),
             Scoring::NegativeSampling => None,
         };
         let nodes = tree.as_ref().map_or(names.len(), Huffman::inner);
         let rows = |name: &str, count: usize| {
-            let shape = [count, header.options.dimensions];
+            let shape = [count, options.dimensions];
             let tensor = reader.tensor(name);
             let tensor = tensor.filter(|t| t.dtype == Dtype::F32 && t.shape == shape);
             let tensor = tensor.ok_or_else(|| damaged("has vectors of another shape"))?;
@@ -154,7 +140,6 @@ impl Model {
             return Err(damaged("does not have a count for each word"));
         }
         let rows = (rows("vectors", names.len())?, rows("output", nodes)?);
-        let Header { options, losses, .. } = header;
         Ok(Self::of_rows(names, counts, rows, tree, options, losses))
     }
 }
