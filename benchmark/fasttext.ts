@@ -61,7 +61,7 @@ export const fastText: Family = {
   summary: 'FastText from text file to vectors on disk, beside fastText',
   about: `Whole processes, from a text file to vectors on disk as text: n-grams of 3 to 6 characters, 2,000,000
 buckets, ${dimensions} dimensions, window 5, 5 negatives, subsample 1e-4, learning rate 0.05, one thread each, compared by CPU
-seconds. fastText is the package of PyPI, called from Python. Scores are of three epochs: analogies among the 30,000 most frequent
+seconds. fastText is the package of PyPI, called from Python. Scores: analogies among the 30,000 most frequent
 words, Spearman's correlation with people (times 100), the mean of seeds, each with the text's lines in an order of its own.`,
   options: ['only', 'rounds', 'megabytes', 'seeds', 'epochs'],
   contests: () => architectures.flatMap((name) => [`fasttext-${name}`, `fasttext-quality-${name}`]),

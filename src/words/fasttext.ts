@@ -13,6 +13,7 @@ import {
   type Options,
   type RunOptions,
   type Settings,
+  flag,
   integer,
   maybeOneOf,
   real,
@@ -43,8 +44,9 @@ const ownOptions = {
     'noise words are drawn by count to this power',
   ),
   /** Skip-gram: whether the words around one centre share their noise words (three times `negative`
-   * of them); `false` draws for each prediction, as fastText does. */
-  sharedNegatives: trainingOptions.sharedNegatives,
+   * of them), which is faster and after several epochs learns less; `false` draws for each
+   * prediction, as fastText does. */
+  sharedNegatives: flag(false, trainingOptions.sharedNegatives.about),
   /** Occurrences of words more frequent than this share of the text are left out at random; 0
    * leaves none out [-t]. */
   subsample: real(
