@@ -107,7 +107,7 @@ test('every option that decides the vectors changes them', async (t) => {
     { shrinkWindow: false },
     { negative: 9 },
     { negativeExponent: -0.5 },
-    { sharedNegatives: true },
+    { sharedNegatives: false },
     { epochs: 3 },
     { learningRate: 0.04 },
     { finalLearningRate: 0.01 },

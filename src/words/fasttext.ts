@@ -13,7 +13,6 @@ import {
   type Options,
   type RunOptions,
   type Settings,
-  flag,
   integer,
   maybeOneOf,
   real,
@@ -43,10 +42,6 @@ const ownOptions = {
     { from: -10, to: 10 },
     'noise words are drawn by count to this power',
   ),
-  /** Skip-gram: whether the words around one centre share their noise words (three times `negative`
-   * of them), which is faster and after several epochs learns less; `false` draws for each
-   * prediction, as fastText does. */
-  sharedNegatives: flag(false, trainingOptions.sharedNegatives.about),
   /** Occurrences of words more frequent than this share of the text are left out at random; 0
    * leaves none out [-t]. */
   subsample: real(

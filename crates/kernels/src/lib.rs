@@ -29,7 +29,7 @@ pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit
 pub use math::{exp, ln};
 pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,
-    prefetch,
+    prefetch, weigh_rows,
 };
 pub use scalar::Scalar;
 pub use search::{Scores, Stored};

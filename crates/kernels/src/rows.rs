@@ -76,6 +76,26 @@ pub fn mean_of_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, hidden
     }
 }
 
+/// h = Σ weight · row
+///
+/// # Panics
+/// If `hidden` is not as long as the padded rows, or there are not as many weights as rows.
+#[inline(always)]
+pub fn weigh_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], weights: &[f32], hidden: &mut [f32]) {
+    assert!(rows.iter().all(|row| row.padded() == hidden.len()));
+    assert_eq!(rows.len(), weights.len());
+    for i in (0..hidden.len()).step_by(S::LANES) {
+        let mut sum = simd.splat(0.0);
+        // SAFETY: `i` is below `padded`, a multiple of 16, and `LANES` divides 16.
+        unsafe {
+            for (row, &weight) in rows.iter().zip(weights) {
+                sum = simd.fma(simd.splat(weight), simd.load(row.as_ptr().add(i)), sum);
+            }
+            simd.store(hidden.as_mut_ptr().add(i), sum);
+        }
+    }
+}
+
 /// N registers of the sum, so that a row's address is looked up once for all of them.
 ///
 /// # Safety

@@ -194,7 +194,7 @@ pub fn train(
         None => {
             let noise = NoiseTable::new(counts, options.negative_exponent);
             let negative = options.negative;
-            let objective = NegativeSampling { noise: &noise, negative, reach: REACH };
+            let objective = NegativeSampling { noise: &noise, negative, weight: 1.0, reach: REACH };
             match options.groups() {
                 true => teaching.in_groups(&objective, way)?,
                 false => teaching.with(&objective, way)?,

@@ -5,7 +5,7 @@
 mod cbow;
 mod file;
 mod model;
-mod rows;
+mod ring;
 mod skip_gram;
 mod table;
 #[cfg(test)]
@@ -30,7 +30,8 @@ pub use file::Format;
 pub use model::{Model, Ngram};
 
 use cbow::Cbow;
-use skip_gram::{Rows, SharedSkipGram, SkipGram};
+use ring::Rows;
+use skip_gram::SkipGram;
 use table::Table;
 
 /// What the caller chooses; everything here decides the vectors. Limits are the caller's to check.
@@ -120,19 +121,22 @@ pub fn train(
         Some(tree) => teaching.with(rows, &HierarchicalSoftmax { tree })?,
         None => {
             let noise = NoiseTable::new(counts, options.negative_exponent);
-            let negative = options.negative;
-            match options.architecture {
-                Architecture::SkipGram if options.shared_negatives => {
-                    teaching.learn(&SharedSkipGram { rows, noise: &noise, negative })?
-                }
-                _ => teaching.with(
-                    rows,
-                    &NegativeSampling { noise: &noise, negative, reach: f32::INFINITY },
-                )?,
-            }
+            let (negative, reach) = (noise_words(options), f32::INFINITY);
+            let weight = options.negative as f32 / negative as f32;
+            teaching.with(rows, &NegativeSampling { noise: &noise, negative, weight, reach })?
         }
     };
     Model::trained((corpus.names(), counts), &table, (input, output), options, losses, run)
+}
+
+/// Noise words that are drawn at once. A window that shares them has three for each two that a prediction
+/// would have of its own: with as many (five) analogies were 49.7 % after five epochs, with eight 51.3 %;
+/// fastText, which shares none, had 50.
+fn noise_words(options: &Options) -> usize {
+    match options.architecture {
+        Architecture::SkipGram if options.shared_negatives => (3 * options.negative).div_ceil(2),
+        _ => options.negative,
+    }
 }
 
 /// Rows of words and n-grams are uniform in ±1 / dimensions, as in fastText; then come the vectors
@@ -183,7 +187,10 @@ struct Teaching<'a> {
 impl Teaching<'_> {
     fn with(self, rows: Rows<'_>, objective: &impl Objective) -> Result<Vec<f64>> {
         match self.options.architecture {
-            Architecture::SkipGram => self.learn(&SkipGram { rows, objective }),
+            Architecture::SkipGram => {
+                let shared_noise = self.options.shared_negatives;
+                self.learn(&SkipGram { rows, objective, shared_noise })
+            }
             Architecture::Cbow => self.learn(&Cbow { rows, objective }),
         }
     }

@@ -132,7 +132,7 @@ impl<F: Fold, M: Company> Group<'_, F, M> {
         noise.clear();
         let end = now.ids.len().min(centre + CENTRES);
         if centre < end {
-            let count = (self.objective.negative, 1.0);
+            let count = (self.objective.negative, self.objective.weight);
             self.objective.draw(&now.ids[centre..end], count, now.output, now.random, noise);
         }
     }

@@ -150,8 +150,12 @@ pub fn train(
         }
         (None, architecture) => {
             let noise = NoiseTable::new(counts, options.negative_exponent);
-            let negative = options.negative;
-            let objective = NegativeSampling { noise: &noise, negative, reach: f32::INFINITY };
+            let objective = NegativeSampling {
+                noise: &noise,
+                negative: options.negative,
+                weight: 1.0,
+                reach: f32::INFINITY,
+            };
             teaching.with(architecture, &objective)?
         }
     };

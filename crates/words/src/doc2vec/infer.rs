@@ -48,7 +48,12 @@ impl Model {
             None => {
                 let noise = NoiseTable::new(&self.counts, self.options.negative_exponent);
                 let negative = self.options.negative;
-                asked.with(&NegativeSampling { noise: &noise, negative, reach: REACH })?;
+                asked.with(&NegativeSampling {
+                    noise: &noise,
+                    negative,
+                    weight: 1.0,
+                    reach: REACH,
+                })?;
             }
         }
         let mut values = vec![0.0; asked.found.rows() * asked.found.columns()];

@@ -8,10 +8,11 @@ use inlay_formats::Names;
 use inlay_kernels::Kernels;
 
 use super::cbow::Cbow;
-use super::skip_gram::{Rows, SharedSkipGram, SkipGram};
+use super::ring::Rows;
+use super::skip_gram::SkipGram;
 use super::table::{Table, first_values};
 use crate::lesson::{Lesson, Now, Reach, Sentence, Taught};
-use crate::objective::HierarchicalSoftmax;
+use crate::objective::{HierarchicalSoftmax, NegativeSampling};
 use crate::subwords::Ngrams;
 use crate::view::View;
 use crate::{Huffman, NoiseTable};
@@ -29,7 +30,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Words without an n-gram in common: what two words share is moved by both at once in CBOW.
+    /// Words without an n-gram in common: what two words in reach share is moved by both at once.
     fn new() -> Self {
         let words = ["abc", "defg", "hij", "klmno", "pqr", "stu", "vwxyz"];
         let offsets = words.iter().scan(0, |end, word| {
@@ -61,7 +62,7 @@ impl Stage {
     fn teach(&self, lesson: &impl Lesson) -> Taught {
         let turn = Mutex::new(());
         let output = View::new(&self.output, &turn, 1).unwrap();
-        let spare = SharedMatrix::zeros(0, DIMENSIONS).unwrap();
+        let spare = SharedMatrix::zeros(lesson.spares(), DIMENSIONS).unwrap();
         let mut desk = lesson.desk(&spare);
         let mut random = Random::new(1, 1);
         Kernels::get().run(Sentence {
@@ -142,18 +143,21 @@ fn around(centre: usize) -> impl Iterator<Item = usize> {
 }
 
 #[test]
-fn skip_gram_is_one_pair_after_the_other() {
-    let stage = Stage::new();
-    let mut plain = Plain::new(&stage);
-    for (centre, &word) in SENTENCE.iter().enumerate() {
-        for at in around(centre) {
-            plain.predict(stage.table.rows(word), SENTENCE[at], &stage.tree);
+fn skip_gram_is_one_pair_after_the_other_though_rows_are_written_later() {
+    for shared_noise in [true, false] {
+        let stage = Stage::new();
+        let mut plain = Plain::new(&stage);
+        for (centre, &word) in SENTENCE.iter().enumerate() {
+            for at in around(centre) {
+                plain.predict(stage.table.rows(SENTENCE[at]), word, &stage.tree);
+            }
         }
+        let objective = HierarchicalSoftmax { tree: &stage.tree };
+        let rows = stage.rows();
+        let taught = stage.teach(&SkipGram { rows, objective: &objective, shared_noise });
+        assert_eq!(taught.predictions, 30);
+        plain.compare(&stage, taught);
     }
-    let objective = HierarchicalSoftmax { tree: &stage.tree };
-    let taught = stage.teach(&SkipGram { rows: stage.rows(), objective: &objective });
-    assert_eq!(taught.predictions, 30);
-    plain.compare(&stage, taught);
 }
 
 #[test]
@@ -173,18 +177,21 @@ fn cbow_is_one_centre_after_the_other_though_rows_are_written_later() {
 
 #[test]
 fn shared_noise_weighs_as_much_as_noise_of_ones_own() {
-    // At outputs of zero every pair loses ln 2: 1 + negative of them for a prediction, less what
-    // of the noise is a context.
+    // Where all is zero nothing moves and every score loses ln 2: 30 targets, and the noise, which is
+    // always word 6, but for the four predictions of that word.
     let stage = Stage::new();
-    (0..7).for_each(|row| stage.output.write(row, &[0.0; DIMENSIONS]));
+    for matrix in [&stage.input, &stage.output] {
+        (0..matrix.rows() as u32).for_each(|row| matrix.write(row, &[0.0; DIMENSIONS]));
+    }
     let noise = NoiseTable::new(&[0, 0, 0, 0, 0, 0, 1_000_000_000], 10.0);
-    let lesson = SharedSkipGram { rows: stage.rows(), noise: &noise, negative: 4 };
-    let mut first = stage.teach(&lesson);
-    first.loss /= std::f64::consts::LN_2;
-    // The first centre: two contexts, 2 · 4 of weight on word 6, which is no context of it.
-    assert!(first.loss > 30.0 && first.predictions == 30, "{first:?}");
-    let row = Stage::values(&stage.output)[6].clone();
-    assert!(row.iter().any(|&value| value != 0.0), "noise is pushed away");
+    for (negative, weight, shared_noise) in [(4, 1.0, false), (4, 1.0, true), (6, 4.0 / 6.0, true)]
+    {
+        let objective = NegativeSampling { noise: &noise, negative, weight, reach: f32::INFINITY };
+        let rows = stage.rows();
+        let taught = stage.teach(&SkipGram { rows, objective: &objective, shared_noise });
+        let scores = taught.loss / std::f64::consts::LN_2;
+        assert!((scores - 30.0 - 26.0 * 4.0).abs() < 1e-3, "{taught:?}");
+    }
 }
 
 #[test]

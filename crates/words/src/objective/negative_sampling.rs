@@ -19,6 +19,8 @@ pub struct NegativeSampling<'a> {
     pub noise: &'a NoiseTable,
     /// k: noise words for each prediction.
     pub negative: usize,
+    /// What each of them counts; 1 but where more are drawn than count.
+    pub weight: f32,
     /// Scores this far from zero teach nothing; infinite: all do.
     pub reach: f32,
 }
@@ -70,7 +72,7 @@ impl Objective for NegativeSampling<'_> {
     ) {
         outputs.clear();
         outputs.push(Output { row: rows.row(target), sign: 1.0, weight: 1.0 });
-        self.draw(&[target], (self.negative, 1.0), rows, random, outputs);
+        self.draw(&[target], (self.negative, self.weight), rows, random, outputs);
     }
 
     /// A draw of noise for each two words.
@@ -91,14 +93,14 @@ impl Objective for NegativeSampling<'_> {
         targets.iter().for_each(|&target| add(rows.row(target), 1.0, 1.0, outputs));
         let alone = targets.len() * self.negative;
         let count = (alone * 4).div_ceil(5);
-        let weight = alone as f32 / count as f32;
+        let weight = self.weight * alone as f32 / count as f32;
         self.draw(targets, (count, weight), rows, random, outputs);
     }
 
     #[inline(always)]
     fn noise<'v>(&self, rows: &'v View<'_>, random: &mut Random, noise: &mut Vec<Output<'v>>) {
         noise.clear();
-        self.draw(&[], (self.negative, 1.0), rows, random, noise);
+        self.draw(&[], (self.negative, self.weight), rows, random, noise);
     }
 
     #[inline(always)]
@@ -145,7 +147,8 @@ mod tests {
         let noise = NoiseTable::new(&[10, 10, 10], 0.75);
         let turn = Mutex::new(());
         let rows = View::new(&output, &turn, 1).unwrap();
-        let objective = NegativeSampling { noise: &noise, negative: 30, reach: f32::INFINITY };
+        let (negative, weight, reach) = (30, 1.0, f32::INFINITY);
+        let objective = NegativeSampling { noise: &noise, negative, weight, reach };
         let mut random = Random::new(1, 0);
         let mut outputs = Vec::new();
         let mut weight = 0.0;
