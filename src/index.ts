@@ -90,3 +90,42 @@ export {
   type Doc2VecSettings,
   type InferOptions,
 } from './words/doc2vec.js'
+export {
+  OneHotEncoder,
+  oneHotEncoderOptions,
+  type Category,
+  type OneHotEncoderOptions,
+} from './counts/one-hot-encoder.js'
+export {
+  SparseMatrix,
+  type FoundRow,
+  type SparseParts,
+  type SparseRow,
+} from './counts/sparse-matrix.js'
+export { Vectorizer, type TransformOptions } from './counts/vectorizer.js'
+export {
+  NgramVectorizer,
+  hashingOptions,
+  ngramVectorizerOptions,
+  type HashingOptions,
+  type NgramVectorizerOptions,
+  type NgramVectorizerSettings,
+} from './counts/ngram-vectorizer.js'
+export {
+  TfidfVectorizer,
+  tfidfVectorizerOptions,
+  type TfidfVectorizerOptions,
+  type TfidfVectorizerSettings,
+} from './counts/tfidf-vectorizer.js'
+export {
+  Bm25,
+  bm25Options,
+  type Bm25Options,
+  type Bm25Settings,
+  type FoundDocument,
+} from './counts/bm25.js'
+export {
+  TruncatedSvd,
+  truncatedSvdOptions,
+  type TruncatedSvdOptions,
+} from './counts/truncated-svd.js'

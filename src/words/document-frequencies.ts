@@ -7,8 +7,8 @@ import { run } from '../run.js'
 
 /** How texts become words. */
 export const splitOptions = {
-  /** What a word is: what stands between ASCII white space, or a word as Unicode has it (UAX #29),
-   * punctuation left out. */
+  /** What a word is: what stands between ASCII white space; a word as Unicode has it (UAX #29),
+   * punctuation left out; two or more letters, digits and underscores in a row; or a Chinese word. */
   tokenizer: textOptions.tokenizer,
   /** Whether words become lower case (all of Unicode). */
   lowercase: textOptions.lowercase,

@@ -67,6 +67,17 @@ pub(crate) fn open<'a>(path: &Path, run: &'a Run) -> Result<Opened<'a>> {
     }
 }
 
+/// Opens a file to be read from its beginning to its end.
+pub(crate) fn open_in_order<'a>(path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
+    match open(path, run)? {
+        Opened::Plain(mut file, _) => {
+            file.rewind().map_err(|error| Error::io("read", path, &error))?;
+            sequence(file, path, run)
+        }
+        Opened::Sequence(sequence) => Ok(sequence),
+    }
+}
+
 fn sequence<'a, R: Read + Send + 'a>(reader: R, path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
     let failed = |error| match run.check() {
         Ok(()) => Error::io("read", path, &error),

@@ -12,7 +12,9 @@
 //! A source is read once. What comes out does not depend on the number of threads or on how the
 //! source was cut.
 
+mod alphanumeric;
 mod blocks;
+mod chinese;
 mod clean;
 mod corpus;
 mod decode;
@@ -35,13 +37,18 @@ mod table;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod tokenizer;
 mod vocabulary;
 
 pub use corpus::{Corpus, Counted, Dropped, count};
-pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences, Tokenizer};
+pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences};
 pub use positioned::Spool;
 pub use source::{Batch, Source};
 pub use splitter::{Splitter, sentences};
+pub use table::{BATCH, OVERHANG, Seed, Table};
+pub use texts::{Part, Reading, Words, each_part};
+pub use tokenizer::Tokenizer;
 
 /// What stands after each sentence in `Corpus::ids`.
 pub const SENTENCE_END: u32 = u32::MAX;

@@ -5,6 +5,7 @@ use inlay_formats::Names;
 use serde::{Deserialize, Serialize};
 
 use crate::phrases::Phrases;
+use crate::tokenizer::Tokenizer;
 
 /// How a corpus is read. See the fields; `default` gives what each says.
 #[derive(Debug, Clone)]
@@ -59,19 +60,6 @@ impl Default for Options {
             documents: false,
         }
     }
-}
-
-/// What is a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tokenizer {
-    /// Whatever stands between ASCII white space (space, tab, line feed, vertical tab, form feed,
-    /// carriage return).
-    #[default]
-    Whitespace,
-    /// Unicode words (UAX #29) that hold a letter or digit; punctuation is dropped. Words are
-    /// looked for between ASCII white space.
-    Words,
 }
 
 /// Unicode's normalization forms (UAX #15). A text is normalized, then lower-cased if that is

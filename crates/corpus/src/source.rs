@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
@@ -56,6 +57,24 @@ impl Batch {
             Batch::Texts { ends, .. } => ends.len(),
             Batch::Words { sentence_ends, .. } | Batch::Integers { sentence_ends, .. } => {
                 sentence_ends.len()
+            }
+        }
+    }
+
+    /// A text whole; of a sentence its words, with a space between them.
+    pub fn text(&self, item: usize) -> Cow<'_, [u8]> {
+        let from = |ends: &[usize], at: usize| if at == 0 { 0 } else { ends[at - 1] };
+        match self {
+            Batch::Texts { bytes, ends } => bytes[from(ends, item)..ends[item]].into(),
+            Batch::Words { bytes, word_ends, sentence_ends } => {
+                let words = from(sentence_ends, item)..sentence_ends[item];
+                let words = words.map(|word| &bytes[from(word_ends, word)..word_ends[word]]);
+                words.collect::<Vec<_>>().join(&b' ').into()
+            }
+            Batch::Integers { values, sentence_ends } => {
+                let values = &values[from(sentence_ends, item)..sentence_ends[item]];
+                let words: Vec<_> = values.iter().map(i64::to_string).collect();
+                words.join(" ").into_bytes().into()
             }
         }
     }

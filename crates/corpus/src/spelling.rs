@@ -30,6 +30,13 @@ impl Spelling {
         !self.lowercase && self.normalization == Normalization::None
     }
 
+    /// Respells what is ASCII.
+    pub fn ascii(self, text: &mut [u8]) {
+        if self.lowercase {
+            text.make_ascii_lowercase();
+        }
+    }
+
     /// Respells a text. The mappings see no further than to the next white space, so the text may
     /// be a block of a longer one.
     pub fn text(self, text: &mut Vec<u8>, run: &Run) -> Result<()> {

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::options::{Normalization, Options, Tokenizer};
-use crate::segments;
+use crate::options::{Normalization, Options};
 use crate::separators::is_separator;
 use crate::spelling::Spelling;
+use crate::tokenizer::Tokenizer;
 
 /// How texts become words.
 #[derive(Debug, Clone, Copy)]
@@ -24,28 +24,28 @@ impl Splitter {
     }
 
     /// Where the words of a text are in `spelled`, which becomes the text as they are spelled. Bytes
-    /// that are not UTF-8 are parts of words as they are, or no words (`Tokenizer::Words`).
+    /// that are not UTF-8 are parts of words as they are, or no words, as the tokenizer will.
     pub fn words(&self, text: &[u8], spelled: &mut Vec<u8>, words: &mut Vec<Range<usize>>) {
-        spelled.clear();
         words.clear();
-        if self.spelling.is_plain() {
-            spelled.extend_from_slice(text);
-        } else {
-            // Piece by piece, as a reader does: the mappings of a word see nothing of its neighbours.
-            for part in text.chunk_by(|&a, &b| !is_separator(a) || is_separator(b)) {
-                spelled.extend_from_slice(&self.spelling.word(part));
-            }
-        }
+        self.spell(text, spelled);
         let mut start = 0;
         for part in spelled.split(|&byte| is_separator(byte)) {
-            match self.tokenizer {
-                _ if part.is_empty() => {}
-                Tokenizer::Whitespace => words.push(start..start + part.len()),
-                Tokenizer::Words => {
-                    segments::words(part, |from, to| words.push(start + from..start + to));
-                }
-            }
+            self.tokenizer.words(part, |from, to| words.push(start + from..start + to));
             start += part.len() + 1;
+        }
+    }
+
+    /// A text as its words are spelled, with what is between them.
+    pub fn spell(&self, text: &[u8], spelled: &mut Vec<u8>) {
+        spelled.clear();
+        if self.spelling.is_plain() || text.is_ascii() {
+            spelled.extend_from_slice(text);
+            self.spelling.ascii(spelled);
+            return;
+        }
+        // Piece by piece, as a reader does: the mappings of a word see nothing of its neighbours.
+        for part in text.chunk_by(|&a, &b| !is_separator(a) || is_separator(b)) {
+            spelled.extend_from_slice(&self.spelling.word(part));
         }
     }
 

@@ -2,10 +2,10 @@
 
 use inlay_base::{Result, Run};
 
-use crate::options::{Options, Sentences, Tokenizer};
-use crate::segments;
+use crate::options::{Options, Sentences};
 use crate::separators::{CHUNK, separators};
 use crate::table::{BATCH, OVERHANG, Seed, Table};
+use crate::tokenizer::Tokenizer;
 
 /// White space that stands behind a text when it is split.
 const PADDING: usize = CHUNK + OVERHANG;
@@ -86,10 +86,10 @@ impl<'a> Tally<'a> {
                     tally.push(text, start, end - start);
                 })?;
             }
-            Tokenizer::Words => {
+            tokenizer => {
                 self.split(text, begin, length, run, |tally, text, start, end| {
                     tally.close_gap(); // punctuation is dropped, but its line is not blank
-                    segments::words(&text[start..end], |from, to| {
+                    tokenizer.words(&text[start..end], |from, to| {
                         tally.push(text, start + from, to - from);
                     });
                 })?

@@ -11,6 +11,7 @@ mod format;
 pub mod glove;
 mod names;
 pub mod npy;
+pub mod npz;
 mod number;
 pub mod projector;
 mod rows;

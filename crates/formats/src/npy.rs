@@ -54,27 +54,7 @@ pub fn layout(map: &Map) -> Result<Layout> {
     let path = map.path();
     let invalid =
         |offset: usize, problem: String| Error::invalid_file(path, Some(offset as u64), problem);
-    if !map.starts_with(MAGIC) {
-        return Err(invalid(0, "is not a NumPy array".into()));
-    }
-    let cut = || invalid(6, "the header is cut short".into());
-    let version = *map.get(6).ok_or_else(cut)?;
-    let (length, start) = match version {
-        1 => {
-            let bytes = map.get(8..10).ok_or_else(cut)?;
-            (usize::from(u16::from_le_bytes([bytes[0], bytes[1]])), 10)
-        }
-        2 | 3 => {
-            let bytes = map.get(8..12).ok_or_else(cut)?;
-            let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            (length as usize, 12)
-        }
-        _ => return Err(invalid(6, format!("has format version {version}, 1 to 3 are known"))),
-    };
-    let data = start + length;
-    let header = map.get(start..data).ok_or_else(cut)?;
-    let header = parse_header(header)
-        .map_err(|(at, problem)| invalid(start + at, format!("the header {problem}")))?;
+    let (header, start, data) = split(map).map_err(|(at, problem)| invalid(at, problem))?;
     let unsupported =
         |what: String| Error::Unsupported { what: format!("{}: {what}", path.display()) };
     let kind = match header.descr.as_str() {
@@ -107,6 +87,32 @@ pub fn layout(map: &Map) -> Result<Layout> {
         return Err(invalid(start, "the rows have no values".into()));
     }
     Ok(Layout { rows, dimensions, kind, range: data..map.len() })
+}
+
+/// The header of an array, where it begins, and where the values do.
+pub(crate) fn split(array: &[u8]) -> Parsed<(Header, usize, usize)> {
+    if !array.starts_with(MAGIC) {
+        return Err((0, "is not a NumPy array".into()));
+    }
+    let cut = || (6, "the header is cut short".to_string());
+    let version = *array.get(6).ok_or_else(cut)?;
+    let (length, start) = match version {
+        1 => {
+            let bytes = array.get(8..10).ok_or_else(cut)?;
+            (usize::from(u16::from_le_bytes([bytes[0], bytes[1]])), 10)
+        }
+        2 | 3 => {
+            let bytes = array.get(8..12).ok_or_else(cut)?;
+            let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            (length as usize, 12)
+        }
+        _ => return Err((6, format!("has format version {version}, 1 to 3 are known"))),
+    };
+    let data = start + length;
+    let header = array.get(start..data).ok_or_else(cut)?;
+    let header = parse_header(header)
+        .map_err(|(at, problem)| (start + at, format!("the header {problem}")))?;
+    Ok((header, start, data))
 }
 
 /// Reads a matrix of any of the three kinds as `f32`.
@@ -159,16 +165,7 @@ pub fn read(map: &Map, options: &ReadOptions, run: &Run, sink: &mut dyn TakeRows
 pub fn write(path: &Path, rows: &dyn GiveRows, run: &Run) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     let (count, dimensions) = (rows.rows(), rows.dimensions());
-    let mut header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({count}, {dimensions}), }}");
-    while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
-        header.push(' ');
-    }
-    header.push('\n');
-    file.write(MAGIC)?;
-    file.write(&[1, 0])?;
-    file.write(&(header.len() as u16).to_le_bytes())?;
-    file.write(header.as_bytes())?;
+    file.write(&preamble("<f4", &format!("({count}, {dimensions})")))?;
     run.phase("write", "rows", 0, Some(count as u64));
     let block = rows_a_block(dimensions);
     let mut values = vec![0.0f32; block * dimensions];
@@ -182,13 +179,25 @@ pub fn write(path: &Path, rows: &dyn GiveRows, run: &Run) -> Result<()> {
     file.commit()
 }
 
-struct Header {
-    descr: String,
-    fortran_order: bool,
-    shape: Vec<usize>,
+/// What stands before the values of an array; `shape` is a tuple of Python.
+pub(crate) fn preamble(descr: &str, shape: &str) -> Vec<u8> {
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let length = (header.len() as u16).to_le_bytes();
+    [MAGIC, &[1, 0], &length, header.as_bytes()].concat()
 }
 
-type Parsed<T> = std::result::Result<T, (usize, String)>;
+/// What an array says of itself.
+pub(crate) struct Header {
+    pub descr: String,
+    pub fortran_order: bool,
+    pub shape: Vec<usize>,
+}
+
+pub(crate) type Parsed<T> = std::result::Result<T, (usize, String)>;
 
 /// Reads the one dictionary that NumPy writes: three keys, each once, in any order.
 fn parse_header(text: &[u8]) -> Parsed<Header> {

@@ -14,8 +14,16 @@ use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed};
 use crate::stream::TextStream;
 use crate::words::ModelHandle;
 
-pub const TOKENIZERS: [(&str, Tokenizer); 2] =
-    [("whitespace", Tokenizer::Whitespace), ("words", Tokenizer::Words)];
+pub const TOKENIZERS: [(&str, Tokenizer); 4] = [
+    ("whitespace", Tokenizer::Whitespace),
+    ("words", Tokenizer::Words),
+    ("alphanumeric", Tokenizer::Alphanumeric),
+    ("chinese", Tokenizer::Chinese),
+];
+pub const SENTENCES: [(&str, Sentences); 2] =
+    [("line", Sentences::Line), ("paragraph", Sentences::Paragraph)];
+pub const INVALID_UTF8: [(&str, InvalidUtf8); 3] =
+    [("error", InvalidUtf8::Error), ("replace", InvalidUtf8::Replace), ("skip", InvalidUtf8::Skip)];
 pub const NORMALIZATIONS: [(&str, Normalization); 5] = [
     ("none", Normalization::None),
     ("NFC", Normalization::Nfc),
@@ -27,7 +35,7 @@ pub const NORMALIZATIONS: [(&str, Normalization); 5] = [
 /// How text becomes words.
 #[napi(object, object_to_js = false)]
 pub struct CorpusSpec {
-    #[napi(ts_type = "'whitespace' | 'words'")]
+    #[napi(ts_type = "'whitespace' | 'words' | 'alphanumeric' | 'chinese'")]
     pub tokenizer: String,
     pub lowercase: bool,
     #[napi(ts_type = "'none' | 'NFC' | 'NFD' | 'NFKC' | 'NFKD'")]
@@ -55,21 +63,11 @@ impl CorpusSpec {
             tokenizer: choice(&self.tokenizer, &TOKENIZERS)?,
             lowercase: self.lowercase,
             normalization: choice(&self.normalization, &NORMALIZATIONS)?,
-            sentences: choice(
-                &self.sentences,
-                &[("line", Sentences::Line), ("paragraph", Sentences::Paragraph)],
-            )?,
+            sentences: choice(&self.sentences, &SENTENCES)?,
             min_count: self.min_count as u64,
             max_vocabulary: self.max_vocabulary.map(|most| most as usize),
             stop_words: self.stop_words,
-            invalid_utf8: choice(
-                &self.invalid_utf8,
-                &[
-                    ("error", InvalidUtf8::Error),
-                    ("replace", InvalidUtf8::Replace),
-                    ("skip", InvalidUtf8::Skip),
-                ],
-            )?,
+            invalid_utf8: choice(&self.invalid_utf8, &INVALID_UTF8)?,
             spool_directory: self.spool_directory.map(PathBuf::from),
             phrases: phrases.map(PhrasesHandle::phrases).transpose()?,
             base: base.map(ModelHandle::base).transpose()?,

@@ -47,7 +47,7 @@ pub struct Doc2VecSpec {
     #[napi(ts_type = "'linear' | 'cosine' | 'constant'")]
     pub schedule: String,
     pub subsample: f64,
-    #[napi(ts_type = "'whitespace' | 'words'")]
+    #[napi(ts_type = "'whitespace' | 'words' | 'alphanumeric' | 'chinese'")]
     pub tokenizer: String,
     pub lowercase: bool,
     #[napi(ts_type = "'none' | 'NFC' | 'NFD' | 'NFKC' | 'NFKD'")]

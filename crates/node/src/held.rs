@@ -63,6 +63,11 @@ impl<T: Weighty> Held<T> {
         self.value.as_ref().ok_or_else(|| refuse("the handle is closed".into()))
     }
 
+    /// As `get`, to change it.
+    pub fn get_mut(&mut self) -> napi::Result<&mut T> {
+        self.value.as_mut().ok_or_else(|| refuse("the handle is closed".into()))
+    }
+
     /// Tells the garbage collector what it frees with the handle, which looks tiny to it: else a
     /// process that makes one model after the other is out of memory before it has any garbage.
     pub fn tell(&mut self, env: &Env) -> napi::Result<()> {

@@ -5,6 +5,7 @@
 mod checkpoint;
 mod classifier;
 mod corpus;
+mod counts;
 mod doc2vec;
 mod documents;
 mod fasttext;
@@ -18,6 +19,8 @@ mod run;
 mod search;
 mod sentences;
 mod serve;
+mod source;
+mod sparse;
 mod stream;
 mod vectors;
 mod words;

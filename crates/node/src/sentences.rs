@@ -27,7 +27,7 @@ use crate::vectors::VectorsHandle;
 /// How texts become words.
 #[napi(object)]
 pub struct SplitSpec {
-    #[napi(ts_type = "'whitespace' | 'words'")]
+    #[napi(ts_type = "'whitespace' | 'words' | 'alphanumeric' | 'chinese'")]
     pub tokenizer: String,
     pub lowercase: bool,
     #[napi(ts_type = "'none' | 'NFC' | 'NFD' | 'NFKC' | 'NFKD'")]
@@ -48,7 +48,7 @@ impl SplitSpec {
 /// How texts become words, and words a vector.
 #[napi(object)]
 pub struct MeanEncoderSpec {
-    #[napi(ts_type = "'whitespace' | 'words'")]
+    #[napi(ts_type = "'whitespace' | 'words' | 'alphanumeric' | 'chinese'")]
     pub tokenizer: String,
     pub lowercase: bool,
     #[napi(ts_type = "'none' | 'NFC' | 'NFD' | 'NFKC' | 'NFKD'")]

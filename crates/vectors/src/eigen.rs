@@ -28,11 +28,20 @@ pub(crate) fn widest(
     if size > SMALL && n + SPARE < size / 2 {
         return by_iteration(&matrix, size, n, workers);
     }
+    let (_, vectors) = symmetric_eigenvectors(matrix, size);
+    let column = |k: usize| (0..size).map(move |i| i * size + k);
+    Ok((0..n).flat_map(|k| column(k).map(|at| vectors[at])).collect())
+}
+
+/// All eigenvalues of a symmetric matrix of `size` x `size` finite values, largest first, and their
+/// eigenvectors, each 1 long, as columns. A second for a size of 500.
+pub fn symmetric_eigenvectors(matrix: Vec<f64>, size: usize) -> (Vec<f64>, Vec<f64>) {
     let (values, vectors) = all(matrix, size);
     let mut order: Vec<usize> = (0..size).collect();
     order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
-    let column = |k: usize| (0..size).map(move |i| i * size + k);
-    Ok(order[..n].iter().flat_map(|&k| column(k).map(|at| vectors[at])).collect())
+    let row = |i: usize| order.iter().map(move |&k| (i, k));
+    let sorted = (0..size).flat_map(row).map(|(i, k)| vectors[i * size + k]);
+    (order.iter().map(|&k| values[k]).collect(), sorted.collect())
 }
 
 /// All eigenvalues, and the eigenvectors as columns.

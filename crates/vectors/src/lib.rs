@@ -13,6 +13,7 @@ mod top;
 mod transform;
 mod word_vectors;
 
+pub use eigen::symmetric_eigenvectors;
 pub use evaluate::{Analogies, EvaluateOptions, Section, Similarities};
 pub use file::{OpenOptions, SaveOptions};
 pub use query::{Item, Query, SearchOptions};

@@ -11,12 +11,13 @@
 mod documents;
 mod file;
 mod frequencies;
-mod texts;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inlay_base::{Error, Result, Run, Workers};
-use inlay_corpus::{Batch, Normalization, Splitter, Tokenizer};
+use inlay_corpus::{
+    Batch, Normalization, Part, Reading, Source, Splitter, Tokenizer, Words, each_part,
+};
 use inlay_formats::{GiveRows, Names};
 use inlay_kernels::{Kernels, Simd, Task};
 use inlay_vectors::{Rows, WordVectors};
@@ -25,7 +26,6 @@ use std::sync::mpsc::Receiver;
 
 pub use documents::{SentenceWeights, SplitDocuments, means_of_rows, split};
 pub use frequencies::DocumentFrequencies;
-use texts::{Words, each_part};
 
 /// Texts that one task encodes.
 const TASK: usize = 64;
@@ -212,7 +212,7 @@ impl MeanEncoder {
     /// depend on the other texts, nor on the number of threads.
     pub fn encode(&self, texts: Receiver<Batch>, run: &Run) -> Result<Encoded> {
         run.phase("encode", "texts", 0, None);
-        let encode = |words: &mut Words, part: &texts::Part| {
+        let encode = |words: &mut Words, part: &Part| {
             let mut encoded = Encoded::default();
             let mut vector = vec![0.0; self.dimensions()];
             for text in part.texts.clone() {
@@ -225,7 +225,14 @@ impl MeanEncoder {
             run.advance(part.texts.len() as u64);
             Ok(encoded)
         };
-        let (_, parts) = each_part(texts, run, || Words::new(self.options.splitter()), encode)?;
+        let texts = Source::Stream(texts);
+        let (_, parts) = each_part(
+            texts,
+            Reading::default(),
+            run,
+            || Words::new(self.options.splitter()),
+            encode,
+        )?;
         Ok(joined(parts))
     }
 

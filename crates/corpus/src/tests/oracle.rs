@@ -1,8 +1,10 @@
 //! The plainest reading of a text, and random texts to read.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use inlay_base::Random;
+use jieba_rs::Jieba;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Said;
@@ -60,6 +62,8 @@ fn sentences(file: &[u8], options: &Options) -> Vec<Vec<Vec<u8>>> {
     }
 }
 
+static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
+
 fn words(line: &[u8], tokenizer: Tokenizer) -> Vec<Vec<u8>> {
     match tokenizer {
         Tokenizer::Whitespace => line
@@ -70,6 +74,20 @@ fn words(line: &[u8], tokenizer: Tokenizer) -> Vec<Vec<u8>> {
         Tokenizer::Words => {
             let line = std::str::from_utf8(line).unwrap();
             line.unicode_words().map(|word| word.as_bytes().to_vec()).collect()
+        }
+        // Of the letters of `random_text`.
+        Tokenizer::Alphanumeric => {
+            let line = std::str::from_utf8(line).unwrap();
+            let runs = line.split(|letter| !"abZ0éß文_".contains(letter));
+            let words = runs.filter(|run| run.chars().count() > 1);
+            words.map(|word| word.as_bytes().to_vec()).collect()
+        }
+        Tokenizer::Chinese => {
+            let line = std::str::from_utf8(line).unwrap();
+            let parts = line.split(|letter: char| letter == '\x0B' || letter.is_ascii_whitespace());
+            let cut = parts.flat_map(|part| JIEBA.cut(part, true)).map(|token| token.word);
+            let words = cut.filter(|word| word.contains(char::is_alphanumeric));
+            words.map(|word| word.as_bytes().to_vec()).collect()
         }
     }
 }

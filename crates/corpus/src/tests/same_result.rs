@@ -51,10 +51,15 @@ fn random_texts_give_what_the_oracle_says_whatever_the_threads_and_blocks() {
                 let words = [0, 3, 30, 300][random.below(4) as usize];
                 random_text(&mut random, words)
             })
-            .chain([b"a a a b".to_vec()])
+            .chain([b"ab ab ab b".to_vec()])
             .collect();
         for sentences in [Sentences::Line, Sentences::Paragraph] {
-            for tokenizer in [Tokenizer::Whitespace, Tokenizer::Words] {
+            for tokenizer in [
+                Tokenizer::Whitespace,
+                Tokenizer::Words,
+                Tokenizer::Alphanumeric,
+                Tokenizer::Chinese,
+            ] {
                 let options = Options {
                     tokenizer,
                     sentences,

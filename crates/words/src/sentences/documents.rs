@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inlay_base::{Result, Workers};
-use inlay_corpus::{Splitter, sentences};
+use inlay_corpus::{Splitter, Words, sentences};
 
-use super::texts::Words;
 use super::{DocumentFrequencies, Encoded};
 
 /// Documents that one task splits, or makes rows of.

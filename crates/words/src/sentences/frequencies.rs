@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
 
 use inlay_base::{Error, Result, Run};
-use inlay_corpus::{Batch, Splitter};
+use inlay_corpus::{Batch, Reading, Source, Splitter, Words, each_part};
 use inlay_formats::Names;
-
-use super::texts::{Words, each_part};
 
 /// Document frequencies of the words of a collection.
 #[derive(Debug)]
@@ -35,7 +33,8 @@ impl DocumentFrequencies {
     pub fn count(documents: Receiver<Batch>, splitter: Splitter, run: &Run) -> Result<Self> {
         run.phase("count", "documents", 0, None);
         let new = || Counting { words: Words::new(splitter), counts: HashMap::new(), total: 0 };
-        let (counted, _) = each_part(documents, run, new, |counting, part| {
+        let documents = Source::Stream(documents);
+        let (counted, _) = each_part(documents, Reading::default(), run, new, |counting, part| {
             for document in part.texts.clone() {
                 run.check()?;
                 counting.words.take(&part.batch, document);

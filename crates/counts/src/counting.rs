@@ -1,0 +1,163 @@
+//! How often each term occurs in each document, on all threads. Every thread numbers terms by a table of
+//! its own; which columns they get is decided when all are known.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use inlay_base::{Result, Run};
+use inlay_corpus::{BATCH, Part, Reading, Seed, Source, Table, each_part};
+
+use crate::hashing;
+use crate::terms::{Analysis, Terms};
+
+/// Documents between two questions whether the run goes on.
+const STEP: usize = 64;
+
+/// What a source holds.
+pub struct Counted<'a> {
+    /// By thread.
+    pub numberings: Vec<Numbering<'a>>,
+    /// In the order of the source; empty unless rows were asked for.
+    pub parts: Vec<Rows>,
+    /// How many there are.
+    pub documents: u64,
+}
+
+/// Terms by number, and in how many documents each is.
+pub struct Numbering<'a> {
+    /// `None` where terms are hashed: their numbers are columns.
+    pub table: Option<Table<'a>>,
+    /// By number.
+    pub document_frequencies: Vec<u32>,
+}
+
+/// Documents as numbers of terms with how often they occur.
+#[derive(Default)]
+pub struct Rows {
+    /// Whose numbers they are.
+    pub thread: usize,
+    /// Numbers and counts, which are negative only where terms are hashed.
+    pub entries: Vec<(u32, i32)>,
+    /// Where each document ends in `entries`.
+    pub ends: Vec<usize>,
+}
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub struct Counting<'a> {
+    /// Which terms a document has.
+    pub analysis: &'a Analysis,
+    /// Columns that terms are hashed into, and whether half of them count as negative.
+    pub hashed: Option<(u32, bool)>,
+    /// Whether rows are kept.
+    pub rows: bool,
+}
+
+impl Counting<'_> {
+    /// Counts a source: phase "count" in documents.
+    pub fn count<'r>(self, source: Source, reading: Reading, run: &'r Run) -> Result<Counted<'r>> {
+        run.phase("count", "documents", 0, None);
+        let (seed, threads) = (Seed::random(), AtomicUsize::new(0));
+        let new = || Counter::new(self, seed, threads.fetch_add(1, Relaxed), run);
+        let (counters, parts) =
+            each_part(source, reading, run, new, |counter, part| counter.count(part, run))?;
+        let documents = counters.iter().map(|counter| counter.documents).sum();
+        let mut counters: Vec<_> = counters.into_iter().collect();
+        counters.sort_unstable_by_key(|counter| counter.thread);
+        let numberings = counters.into_iter().map(|counter| counter.numbering).collect();
+        Ok(Counted { numberings, parts, documents })
+    }
+}
+
+/// What a thread counts with.
+struct Counter<'a, 'r> {
+    counting: Counting<'a>,
+    thread: usize,
+    terms: Terms<'a>,
+    numbering: Numbering<'r>,
+    numbers: Vec<u32>,
+    /// By number: the last document that had it, from 1, and its place among the entries.
+    last: Vec<(u64, usize)>,
+    documents: u64,
+}
+
+impl<'a, 'r> Counter<'a, 'r> {
+    fn new(counting: Counting<'a>, seed: Seed, thread: usize, run: &'r Run) -> Self {
+        let columns = counting.hashed.map(|(columns, _)| columns as usize);
+        let table = columns.is_none().then(|| Table::new(seed, run));
+        let document_frequencies = vec![0; columns.unwrap_or(1)];
+        Self {
+            counting,
+            thread,
+            terms: Terms::new(counting.analysis),
+            numbering: Numbering { table, document_frequencies },
+            numbers: Vec::new(),
+            last: vec![(0, 0); columns.unwrap_or(1)],
+            documents: 0,
+        }
+    }
+
+    fn count(&mut self, part: &Part, run: &Run) -> Result<Rows> {
+        let mut rows = Rows { thread: self.thread, ..Rows::default() };
+        for document in part.texts.clone() {
+            if document.is_multiple_of(STEP) {
+                run.check()?;
+            }
+            self.terms.take(&part.batch, document);
+            self.documents += 1;
+            match self.counting.hashed {
+                Some((columns, signed)) => self.add_hashed(columns, signed, &mut rows),
+                None => self.add(&mut rows),
+            }
+            if self.counting.rows {
+                rows.ends.push(rows.entries.len());
+            } else {
+                rows.entries.clear();
+            }
+        }
+        run.advance(part.texts.len() as u64);
+        Ok(rows)
+    }
+
+    fn add(&mut self, rows: &mut Rows) {
+        let (bytes, starts, lengths) = self.terms.found();
+        let Some(table) = &mut self.numbering.table else { return };
+        self.numbers.clear();
+        for (starts, lengths) in starts.chunks(BATCH).zip(lengths.chunks(BATCH)) {
+            table.add(bytes, starts, lengths, &mut self.numbers);
+        }
+        let end = table.end() as usize;
+        if self.last.len() < end {
+            self.last.resize(end, (0, 0));
+            self.numbering.document_frequencies.resize(end, 0);
+        }
+        for at in 0..self.numbers.len() {
+            self.meet(self.numbers[at], 1, rows);
+        }
+    }
+
+    fn add_hashed(&mut self, columns: u32, signed: bool, rows: &mut Rows) {
+        self.numbers.clear();
+        let hashed = self.terms.iter().map(|term| {
+            let (column, negative) = hashing::column(term, columns);
+            column << 1 | u32::from(negative && signed)
+        });
+        self.numbers.extend(hashed);
+        for at in 0..self.numbers.len() {
+            let (column, negative) = (self.numbers[at] >> 1, self.numbers[at] & 1 == 1);
+            self.meet(column, if negative { -1 } else { 1 }, rows);
+        }
+    }
+
+    /// One more occurrence in the document at hand.
+    #[inline]
+    fn meet(&mut self, number: u32, times: i32, rows: &mut Rows) {
+        let last = &mut self.last[number as usize];
+        if last.0 == self.documents {
+            rows.entries[last.1].1 += times;
+        } else {
+            *last = (self.documents, rows.entries.len());
+            self.numbering.document_frequencies[number as usize] += 1;
+            rows.entries.push((number, times));
+        }
+    }
+}
