@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { classifier } from './classifier.js'
 import { corpus } from './corpus.js'
+import { counts } from './counts.js'
 import { doc2vec } from './doc2vec.js'
 import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
@@ -34,6 +35,7 @@ const families: readonly Family[] = [
   glove,
   doc2vec,
   sentences,
+  counts,
   corpus,
   vectors,
 ]

@@ -48,7 +48,9 @@ function kernelTests(env) {
     .filter((line) => line.startsWith('{"reason":"compiler-artifact"'))
     .map((line) => JSON.parse(line))
     .filter(({ executable, profile, manifest_path: path }) => {
-      return executable && profile.test && /crates[\\/](kernels|vectors|words)[\\/]/.test(path)
+      return (
+        executable && profile.test && /crates[\\/](kernels|vectors|words|counts)[\\/]/.test(path)
+      )
     })
     .map(({ executable, manifest_path: path }) => {
       return { command: executable, args: ['--quiet'], cwd: dirname(path) }

@@ -102,7 +102,7 @@ export {
   type SparseParts,
   type SparseRow,
 } from './counts/sparse-matrix.js'
-export { Vectorizer, type TransformOptions } from './counts/vectorizer.js'
+export { Vectorizer, transformOptions, type TransformOptions } from './counts/vectorizer.js'
 export {
   NgramVectorizer,
   hashingOptions,

@@ -17,7 +17,8 @@ function plain(query: string, { k1, b }: { k1: number; b: number }): number[] {
     const idf = Math.log(1 + (documents.length - df + 0.5) / (df + 0.5))
     for (const [d, words] of documents.entries()) {
       const tf = words.filter((word) => word === term).length
-      if (tf > 0) scores[d]! += (idf * tf * (k1 + 1)) / (tf + k1 * (1 - b + (b * words.length) / mean))
+      if (tf > 0)
+        scores[d]! += (idf * tf * (k1 + 1)) / (tf + k1 * (1 - b + (b * words.length) / mean))
     }
   }
   return scores

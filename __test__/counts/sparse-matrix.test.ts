@@ -37,7 +37,10 @@ function random(rows: number, columns: number, seed: number): SparseMatrix {
 test('rows, parts, selected rows and all values are what it was made of', async (t) => {
   using matrix = SparseMatrix.from(parts)
   t.deepEqual([matrix.rows, matrix.columns, matrix.stored], [3, 3, 4])
-  t.deepEqual({ ...matrix.row(2) }, { indices: Uint32Array.of(1, 2), values: Float32Array.of(3, 4) })
+  t.deepEqual(
+    { ...matrix.row(2) },
+    { indices: Uint32Array.of(1, 2), values: Float32Array.of(3, 4) },
+  )
   t.is(matrix.row(1).indices.length, 0)
   t.deepEqual(matrix.parts(), parts)
   t.deepEqual([...(await matrix.toVectors()).values], [1, 0, 2, 0, 0, 0, 0, 3, 4])

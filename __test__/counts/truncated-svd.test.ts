@@ -9,7 +9,9 @@ import { wrongValues } from '../fixtures/wrong-values.js'
 function ofRank(rank: number, rows: number, columns: number): SparseMatrix {
   const next = randomNumbers(1)
   const left = Array.from({ length: rank }, () => Array.from({ length: rows }, () => next() - 0.5))
-  const right = Array.from({ length: rank }, () => Array.from({ length: columns }, () => next() - 0.5))
+  const right = Array.from({ length: rank }, () =>
+    Array.from({ length: columns }, () => next() - 0.5),
+  )
   const values = Float32Array.from({ length: rows * columns }, (_, at) => {
     const [row, column] = [Math.floor(at / columns), at % columns]
     return left.reduce((sum, l, k) => sum + l[row]! * right[k]![column]! * 3 ** -k, 0)

@@ -72,25 +72,30 @@ const weights = [
   ['tfidf', { binary: true, norm: null }, { binary: true, norm: 'none' }],
 ] as const
 
-const cases: Case[] = analyses.flatMap(([theirs, ours]) => [
-  ...limits.flatMap(([theirLimits, ourLimits]) =>
-    weights.map(([kind, theirWeights, ourWeights]) => ({
-      kind,
-      options: { ...theirs, ...theirLimits, ...theirWeights },
-      ours: { ...ours, ...ourLimits, ...ourWeights },
-    })),
-  ),
-  {
-    kind: 'hashing' as const,
-    options: { ...theirs, n_features: 64 },
-    ours: { ...ours, columns: 64, norm: 'l2' },
-  },
-  {
-    kind: 'hashing' as const,
-    options: { ...theirs, alternate_sign: false, norm: null, n_features: 1000 },
-    ours: { ...ours, columns: 1000, alternateSign: false },
-  },
-])
+const cases: Case[] = []
+for (const [theirs, ours] of analyses) {
+  for (const [theirLimits, ourLimits] of limits) {
+    for (const [kind, theirWeights, ourWeights] of weights) {
+      cases.push({
+        kind,
+        options: { ...theirs, ...theirLimits, ...theirWeights },
+        ours: { ...ours, ...ourLimits, ...ourWeights },
+      })
+    }
+  }
+  cases.push(
+    {
+      kind: 'hashing',
+      options: { ...theirs, n_features: 64 },
+      ours: { ...ours, columns: 64, norm: 'l2' },
+    },
+    {
+      kind: 'hashing',
+      options: { ...theirs, alternate_sign: false, norm: null, n_features: 1000 },
+      ours: { ...ours, columns: 1000, alternateSign: false },
+    },
+  )
+}
 
 test("terms and rows are scikit-learn's", async (t) => {
   if (!runs(t, 'sklearn')) return

@@ -12,6 +12,7 @@ import { doc2vecCommands } from './doc2vec.js'
 import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
 import { phrasesCommands } from './phrases.js'
+import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
 import { word2vecCommands } from './word2vec.js'
 
@@ -22,6 +23,7 @@ const commands: readonly Command[] = [
   ...doc2vecCommands,
   ...classifierCommands,
   ...phrasesCommands,
+  ...tfidfCommands,
   ...vectorsCommands,
 ]
 

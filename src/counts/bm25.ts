@@ -22,7 +22,13 @@ import {
 import { type Path, settlePath } from '../path.js'
 import { run, serve } from '../run.js'
 import { WordList } from '../vectors/word-list.js'
-import { analysisOptions, limitOptions, openTexts, readingOptions, settleAnalysis } from './analysis.js'
+import {
+  analysisOptions,
+  limitOptions,
+  openTexts,
+  readingOptions,
+  settleAnalysis,
+} from './analysis.js'
 import { analysisOf } from './ngram-vectorizer.js'
 import { SparseMatrix, foundRows } from './sparse-matrix.js'
 
@@ -152,9 +158,7 @@ export class Bm25 {
     const found = await serve<FoundRows>(who, undefined, (events) =>
       searchBm25(native, queries, topK, events),
     )
-    return foundRows(found).map((rows) =>
-      rows.map(({ row, score }) => ({ document: row, score })),
-    )
+    return foundRows(found).map((rows) => rows.map(({ row, score }) => ({ document: row, score })))
   }
 
   /** What each term adds to the score of each document: [documents, terms]. A copy. */

@@ -133,17 +133,15 @@ export class NgramVectorizer extends Vectorizer {
   static async open(path: Path, options: RunOptions = {}): Promise<NgramVectorizer> {
     const who = 'NgramVectorizer.open'
     const native = await open(path, options, who)
-    if (native.weighting().idf) throw wrongOption('path', 'a NgramVectorizer', 'a TfidfVectorizer', who)
+    if (native.weighting().idf)
+      throw wrongOption('path', 'a NgramVectorizer', 'a TfidfVectorizer', who)
     return new NgramVectorizer(native)
   }
 }
 
 const unweighted = { sublinear: false, idf: false, smoothIdf: false }
 
-function specOf(
-  options: NgramVectorizerOptions,
-  who: string,
-): [VectorizerSpec, RunSettings] {
+function specOf(options: NgramVectorizerOptions, who: string): [VectorizerSpec, RunSettings] {
   const { settings: given, run } = settle(ngramVectorizerOptions, options, who)
   const settings = settleAnalysis(given, options, who)
   const weighting = { ...settings, ...unweighted, hashedColumns: undefined, alternateSign: false }

@@ -20,8 +20,11 @@ import { WordList } from '../vectors/word-list.js'
 import { openTexts, readingOptions } from './analysis.js'
 import { SparseMatrix } from './sparse-matrix.js'
 
-/** How texts are read: see `readingOptions`. */
-export type TransformOptions = Options<typeof readingOptions> & RunOptions
+/** Every option of `transform`: how files are cut into documents. */
+export const transformOptions = readingOptions
+
+/** The options of `transform`: see `transformOptions`. */
+export type TransformOptions = Options<typeof transformOptions> & RunOptions
 
 /** Texts as sparse rows: a column for each term. `NgramVectorizer` and `TfidfVectorizer` are two. */
 export abstract class Vectorizer {
@@ -67,7 +70,7 @@ export abstract class Vectorizer {
    */
   async transform(source: CorpusSource, options: TransformOptions = {}): Promise<SparseMatrix> {
     const who = this.#who('transform')
-    const { settings, run: runSettings } = settle(readingOptions, options, who)
+    const { settings, run: runSettings } = settle(transformOptions, options, who)
     const native = this.native('transform')
     const { from, feeder } = openTexts(source, settings, who)
     const rows = await run<SparseHandle>(

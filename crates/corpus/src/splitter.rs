@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::alphanumeric;
 use crate::options::{Normalization, Options};
 use crate::separators::is_separator;
 use crate::spelling::Spelling;
@@ -28,6 +29,9 @@ impl Splitter {
     pub fn words(&self, text: &[u8], spelled: &mut Vec<u8>, words: &mut Vec<Range<usize>>) {
         words.clear();
         self.spell(text, spelled);
+        if self.tokenizer == Tokenizer::Alphanumeric && spelled.is_ascii() {
+            return alphanumeric::ascii_words(spelled, |from, to| words.push(from..to));
+        }
         let mut start = 0;
         for part in spelled.split(|&byte| is_separator(byte)) {
             self.tokenizer.words(part, |from, to| words.push(start + from..start + to));

@@ -17,6 +17,7 @@ use crate::options::{InvalidUtf8, Sentences};
 use crate::separators::is_separator;
 use crate::source::{Batch, Source, resolve};
 use crate::splitter::Splitter;
+use crate::table::OVERHANG;
 
 /// Texts of a part of a stream at most: a millisecond's work or so.
 const PART: usize = 512;
@@ -289,9 +290,25 @@ impl Words {
         self.words.iter().map(|word| &self.bytes[word.clone()])
     }
 
+    /// What words lie in, with `OVERHANG` bytes behind each, and where each is.
+    pub fn places(&mut self) -> (&[u8], &[Range<usize>]) {
+        self.bytes.resize(self.bytes.len() + OVERHANG, 0);
+        (&self.bytes, &self.words)
+    }
+
+    /// What words lie in.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.words.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
     }
 
     fn clear(&mut self) {

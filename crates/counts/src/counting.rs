@@ -63,7 +63,7 @@ impl Counting<'_> {
         let documents = counters.iter().map(|counter| counter.documents).sum();
         let mut counters: Vec<_> = counters.into_iter().collect();
         counters.sort_unstable_by_key(|counter| counter.thread);
-        let numberings = counters.into_iter().map(|counter| counter.numbering).collect();
+        let numberings = counters.into_iter().map(Counter::numbering).collect();
         Ok(Counted { numberings, parts, documents })
     }
 }
@@ -73,26 +73,39 @@ struct Counter<'a, 'r> {
     counting: Counting<'a>,
     thread: usize,
     terms: Terms<'a>,
-    numbering: Numbering<'r>,
+    table: Option<Table<'r>>,
     numbers: Vec<u32>,
-    /// By number: the last document that had it, from 1, and its place among the entries.
-    last: Vec<(u64, usize)>,
+    /// By number.
+    met: Vec<Met>,
     documents: u64,
+    /// The number of the document at hand, from 1, in 32 bits.
+    at: u32,
+}
+
+/// What is known of a term, side by side: it is looked at for every word.
+#[derive(Clone, Copy, Default)]
+struct Met {
+    /// The last document that had it; 0: none.
+    last: u32,
+    /// Its place among the entries of that one.
+    place: u32,
+    /// How many had it.
+    documents: u32,
 }
 
 impl<'a, 'r> Counter<'a, 'r> {
     fn new(counting: Counting<'a>, seed: Seed, thread: usize, run: &'r Run) -> Self {
         let columns = counting.hashed.map(|(columns, _)| columns as usize);
         let table = columns.is_none().then(|| Table::new(seed, run));
-        let document_frequencies = vec![0; columns.unwrap_or(1)];
         Self {
             counting,
             thread,
             terms: Terms::new(counting.analysis),
-            numbering: Numbering { table, document_frequencies },
+            table,
             numbers: Vec::new(),
-            last: vec![(0, 0); columns.unwrap_or(1)],
+            met: vec![Met::default(); columns.unwrap_or(1)],
             documents: 0,
+            at: 0,
         }
     }
 
@@ -103,7 +116,7 @@ impl<'a, 'r> Counter<'a, 'r> {
                 run.check()?;
             }
             self.terms.take(&part.batch, document);
-            self.documents += 1;
+            self.next_document();
             match self.counting.hashed {
                 Some((columns, signed)) => self.add_hashed(columns, signed, &mut rows),
                 None => self.add(&mut rows),
@@ -120,15 +133,14 @@ impl<'a, 'r> Counter<'a, 'r> {
 
     fn add(&mut self, rows: &mut Rows) {
         let (bytes, starts, lengths) = self.terms.found();
-        let Some(table) = &mut self.numbering.table else { return };
+        let Some(table) = &mut self.table else { return };
         self.numbers.clear();
         for (starts, lengths) in starts.chunks(BATCH).zip(lengths.chunks(BATCH)) {
             table.add(bytes, starts, lengths, &mut self.numbers);
         }
         let end = table.end() as usize;
-        if self.last.len() < end {
-            self.last.resize(end, (0, 0));
-            self.numbering.document_frequencies.resize(end, 0);
+        if self.met.len() < end {
+            self.met.resize(end, Met::default());
         }
         for at in 0..self.numbers.len() {
             self.meet(self.numbers[at], 1, rows);
@@ -148,16 +160,32 @@ impl<'a, 'r> Counter<'a, 'r> {
         }
     }
 
+    fn next_document(&mut self) {
+        self.documents += 1;
+        self.at = self.at.wrapping_add(1);
+        if self.at == 0 {
+            // Numbers begin again: none of before may be taken for one of now.
+            self.met.iter_mut().for_each(|met| met.last = 0);
+            self.at = 1;
+        }
+    }
+
     /// One more occurrence in the document at hand.
     #[inline]
     fn meet(&mut self, number: u32, times: i32, rows: &mut Rows) {
-        let last = &mut self.last[number as usize];
-        if last.0 == self.documents {
-            rows.entries[last.1].1 += times;
+        let met = &mut self.met[number as usize];
+        if met.last == self.at {
+            rows.entries[met.place as usize].1 += times;
         } else {
-            *last = (self.documents, rows.entries.len());
-            self.numbering.document_frequencies[number as usize] += 1;
+            met.last = self.at;
+            met.place = rows.entries.len() as u32;
+            met.documents += 1;
             rows.entries.push((number, times));
         }
+    }
+
+    fn numbering(self) -> Numbering<'r> {
+        let document_frequencies = self.met.iter().map(|met| met.documents).collect();
+        Numbering { table: self.table, document_frequencies }
     }
 }

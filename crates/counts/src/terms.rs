@@ -76,7 +76,7 @@ impl<'a> Terms<'a> {
         self.clear();
         if self.analysis.unit == Unit::Words {
             self.words.take(batch, text);
-            self.join_words();
+            self.take_words();
         } else {
             let text = batch.text(text);
             self.take_characters(&text);
@@ -89,7 +89,7 @@ impl<'a> Terms<'a> {
         self.clear();
         if self.analysis.unit == Unit::Words {
             self.words.split(text);
-            self.join_words();
+            self.take_words();
         } else {
             self.take_characters(text);
         }
@@ -98,13 +98,22 @@ impl<'a> Terms<'a> {
 
     /// What terms lie in, with `OVERHANG` bytes behind each; where they begin, and how long they are.
     pub fn found(&self) -> (&[u8], &[usize], &[u32]) {
-        (&self.bytes, &self.starts, &self.lengths)
+        (self.bytes(), &self.starts, &self.lengths)
     }
 
     /// The terms, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let places = self.starts.iter().zip(&self.lengths);
-        places.map(|(&start, &length)| &self.bytes[start..start + length as usize])
+        places.map(|(&start, &length)| &self.bytes()[start..start + length as usize])
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.are_words() { self.words.bytes() } else { &self.bytes }
+    }
+
+    /// Whether terms are words one by one: they lie where the words do.
+    fn are_words(&self) -> bool {
+        self.analysis.unit == Unit::Words && self.analysis.longest == 1
     }
 
     fn clear(&mut self) {
@@ -112,6 +121,19 @@ impl<'a> Terms<'a> {
         self.units.clear();
         self.starts.clear();
         self.lengths.clear();
+    }
+
+    fn take_words(&mut self) {
+        if !self.are_words() {
+            return self.join_words();
+        }
+        let (bytes, places) = self.words.places();
+        for place in places {
+            if self.stop_words.is_empty() || !self.stop_words.contains(&bytes[place.clone()]) {
+                self.starts.push(place.start);
+                self.lengths.push(place.len() as u32);
+            }
+        }
     }
 
     fn join_words(&mut self) {

@@ -209,23 +209,21 @@ impl Vectorizer {
 
     fn weigh(&self, part: &Rows, columns: Option<&[u32]>) -> Weighed {
         let Content { options: Options { weighting, .. }, idf, .. } = &*self.0;
-        let mut weighed = Weighed::default();
-        let (mut row, mut values, mut start) = (Vec::new(), Vec::new(), 0);
+        let mut weighed = Weighed::with_room(part);
+        let (mut row, mut start) = (Vec::new(), 0);
         for &end in &part.ends {
             row.clear();
             row.extend(part.entries[start..end].iter().filter_map(|&(number, count)| {
                 let column = columns.map_or(number, |columns| columns[number as usize]);
-                (column != NONE).then_some(u64::from(column) << 32 | u64::from(count as u32))
+                let idf = idf.get(column as usize).copied().unwrap_or(1.0);
+                let value = (weighting.tf(count) * idf) as f32;
+                (column != NONE).then_some(u64::from(column) << 32 | u64::from(value.to_bits()))
             }));
             row.sort_unstable();
-            values.clear();
-            values.extend(row.iter().map(|&entry| {
-                let tf = weighting.tf(entry as u32 as i32);
-                idf.get((entry >> 32) as usize).map_or(tf, |idf| tf * idf)
-            }));
-            let scale = weighting.scale(&values);
+            let first = weighed.values.len();
             weighed.indices.extend(row.iter().map(|&entry| (entry >> 32) as u32));
-            weighed.values.extend(values.iter().map(|&value| (value * scale) as f32));
+            weighed.values.extend(row.iter().map(|&entry| f32::from_bits(entry as u32)));
+            weighting.normalize(&mut weighed.values[first..]);
             weighed.ends.push(weighed.indices.len());
             start = end;
         }
@@ -330,6 +328,17 @@ struct Weighed {
     indices: Vec<u32>,
     values: Vec<f32>,
     ends: Vec<usize>,
+}
+
+impl Weighed {
+    fn with_room(rows: &Rows) -> Self {
+        let (entries, rows) = (rows.entries.len(), rows.ends.len());
+        Self {
+            indices: Vec::with_capacity(entries),
+            values: Vec::with_capacity(entries),
+            ends: Vec::with_capacity(rows),
+        }
+    }
 }
 
 fn joined(columns: usize, parts: Vec<Weighed>) -> SparseMatrix {

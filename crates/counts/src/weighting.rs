@@ -55,13 +55,18 @@ impl Weighting {
         }
     }
 
-    /// What a row is multiplied by.
-    pub fn scale(&self, row: &[f64]) -> f64 {
+    /// Divides a row by what its norm says.
+    #[inline]
+    pub fn normalize(&self, row: &mut [f32]) {
+        let wide = row.iter().map(|&value| f64::from(value));
         let size = match self.norm {
-            Norm::None => return 1.0,
-            Norm::L1 => row.iter().map(|value| value.abs()).sum::<f64>(),
-            Norm::L2 => row.iter().map(|value| value * value).sum::<f64>().sqrt(),
+            Norm::None => return,
+            Norm::L1 => wide.map(f64::abs).sum::<f64>(),
+            Norm::L2 => wide.map(|value| value * value).sum::<f64>().sqrt(),
         };
-        if size > 0.0 { 1.0 / size } else { 1.0 }
+        if size > 0.0 {
+            let scale = 1.0 / size;
+            row.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
+        }
     }
 }

@@ -1,16 +1,11 @@
-//! Texts as counts of terms: vectorizers, BM25, truncated SVD.
+//! Texts as counts of terms.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use inlay_base::Priority;
 use inlay_corpus::{InvalidUtf8, Reading, Sentences};
-use inlay_counts::{
-    Analysis, Bm25, Limits, Norm, Options, Saturation, SparseMatrix, SvdOptions, TruncatedSvd,
-    Unit, Vectorizer, Weighting,
-};
+use inlay_counts::{Analysis, Limits, Norm, Options, SparseMatrix, Unit, Vectorizer, Weighting};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Float64Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Uint32Array};
 use napi_derive::napi;
 
 use crate::choice;
@@ -18,9 +13,8 @@ use crate::corpus::{INVALID_UTF8, NORMALIZATIONS, SENTENCES, TOKENIZERS};
 use crate::held::{Held, Weighty, handle};
 use crate::names::NamesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
-use crate::serve::serve;
 use crate::source::{Input, SourceSpec};
-use crate::sparse::{FoundRows, SparseHandle};
+use crate::sparse::SparseHandle;
 
 const UNITS: [(&str, Unit); 3] = [
     ("words", Unit::Words),
@@ -51,7 +45,7 @@ pub struct AnalysisSpec {
 }
 
 impl AnalysisSpec {
-    fn read(self) -> napi::Result<Analysis> {
+    pub fn read(self) -> napi::Result<Analysis> {
         Ok(Analysis {
             unit: choice(&self.unit, &UNITS)?,
             shortest: self.min_ngram as usize,
@@ -63,7 +57,7 @@ impl AnalysisSpec {
         })
     }
 
-    fn of(analysis: &Analysis) -> Self {
+    pub fn of(analysis: &Analysis) -> Self {
         Self {
             unit: name_of(&analysis.unit, &UNITS),
             min_ngram: analysis.shortest as u32,
@@ -125,7 +119,7 @@ pub struct LimitsSpec {
 }
 
 impl LimitsSpec {
-    fn read(self) -> Limits {
+    pub fn read(self) -> Limits {
         Limits {
             min_documents: self.min_documents as u64,
             max_documents: self.max_documents.map(|most| most as u64),
@@ -146,7 +140,7 @@ pub struct ReadingSpec {
 }
 
 impl ReadingSpec {
-    fn read(self) -> napi::Result<Reading> {
+    pub fn read(self) -> napi::Result<Reading> {
         let texts: Sentences = choice(&self.documents, &SENTENCES)?;
         let invalid_utf8: InvalidUtf8 = choice(&self.invalid_utf8, &INVALID_UTF8)?;
         Ok(Reading { texts, invalid_utf8 })
@@ -326,232 +320,4 @@ pub fn save_vectorizer(
 ) -> napi::Result<RunHandle> {
     let (vectorizer, path) = (vectorizer.0.get()?.vectorizer.clone(), PathBuf::from(path));
     launch(env, run, events, move |_| vectorizer.save(&path))
-}
-
-/// Documents that queries find.
-#[napi(custom_finalize)]
-pub struct Bm25Handle(Held<Arc<Bm25>>);
-
-handle!(Bm25Handle);
-
-impl Weighty for Arc<Bm25> {
-    fn weight(&self) -> u64 {
-        Bm25::weight(self)
-    }
-
-    fn memory(&self) -> u64 {
-        Bm25::weight(self)
-    }
-}
-
-impl Bm25Handle {
-    fn new(index: Bm25) -> Self {
-        Self(Held::new(Arc::new(index)))
-    }
-}
-
-/// What decides scores.
-#[napi(object)]
-pub struct SaturationSpec {
-    pub k1: f64,
-    pub b: f64,
-}
-
-#[napi]
-impl Bm25Handle {
-    #[napi]
-    pub fn names(&self) -> napi::Result<NamesHandle> {
-        Ok(NamesHandle::new(self.0.get()?.vectorizer().names()))
-    }
-
-    #[napi(getter)]
-    pub fn documents(&self) -> napi::Result<f64> {
-        Ok(self.0.get()?.documents() as f64)
-    }
-
-    #[napi]
-    pub fn analysis(&self) -> napi::Result<AnalysisSpec> {
-        Ok(AnalysisSpec::of(&self.0.get()?.vectorizer().options().analysis))
-    }
-
-    #[napi]
-    pub fn saturation(&self) -> napi::Result<SaturationSpec> {
-        let Saturation { k1, b } = self.0.get()?.saturation();
-        Ok(SaturationSpec { k1, b })
-    }
-
-    /// What each term adds to the score of each document.
-    #[napi]
-    pub fn weights(&self) -> napi::Result<SparseHandle> {
-        Ok(SparseHandle::new(self.0.get()?.weights().clone()))
-    }
-}
-
-/// Reads documents.
-#[napi(
-    ts_args_type = "source: readonly string[] | TextStream, reading: ReadingSpec, analysis: AnalysisSpec, limits: LimitsSpec, saturation: SaturationSpec, run: RunSpec, events: Events<Bm25Handle>"
-)]
-#[allow(clippy::too_many_arguments)] // what JavaScript calls takes no struct of handles
-pub fn train_bm25(
-    env: &Env,
-    source: SourceSpec<'_>,
-    reading: ReadingSpec,
-    analysis: AnalysisSpec,
-    limits: LimitsSpec,
-    saturation: SaturationSpec,
-    run: RunSpec,
-    events: Events<'_, Bm25Handle>,
-) -> napi::Result<RunHandle> {
-    let (input, reading, limits) = (Input::new(source)?, reading.read()?, limits.read());
-    let analysis = analysis.read()?;
-    let saturation = Saturation { k1: saturation.k1, b: saturation.b };
-    launch_fed(env, run, events, move |run, ask| {
-        input.read(run, ask, |source| {
-            Bm25::train(source, reading, &analysis, &limits, saturation, run).map(Bm25Handle::new)
-        })
-    })
-}
-
-/// Documents for queries, best first.
-#[napi(
-    ts_args_type = "index: Bm25Handle, queries: readonly string[], topK: number, events: Events<FoundRows>"
-)]
-pub fn search_bm25(
-    env: &Env,
-    index: &Bm25Handle,
-    queries: Vec<String>,
-    top_k: f64,
-    events: Events<'_, FoundRows>,
-) -> napi::Result<RunHandle> {
-    let index = Arc::clone(index.0.get()?);
-    let priority = if queries.len() == 1 { Priority::Query } else { Priority::Batch };
-    serve(env, priority, events, move |workers| {
-        Ok(FoundRows::new(&index.search(&queries, top_k as usize, workers)?))
-    })
-}
-
-/// Opens a file that `save_bm25` wrote.
-#[napi(ts_args_type = "path: string, run: RunSpec, events: Events<Bm25Handle>")]
-pub fn open_bm25(
-    env: &Env,
-    path: String,
-    run: RunSpec,
-    events: Events<'_, Bm25Handle>,
-) -> napi::Result<RunHandle> {
-    let path = PathBuf::from(path);
-    launch(env, run, events, move |_| Bm25::open(&path).map(Bm25Handle::new))
-}
-
-/// Writes an index to a file.
-#[napi(ts_args_type = "index: Bm25Handle, path: string, run: RunSpec, events: Events<void>")]
-pub fn save_bm25(
-    env: &Env,
-    index: &Bm25Handle,
-    path: String,
-    run: RunSpec,
-    events: Events<'_, ()>,
-) -> napi::Result<RunHandle> {
-    let (index, path) = (Arc::clone(index.0.get()?), PathBuf::from(path));
-    launch(env, run, events, move |_| index.save(&path))
-}
-
-/// The directions in which rows are longest.
-#[napi(custom_finalize)]
-pub struct SvdHandle(Held<TruncatedSvd>);
-
-handle!(SvdHandle);
-
-impl Weighty for TruncatedSvd {
-    fn weight(&self) -> u64 {
-        TruncatedSvd::weight(self)
-    }
-
-    fn memory(&self) -> u64 {
-        TruncatedSvd::weight(self)
-    }
-}
-
-#[napi]
-impl SvdHandle {
-    #[napi(getter)]
-    pub fn dimensions(&self) -> napi::Result<u32> {
-        Ok(self.0.get()?.dimensions() as u32)
-    }
-
-    #[napi(getter)]
-    pub fn columns(&self) -> napi::Result<f64> {
-        Ok(self.0.get()?.columns() as f64)
-    }
-
-    #[napi]
-    pub fn singular_values(&self) -> napi::Result<Float64Array> {
-        Ok(self.0.get()?.singular_values().to_vec().into())
-    }
-
-    /// A row for each column: [columns, dimensions].
-    #[napi]
-    pub fn directions(&self) -> napi::Result<Float32Array> {
-        Ok(self.0.get()?.directions().to_vec().into())
-    }
-}
-
-/// Finds directions.
-#[napi(
-    ts_args_type = "matrix: SparseHandle, dimensions: number, iterations: number, run: RunSpec, events: Events<SvdHandle>"
-)]
-pub fn train_svd(
-    env: &Env,
-    matrix: &SparseHandle,
-    dimensions: u32,
-    iterations: u32,
-    run: RunSpec,
-    events: Events<'_, SvdHandle>,
-) -> napi::Result<RunHandle> {
-    let matrix = matrix.shared()?;
-    let options = SvdOptions { dimensions: dimensions as usize, iterations: iterations as usize };
-    launch(env, run, events, move |run| {
-        TruncatedSvd::train(matrix.matrix(), options, run).map(|svd| SvdHandle(Held::new(svd)))
-    })
-}
-
-/// Rows along the directions.
-#[napi(
-    ts_args_type = "svd: SvdHandle, matrix: SparseHandle, run: RunSpec, events: Events<Float32Array>"
-)]
-pub fn transform_svd(
-    env: &Env,
-    svd: &SvdHandle,
-    matrix: &SparseHandle,
-    run: RunSpec,
-    events: Events<'_, Float32Array>,
-) -> napi::Result<RunHandle> {
-    let (svd, matrix) = (svd.0.get()?.clone(), matrix.shared()?);
-    launch(env, run, events, move |run| svd.transform(matrix.matrix(), run).map(Float32Array::from))
-}
-
-/// Opens a file that `save_svd` wrote.
-#[napi(ts_args_type = "path: string, run: RunSpec, events: Events<SvdHandle>")]
-pub fn open_svd(
-    env: &Env,
-    path: String,
-    run: RunSpec,
-    events: Events<'_, SvdHandle>,
-) -> napi::Result<RunHandle> {
-    let path = PathBuf::from(path);
-    launch(env, run, events, move |_| {
-        TruncatedSvd::open(&path).map(|svd| SvdHandle(Held::new(svd)))
-    })
-}
-
-/// Writes directions to a file.
-#[napi(ts_args_type = "svd: SvdHandle, path: string, run: RunSpec, events: Events<void>")]
-pub fn save_svd(
-    env: &Env,
-    svd: &SvdHandle,
-    path: String,
-    run: RunSpec,
-    events: Events<'_, ()>,
-) -> napi::Result<RunHandle> {
-    let (svd, path) = (svd.0.get()?.clone(), PathBuf::from(path));
-    launch(env, run, events, move |_| svd.save(&path))
 }

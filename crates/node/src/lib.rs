@@ -2,6 +2,7 @@
 //! and short strings out. It translates and starts; defaults and checks of options are TypeScript's.
 #![allow(missing_docs)] // `#[napi]` makes undocumented items; what JavaScript sees is documented.
 
+mod bm25;
 mod checkpoint;
 mod classifier;
 mod corpus;
@@ -22,6 +23,7 @@ mod serve;
 mod source;
 mod sparse;
 mod stream;
+mod svd;
 mod vectors;
 mod words;
 
