@@ -90,3 +90,13 @@ export {
   type Doc2VecSettings,
   type InferOptions,
 } from './words/doc2vec.js'
+export {
+  coherenceOptions,
+  ldaOptions,
+  transformOptions,
+  type CoherenceOptions,
+  type LdaOptions,
+  type LdaSettings,
+  type TransformOptions,
+} from './topics/lda-options.js'
+export { Lda, type TopicWord } from './topics/lda.js'

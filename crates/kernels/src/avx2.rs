@@ -158,11 +158,10 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    fn count_at_most(self, v: __m256, limit: f32) -> usize {
-        unsafe {
-            let below = _mm256_cmp_ps::<_CMP_LE_OQ>(v, _mm256_set1_ps(limit));
-            _mm256_movemask_ps(below).count_ones() as usize
-        }
+    fn first_above(self, v: __m256, limit: f32) -> usize {
+        // A bit beyond the last lane ends the search.
+        let above = unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(v, _mm256_set1_ps(limit)) };
+        (unsafe { _mm256_movemask_ps(above) } | 1 << 8).trailing_zeros() as usize
     }
     #[inline(always)]
     fn gather(self, from: &[f32], at: &[u32]) -> __m256 {

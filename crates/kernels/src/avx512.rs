@@ -161,8 +161,10 @@ impl Simd for Avx512 {
         unsafe { moved::<8>(moved::<12>(moved::<14>(moved::<15>(v)))) }
     }
     #[inline(always)]
-    fn count_at_most(self, v: __m512, limit: f32) -> usize {
-        unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(v, _mm512_set1_ps(limit)) }.count_ones() as usize
+    fn first_above(self, v: __m512, limit: f32) -> usize {
+        // A bit beyond the last lane ends the search.
+        let above = unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(v, _mm512_set1_ps(limit)) };
+        (u32::from(above) | 1 << 16).trailing_zeros() as usize
     }
     #[inline(always)]
     fn gather(self, from: &[f32], at: &[u32]) -> __m512 {

@@ -112,13 +112,14 @@ pub trait Simd: Copy + Send + Sync {
             self.load(lanes.as_ptr())
         }
     }
-    /// How many lanes are at most `limit`.
+    /// The first lane that is above `limit`; `LANES` if none is.
     #[inline(always)]
-    fn count_at_most(self, v: Self::Vector, limit: f32) -> usize {
+    fn first_above(self, v: Self::Vector, limit: f32) -> usize {
         let mut lanes = [0.0f32; 16];
         // SAFETY: 16 values hold the lanes of any set.
         unsafe { self.store(lanes.as_mut_ptr(), v) };
-        lanes[..Self::LANES].iter().filter(|&&lane| lane <= limit).count()
+        let lanes = &lanes[..Self::LANES];
+        lanes.iter().position(|&lane| lane > limit).unwrap_or(Self::LANES)
     }
     /// Lane i is `from[at[i]]`; a place beyond the end stands for the last one.
     ///

@@ -27,7 +27,7 @@ impl Counts {
     }
 
     /// How many rows there are.
-    pub fn len(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.starts.len() - 1
     }
 

@@ -21,11 +21,14 @@ use inlay_corpus::{Corpus, SENTENCE_END};
 /// words for few occurrences.
 const CELL: u64 = 1 << 14;
 /// Rows and columns at most.
-const WIDEST: usize = 32;
+pub const WIDEST: usize = 32;
 /// The most words that a document may have: counts are f32, which holds all integers up to here.
 const LONGEST: usize = 1 << 24;
 /// Words of text between two looks at the signal.
 const STEP: usize = 1 << 18;
+/// A word keeps a row of counts from so many occurrences on: topics over this. Counting so many
+/// anew takes as long as reading a row.
+const ROW: usize = 4;
 /// No row of counts.
 const NO_ROW: u32 = u32::MAX;
 
@@ -110,11 +113,6 @@ impl Grid {
     /// Words of text.
     pub fn tokens(&self) -> u64 {
         self.tokens
-    }
-
-    /// Words in each document.
-    pub fn lengths(&self) -> &[u32] {
-        &self.lengths
     }
 
     /// Words in each document of a block.
@@ -298,7 +296,7 @@ impl Words {
     fn keep_rows(&mut self, before: &impl Before) {
         let mut rows = 0;
         for place in 0..self.ids.len() {
-            let frequent = self.occurrences(place).len() > self.topics_in_all / 4;
+            let frequent = self.occurrences(place).len() > self.topics_in_all / ROW;
             self.rows.push(if frequent { rows } else { NO_ROW });
             rows += u32::from(frequent);
             self.base.extend(before.of_word(self.ids[place]));
@@ -310,11 +308,6 @@ impl Words {
     /// Words.
     pub fn len(&self) -> usize {
         self.ids.len()
-    }
-
-    /// The number of a word in the vocabulary.
-    pub fn id(&self, place: usize) -> u32 {
-        self.ids[place]
     }
 
     /// All occurrences of a word.

@@ -7,8 +7,10 @@
 //! ```
 
 mod checkpoint;
+mod coherence;
 mod counts;
 mod grid;
+mod mixture;
 mod model;
 mod priors;
 mod sampler;
@@ -16,7 +18,12 @@ mod sweep;
 mod train;
 
 pub use checkpoint::Checkpoint;
+pub use coherence::{Coherence, coherence};
 pub use counts::Counts;
+pub use mixture::{Folding, Mixtures};
 pub use model::Model;
 pub use priors::Priors;
-pub use train::{Options, Reading, Start, train};
+pub use train::{Options, Reading, Start, estimate_memory, train};
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Error, Pages, Result, Run};
 use inlay_corpus::{Base, Corpus};
 use inlay_formats::Names;
 use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
+use inlay_vectors::{Rows, WordVectors};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Standing;
 use crate::counts::Counts;
 use crate::grid::Before;
+use crate::mixture::zeros;
 use crate::priors::Priors;
 use crate::sampler::Sampler;
 use crate::sweep::State;
@@ -47,9 +49,23 @@ struct Header {
     losses: Vec<f64>,
 }
 
-impl Before for Counts {
+/// The counts of a model for the words of another vocabulary.
+pub(crate) struct Known<'a> {
+    model: &'a Model,
+    /// By word there: its number in the model.
+    numbers: Vec<Option<u32>>,
+}
+
+impl<'a> Known<'a> {
+    pub fn new(model: &'a Model, names: &Names) -> Self {
+        Self { model, numbers: names.iter().map(|name| model.names.find(name)).collect() }
+    }
+}
+
+impl Before for Known<'_> {
     fn of_word(&self, word: u32) -> impl Iterator<Item = (u16, u32)> {
-        self.row(word as usize)
+        let number = self.numbers.get(word as usize).copied().flatten();
+        number.into_iter().flat_map(|number| self.model.words.row(number as usize))
     }
 }
 
@@ -155,16 +171,48 @@ impl Model {
         }
     }
 
-    /// How likely each topic is where a word stands: (n_wt + β) / (n_t + Vβ) · (n_t + α_t), over its
-    /// sum; for as many values as there are topics.
-    pub fn topics_of_word(&self, word: u32, into: &mut [f32]) {
+    /// The mixtures of all documents of the training: [documents, topics].
+    ///
+    /// # Errors
+    /// `OutOfMemory`; `Aborted`.
+    pub fn mixtures(&self, run: &Run) -> Result<Vec<f32>> {
+        let mut values = zeros(self.documents.rows().checked_mul(self.topics()))?;
+        for (document, row) in values.chunks_exact_mut(self.topics()).enumerate() {
+            if document.is_multiple_of(STEP) {
+                run.check()?;
+            }
+            self.mixture(document, row);
+        }
+        Ok(values)
+    }
+
+    /// How likely each topic is where a word stands: [words, topics].
+    ///
+    /// # Errors
+    /// `OutOfMemory`; `Aborted`.
+    pub fn word_topics(&self, run: &Run) -> Result<WordVectors> {
+        let (words, topics) = (self.names.len(), self.topics());
+        let mut pages = Pages::zeroed(words.saturating_mul(topics))?;
         let inverse = self.inverse();
-        let weights = || self.totals.iter().zip(&self.priors.alpha);
-        let mut values: Vec<f64> = weights()
-            .zip(&inverse)
+        for (word, row) in pages.as_mut_slice().chunks_exact_mut(topics).enumerate() {
+            if word.is_multiple_of(STEP) {
+                run.check()?;
+            }
+            self.topics_of_word(word, &inverse, row);
+        }
+        let rows = Rows::from_pages(pages, words, topics, topics);
+        let counts = Some(Arc::clone(&self.counts));
+        Ok(WordVectors::with_counts(Arc::clone(&self.names), rows, counts))
+    }
+
+    /// (n_wt + β) / (n_t + Vβ) · (n_t + α_t), over its sum.
+    fn topics_of_word(&self, word: usize, inverse: &[f64], into: &mut [f32]) {
+        let weights = self.totals.iter().zip(&self.priors.alpha);
+        let mut values: Vec<f64> = weights
+            .zip(inverse)
             .map(|((&total, alpha), inverse)| self.priors.beta * inverse * (total as f64 + alpha))
             .collect();
-        for (topic, count) in self.words.row(word as usize) {
+        for (topic, count) in self.words.row(word) {
             let topic = usize::from(topic);
             let weight = self.totals[topic] as f64 + self.priors.alpha[topic];
             values[topic] += f64::from(count) * inverse[topic] * weight;
@@ -178,14 +226,13 @@ impl Model {
     pub fn top_words(&self, count: usize) -> Vec<Vec<(u32, f64)>> {
         let inverse = self.inverse();
         let mut lists: Vec<Vec<(u32, u32)>> = vec![Vec::new(); self.topics()];
-        for word in 0..self.words.len() {
+        for word in 0..self.words.rows() {
             for (topic, seen) in self.words.row(word) {
                 lists[usize::from(topic)].push((seen, word as u32));
             }
         }
-        let probability = |seen: u32, topic: usize| {
-            (f64::from(seen) + self.priors.beta) * inverse[topic]
-        };
+        let probability =
+            |seen: u32, topic: usize| (f64::from(seen) + self.priors.beta) * inverse[topic];
         let top = |(topic, mut list): (usize, Vec<(u32, u32)>)| {
             list.sort_unstable_by_key(|&(seen, word)| (std::cmp::Reverse(seen), word));
             list.truncate(count);
@@ -236,7 +283,7 @@ impl Model {
             .map(|tensor| tensor.bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect())
             .ok_or_else(|| damaged("does not have a count for each word"))?;
         let read = |names| Counts::read(&reader, names, options.topics);
-        let words = read(WORDS).filter(|words| words.len() == names.len());
+        let words = read(WORDS).filter(|words| words.rows() == names.len());
         let words = words.ok_or_else(|| damaged("does not have the topics of each word"))?;
         let documents = read(DOCUMENTS).ok_or_else(|| damaged("has documents of no topics"))?;
         let totals = words.totals(options.topics);

@@ -10,29 +10,17 @@ use crate::grid::{Grid, Words};
 use crate::priors::Priors;
 use crate::sampler::{Sampler, Terms, Word, padded};
 
-/// Words that are under way at once: what one draw has to wait for, another uses.
-const TURNS: usize = 4;
 /// Draws between two looks at the signal.
 const STEP: usize = 512;
-/// One in so many draws adds to the loss.
-const HEARD: usize = 16;
+/// One in so many draws adds to the loss: odd, so that all words under way are heard.
+const HEARD: usize = 15;
 /// An occurrence is asked for so long before its turn.
 const AHEAD: usize = 2;
 
-/// How exactly the terms of a draw follow the draws before it.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// Words that are under way at once, at most `TURNS`.
-    pub turns: usize,
-    /// Draws after which the totals of the topics are looked at again.
-    pub refresh: usize,
-}
-
-impl Pace {
-    /// What is fast, and as good as the exact one by all that was measured.
-    pub fn fast(topics: usize) -> Self {
-        Self { turns: TURNS, refresh: (topics / 4).max(64) }
-    }
+/// Draws after which the totals of the topics are looked at again: as many as pay for it. More often
+/// was not better by anything that was measured.
+pub fn refresh_after(topics: usize) -> usize {
+    (topics / 4).max(64)
 }
 
 /// The state of a training.
@@ -85,8 +73,15 @@ impl<D: Sampler> State<D> {
     }
 
     /// Draws all topics anew, and gives the mean loss: -ln of the probability that a word had beside
-    /// all others, over one in `HEARD` of the words.
-    pub fn sweep(&mut self, number: usize, priors: &Priors, pace: Pace, run: &Run) -> Result<f64> {
+    /// all others, over one in `HEARD` of the words. Within a cell the totals of the topics are looked
+    /// at again after `refresh` draws.
+    pub fn sweep(
+        &mut self,
+        number: usize,
+        priors: &Priors,
+        refresh: usize,
+        run: &Run,
+    ) -> Result<f64> {
         let size = self.grid.size();
         let alpha = priors.padded_alpha();
         run.each(size, &|block| {
@@ -102,7 +97,7 @@ impl<D: Sampler> State<D> {
                 let column = (row + round) % size;
                 let cell = (row, column);
                 let random = Random::new(run.seed(), stream as u64);
-                let outcome = state.cell(cell, (&alpha, priors), pace, random, number, run)?;
+                let outcome = state.cell(cell, (&alpha, priors), refresh, random, number, run)?;
                 *outcomes[row].lock().unwrap_or_else(PoisonError::into_inner) = outcome;
                 Ok(())
             })?;
@@ -122,7 +117,7 @@ impl<D: Sampler> State<D> {
         &self,
         (row, column): (usize, usize),
         (alpha, priors): (&[f32], &Priors),
-        pace: Pace,
+        refresh: usize,
         random: Random,
         number: usize,
         run: &Run,
@@ -144,7 +139,7 @@ impl<D: Sampler> State<D> {
             base,
             sums: vec![0.0; room],
             outcome: Outcome { changes: vec![0; topics], loss: 0.0, heard: 0 },
-            pace,
+            refresh,
             random,
             run,
         };
@@ -171,7 +166,8 @@ struct Cell<'a, D> {
     base: Vec<f32>,
     sums: Vec<f32>,
     outcome: Outcome,
-    pace: Pace,
+    /// Draws after which the totals of the topics are looked at again.
+    refresh: usize,
     random: Random,
     run: &'a Run,
 }
@@ -194,38 +190,22 @@ impl<D: Sampler> Task for Draws<'_, '_, D> {
         let topics = cell.base.len();
         let mut next = 0;
         let (mut drawn, mut fresh) = (0usize, 0usize);
-        cell.refresh();
-        let mut turns: Vec<Turn> = Vec::with_capacity(cell.pace.turns);
-        while turns.len() < cell.pace.turns {
-            let mut turn = Turn { word: D::word(topics), row: None, occurrences: 0..0 };
-            if !cell.begin(simd, &mut next, &mut turn) {
-                break;
-            }
-            turns.push(turn);
-        }
-        while !turns.is_empty() {
-            let mut at = 0;
-            while at < turns.len() {
-                let turn = &mut turns[at];
-                cell.draw(simd, turn, drawn);
+        cell.invert();
+        let mut turn = Turn { word: D::word(topics), row: None, occurrences: 0..0 };
+        while cell.begin(simd, &mut next, &mut turn) {
+            while !turn.occurrences.is_empty() {
+                cell.draw(simd, &mut turn, drawn);
                 drawn += 1;
-                at += 1;
-                if turn.occurrences.is_empty() {
-                    if drawn - fresh >= cell.pace.refresh {
-                        cell.refresh();
-                        fresh = drawn;
-                    }
-                    if !cell.begin(simd, &mut next, turn) {
-                        at -= 1;
-                        turns.swap_remove(at);
-                    }
-                }
                 if drawn.is_multiple_of(STEP) {
                     cell.run.advance(STEP as u64);
                     if cell.run.stopped() {
                         return;
                     }
                 }
+            }
+            if drawn - fresh >= cell.refresh {
+                cell.invert();
+                fresh = drawn;
             }
         }
         cell.run.advance((drawn % STEP) as u64);
@@ -235,7 +215,7 @@ impl<D: Sampler> Task for Draws<'_, '_, D> {
 impl<D: Sampler> Cell<'_, D> {
     /// Works 1 / (n_t + Vβ) out anew.
     #[inline(always)]
-    fn refresh(&mut self) {
+    fn invert(&mut self) {
         let totals = self.base.iter().zip(&self.outcome.changes);
         for (inverse, (base, &change)) in self.terms.inverse.iter_mut().zip(totals) {
             *inverse = 1.0 / (base + change as f32);
@@ -275,11 +255,10 @@ impl<D: Sampler> Cell<'_, D> {
         let Self { documents, terms, sums, random, .. } = self;
         let (new, total) =
             documents.redraw(simd, (document, old), &mut turn.word, terms, sums, random);
-        if new != old {
-            self.words.set(at, new, turn.row);
-            self.outcome.changes[old] -= 1;
-            self.outcome.changes[new] += 1;
-        }
+        // Also where nothing changes: whether it does could not be foretold.
+        self.words.set(at, new, turn.row);
+        self.outcome.changes[old] -= 1;
+        self.outcome.changes[new] += 1;
         if drawn.is_multiple_of(HEARD) {
             let others = (self.lengths[document] - 1) as f32 + self.alphas;
             self.outcome.loss -= f64::from((total / others).ln());

@@ -5,11 +5,11 @@ use inlay_corpus::{Corpus, Normalization, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, Checkpoint, Standing};
-use crate::grid::{Grid, Nothing};
-use crate::model::{Model, words_of};
+use crate::grid::{Grid, Nothing, WIDEST};
+use crate::model::{Known, Model, words_of};
 use crate::priors::{Histogram, Priors};
 use crate::sampler::{Dense, Sampler, Sparse};
-use crate::sweep::{Pace, State};
+use crate::sweep::{State, refresh_after};
 
 /// Up to so many topics every weight is worked out at every draw: measured on 20 newsgroups.
 const DENSE: usize = 200;
@@ -49,8 +49,7 @@ pub struct Reading {
 /// What a training starts from.
 #[derive(Default)]
 pub struct Start {
-    /// Its counts stay as they are, and those of the corpus are added; the corpus has the model's words
-    /// first.
+    /// Its counts stay as they are, and those of the corpus, which has all its words, are added.
     pub model: Option<Arc<Model>>,
     /// How the corpus was read, for the model to tell.
     pub reading: Option<Reading>,
@@ -77,15 +76,31 @@ impl Options {
 /// - `Unsupported`: a document of more than 16,777,216 words.
 /// - `OutOfMemory`; what writing the checkpoint meets.
 /// - `Aborted`: with a checkpoint, after it is written.
-pub fn train(
-    corpus: &Corpus,
-    options: &Options,
-    start: &Start,
-    run: &Run,
-) -> Result<Model> {
+pub fn train(corpus: &Corpus, options: &Options, start: &Start, run: &Run) -> Result<Model> {
     let (model, checkpoint) = (start.model.as_deref(), start.checkpoint.as_ref());
     let work = Work { corpus, options, model, checkpoint, reading: start.reading.as_ref(), run };
     if options.topics <= DENSE { work.with::<Dense>() } else { work.with::<Sparse>() }
+}
+
+/// The bytes that a training takes at most, of so many words of text, documents, and words of the
+/// vocabulary.
+pub fn estimate_memory(
+    (tokens, documents, vocabulary): (usize, usize, usize),
+    topics: usize,
+) -> u64 {
+    let [tokens, documents, vocabulary, topics] =
+        [tokens, documents, vocabulary, topics].map(|size| size as u64);
+    let width = topics.next_multiple_of(16);
+    // A document and a topic for each word of text, which may be copied for a checkpoint; rows of
+    // counts for words with more than a quarter as many occurrences as there are topics.
+    let text = tokens.saturating_mul(4 + 2 + 2 + 16);
+    let held = if topics as usize <= DENSE {
+        documents.saturating_mul(4 * width)
+    } else {
+        tokens.saturating_mul(8).saturating_add(documents.saturating_mul(8 * 16))
+    };
+    let index = vocabulary.saturating_mul(4 * WIDEST as u64 + 24) + documents.saturating_mul(16);
+    text.saturating_add(held).saturating_add(index).saturating_add(64 * width)
 }
 
 struct Work<'a> {
@@ -102,7 +117,7 @@ impl Work<'_> {
         let Self { corpus, options, model, run, .. } = *self;
         let topics = options.topics;
         let grid = match model {
-            Some(model) => Grid::new(corpus, topics, model.words(), run)?,
+            Some(model) => Grid::new(corpus, topics, &Known::new(model, corpus.names()), run)?,
             None => Grid::new(corpus, topics, &Nothing, run)?,
         };
         let (mut standing, mut kept) = self.begin(&grid)?;
@@ -118,7 +133,7 @@ impl Work<'_> {
         run.phase("train", "words", done, Some(total));
         while standing.losses.len() < options.iterations {
             let number = standing.losses.len();
-            let swept = state.sweep(number, &standing.priors, Pace::fast(topics), run);
+            let swept = state.sweep(number, &standing.priors, refresh_after(topics), run);
             match swept {
                 Ok(loss) => standing.losses.push(loss),
                 Err(error) => {
@@ -167,9 +182,7 @@ impl Work<'_> {
 
     fn save(&self, standing: &Standing, topics: &[u16]) -> Result<()> {
         match self.checkpoint {
-            Some(checkpoint) => {
-                checkpoint::write(checkpoint, &self.conditions(), standing, topics)
-            }
+            Some(checkpoint) => checkpoint::write(checkpoint, &self.conditions(), standing, topics),
             None => Ok(()),
         }
     }

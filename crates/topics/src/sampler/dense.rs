@@ -76,8 +76,7 @@ impl Sampler for Dense {
         let row = &mut self.counts.as_mut_slice()[document * self.width..][..self.width];
         add_at(simd, row, old, -1.0);
         word.change(simd, terms, old, -1.0);
-        let (new, total) =
-            draw_dense(simd, (row, terms.alpha), &word.shares, sums, random.unit());
+        let (new, total) = draw_dense(simd, (row, terms.alpha), &word.shares, sums, random.unit());
         let new = new.min(self.topics - 1);
         add_at(simd, row, new, 1.0);
         word.change(simd, terms, new, 1.0);

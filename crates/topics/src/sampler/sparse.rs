@@ -7,9 +7,7 @@
 //! ```
 
 use inlay_base::{Random, Result};
-use inlay_kernels::{
-    DRAW_WIDTH, List, Simd, Tree, add_at, draw_sparse, weigh_word, weigh_word_at,
-};
+use inlay_kernels::{DRAW_WIDTH, List, Simd, Tree, add_at, draw_sparse, weigh_word, weigh_word_at};
 
 use super::{Sampler, Terms, Word, padded};
 
@@ -136,8 +134,7 @@ impl Sampler for Sparse {
         let bits = random.bits();
         let unit = |bits: u64| bits as u32 as f32 * (1.0 / (1u64 << 32) as f32);
         let units = (unit(bits >> 40 << 8), unit(bits & 0xffff_ff00));
-        let (new, drawn, total) =
-            draw_sparse(simd, list, &word.shares, &word.tree, sums, units);
+        let (new, drawn, total) = draw_sparse(simd, list, &word.shares, &word.tree, sums, units);
         let new = new.min(self.topics_in_all - 1);
         let known = match drawn {
             Some(place) if place < length => place,
