@@ -14,6 +14,7 @@ import { doc2vec } from './doc2vec.js'
 import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
 import { glove } from './glove.js'
+import { lda } from './lda.js'
 import { keep, writePage } from './page.js'
 import { quality } from './quality.js'
 import { plainText } from './report.js'
@@ -33,6 +34,7 @@ const families: readonly Family[] = [
   classifier,
   glove,
   doc2vec,
+  lda,
   sentences,
   corpus,
   vectors,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the peers of the benchmarks, from PyPI, into the folder that INLAY_PEERS names (default: .peers):
-#   .venv           gensim, fastText
+#   .venv           gensim, fastText, tomotopy, scikit-learn
 #   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
 #   word2vec-Ofast  the same with -Ofast, which lets the compiler reorder sums
 # Needs python3 with venv, a C compiler and a POSIX system. What is there already is kept.
@@ -14,6 +14,8 @@ home=$(cd "$home" && pwd)
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check gensim==4.4.0
 "$home/.venv/bin/python" -c 'import fasttext' 2>/dev/null ||
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check fasttext==0.9.3
+"$home/.venv/bin/python" -c 'import tomotopy, sklearn' 2>/dev/null ||
+  "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check tomotopy==0.14.0 scikit-learn
 
 if [ ! -x "$home/word2vec-O3" ] || [ ! -x "$home/word2vec-Ofast" ]; then
   source=$(mktemp -d)

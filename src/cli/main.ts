@@ -11,6 +11,7 @@ import { Session } from './session.js'
 import { doc2vecCommands } from './doc2vec.js'
 import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
+import { ldaCommands } from './lda.js'
 import { phrasesCommands } from './phrases.js'
 import { vectorsCommands } from './vectors.js'
 import { word2vecCommands } from './word2vec.js'
@@ -20,6 +21,7 @@ const commands: readonly Command[] = [
   ...fastTextCommands,
   ...gloveCommands,
   ...doc2vecCommands,
+  ...ldaCommands,
   ...classifierCommands,
   ...phrasesCommands,
   ...vectorsCommands,

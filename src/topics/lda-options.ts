@@ -36,7 +36,11 @@ const trainingOptions = {
   beta: real(0.01, { above: 0, to: 1e6 }, 'what a word has in a topic beforehand, in words'),
   /** Passes from one fit of the priors to the next (Minka 2000; Wallach 2008): each topic gets an alpha
    * of its own, larger where it is in more documents; 0 leaves them as they are [optim_interval]. */
-  optimizeEvery: integer(10, { from: 0, to: 1_000_000 }, 'passes from one fit of alpha to the next'),
+  optimizeEvery: integer(
+    10,
+    { from: 0, to: 1_000_000 },
+    'passes from one fit of alpha to the next',
+  ),
   /** Whether beta is fitted as well. */
   optimizeBeta: flag(false, 'fits beta as well'),
   /** A file that holds the state of the training: written every `checkpointEvery` seconds, when the

@@ -189,7 +189,8 @@ export class Lda implements Embedder {
       if (!fixed) throw wrongOption(name, 'left as the model has it', given[name], who)
     }
     this.#checkPhrases(settings.phrases, who)
-    return trained(source, settings, given, runSettings, this.#handle.use(who), who)
+    const model = { native: this.#handle.use(who), alpha: this.options.alpha }
+    return trained(source, settings, given, runSettings, model, who)
   }
 
   /**
@@ -223,12 +224,7 @@ export class Lda implements Embedder {
     const who = 'Lda.mixture'
     const native = this.#handle.use(who)
     if (!Number.isInteger(document) || document < 0 || document >= this.documents) {
-      throw wrongOption(
-        'document',
-        `a document from 0 to ${this.documents - 1}`,
-        document,
-        who,
-      )
+      throw wrongOption('document', `a document from 0 to ${this.documents - 1}`, document, who)
     }
     return native.mixture(document)
   }
@@ -278,11 +274,7 @@ export class Lda implements Embedder {
     return this.#transform(texts, options, who)
   }
 
-  async #transform(
-    source: CorpusSource,
-    options: TransformOptions,
-    who: string,
-  ): Promise<Vectors> {
+  async #transform(source: CorpusSource, options: TransformOptions, who: string): Promise<Vectors> {
     const { settings, run: runSettings } = settle(transformOptions, options, who)
     const native = this.#handle.use(who)
     using corpus = await this.#read(source, settings, runSettings, who)
@@ -397,7 +389,7 @@ async function trained(
   settings: Settings<typeof ldaOptions>,
   given: LdaOptions,
   runSettings: RunSettings,
-  model: LdaHandle | undefined,
+  model: { readonly native: LdaHandle; readonly alpha: number[] } | undefined,
   who: string,
 ): Promise<Lda> {
   checkTogether(settings, given, who)
@@ -405,16 +397,18 @@ async function trained(
   if (isCorpus) refuseReading(given, who)
   const corpus = isCorpus
     ? source
-    : await readDocuments(source, settings, runSettings, model, false, who)
+    : await readDocuments(source, settings, runSettings, model?.native, false, who)
   const { checkpoint, checkpointEvery, tokenizer, lowercase, normalization } = settings
   const phrases = settings.phrases !== undefined
   const reading = isCorpus ? undefined : { tokenizer, lowercase, normalization, phrases }
+  // A model that learns on has its own priors already.
+  const training = { ...trainSpec(settings), ...(model && { alpha: model.alpha }) }
   const kept = checkpoint === undefined ? undefined : { path: checkpoint, every: checkpointEvery }
   try {
     const native = corpus.native(who)
     return new Lda(
       await run<LdaHandle>(who, runSettings, (spec, events) =>
-        trainLda(native, trainSpec(settings), reading, kept, model, spec, events),
+        trainLda(native, training, reading, kept, model?.native, spec, events),
       ),
     )
   } finally {
