@@ -93,10 +93,12 @@ export {
 export {
   coherenceOptions,
   ldaOptions,
+  topicMapOptions,
   transformOptions,
   type CoherenceOptions,
   type LdaOptions,
   type LdaSettings,
+  type TopicMapOptions,
   type TransformOptions,
 } from './topics/lda-options.js'
 export { Lda, type TopicWord } from './topics/lda.js'

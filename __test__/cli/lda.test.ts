@@ -45,6 +45,15 @@ test('lda train finds topics, topics prints them, and transform gives those of n
   t.deepEqual(vectors.vector('3'), same.row(3))
 })
 
+test('lda map prints a page of its topics', async (t) => {
+  const inside = folder(t, { 'text.txt': colouredText(300) })
+  const flags = '--topics 3 --iterations 20 --min-count 1 -q'
+  t.is((await inlay(inside, `lda train text.txt -o m ${flags}`)).code, 0)
+  const { code, stdout, stderr } = await inlay(inside, 'lda map m --title Colours --top-words 5')
+  t.is(code, 0, stderr)
+  t.regex(stdout, /^<!doctype html>[^]*<h1>Colours<\/h1>[^]*<\/html>\n$/)
+})
+
 test('lda train goes on from a checkpoint, and learns on from a model', async (t) => {
   const inside = folder(t, { 'text.txt': colouredText(300), 'more.txt': 'red1 new new\n' })
   const train = (rest: string) => inlay(inside, `lda train ${rest} --min-count 1 -q`)

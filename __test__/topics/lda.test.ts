@@ -168,6 +168,28 @@ test('perplexity falls with training, and coherence tells topics from chance', a
   await t.throwsAsync(model.coherence(toy, { measure: 'u-mass', window: 5 }), refused)
 })
 
+test('a map holds every topic with its words, and needs nothing beside it', async (t) => {
+  const texts = [...toy, ...Array.from({ length: 500 }, () => ['</script>', '&'])]
+  using model = await Lda.train(texts, small)
+  const page = await model.mapPage({ title: 'A < B', topWords: 4 })
+  t.false(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/.test(page))
+  t.true(page.includes('<h1>A &lt; B</h1>'))
+  const [, json = ''] = /id="data">([^]*?)<\/script>/.exec(page) ?? []
+  type Row = [x: number, y: number, size: number, words: [string, number, number][]]
+  const rows = JSON.parse(json) as Row[]
+  t.deepEqual(
+    rows.map(([, , size]) => size),
+    [...model.sizes],
+  )
+  const top = await model.topWords(4)
+  for (const [topic, [x, y, , words]] of rows.entries()) {
+    t.true(Math.hypot(x, y) < 1.5)
+    const shown = new Set(words.map(([word]) => word))
+    t.true(top[topic]!.every(({ word }) => shown.has(word)))
+  }
+  t.true(rows.some(([, , , words]) => words.some(([word]) => word === '</script>')))
+})
+
 test('priors are fitted unless told otherwise, and may differ from the start', async (t) => {
   using fixed = await Lda.train(toy, { ...small, alpha: 0.2 })
   t.deepEqual([...new Set(fixed.alpha)], [0.2])

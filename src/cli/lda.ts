@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { corpusOptions } from '../corpus/corpus.js'
 import { Phrases } from '../corpus/phrases.js'
 import { type Options, type RunOptions, integer, text } from '../options.js'
-import { ldaOptions, transformOptions } from '../topics/lda-options.js'
+import { ldaOptions, topicMapOptions, transformOptions } from '../topics/lda-options.js'
 import { Lda } from '../topics/lda.js'
 import { saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
@@ -105,6 +105,24 @@ const topics: Command = {
   },
 }
 
+type MapGiven = Options<typeof topicMapOptions>
+
+const map: Command = {
+  name: 'lda map',
+  summary: 'prints a map of topics as an HTML page',
+  usage: 'MODEL [flags] > MAP.html',
+  operands: { MODEL: 'what `inlay lda train` wrote' },
+  count: { from: 1, to: 1 },
+  groups: [group('Flags', topicMapOptions)],
+  examples: ["topics.safetensors --title 'Our articles' > topics.html"],
+
+  async run(given: MapGiven, [path]: readonly string[], session: Session) {
+    const { signal } = session
+    using model = await Lda.open(path!, { signal })
+    session.print((await model.mapPage({ ...given, signal })).trimEnd())
+  },
+}
+
 const transformFlags = {
   output: text(
     'where the mixtures go, named by the numbers of the lines; default: standard output, a JSON array a line',
@@ -173,4 +191,4 @@ const transform: Command = {
   },
 }
 
-export const ldaCommands: readonly Command[] = [train, topics, transform]
+export const ldaCommands: readonly Command[] = [train, topics, transform, map]

@@ -13,6 +13,7 @@ import {
   oneOf,
   real,
   text,
+  textOr,
   wrongOption,
 } from '../options.js'
 
@@ -121,6 +122,17 @@ export const coherenceOptions = {
 
 /** The options of `coherence`: see `coherenceOptions`. */
 export type CoherenceOptions = Options<typeof coherenceOptions> & RunOptions
+
+/** Every option of `mapPage`. */
+export const topicMapOptions = {
+  /** The heading. */
+  title: textOr('Topics', 'the heading'),
+  /** Words that are shown of a topic. */
+  topWords: integer(30, { from: 1, to: 1000 }, 'words that are shown of a topic'),
+}
+
+/** The options of `mapPage`: see `topicMapOptions`. */
+export type TopicMapOptions = Options<typeof topicMapOptions> & RunOptions
 
 /** What decides how much memory a training takes. */
 export const estimateOptions = {

@@ -6,6 +6,7 @@ import {
   type CorpusHandle,
   type EncodedRows,
   type LdaHandle,
+  type LdaMap,
   type LdaReading,
   type TopicWords,
   type VectorsHandle,
@@ -13,6 +14,7 @@ import {
   coherenceOfLda,
   documentTopicsOfLda,
   estimateLda,
+  mapOfLda,
   openLda,
   perplexityOfLda,
   readLdaFiles,
@@ -40,15 +42,18 @@ import {
   type LdaOptions,
   type LdaSettings,
   type ReadingSettings,
+  type TopicMapOptions,
   type TransformOptions,
   checkTogether,
   coherenceOptions,
   estimateOptions,
   ldaOptions,
   refuseReading,
+  topicMapOptions,
   trainSpec,
   transformOptions,
 } from './lda-options.js'
+import { topicMapPage } from './topic-map-page.js'
 
 /** A word of a topic. */
 export interface TopicWord {
@@ -354,6 +359,37 @@ export class Lda implements Embedder {
     if (this.#reading?.phrases && !phrases) {
       throw wrongOption('phrases', 'the Phrases of the training', undefined, who)
     }
+  }
+
+  /**
+   * A map of the topics as one HTML page that needs nothing beside it, in the manner of LDAvis (Sievert,
+   * Shirley 2014): topics are near one another where they have like words, and a click shows the words of
+   * one, by likelihood or by what sets it apart.
+   *
+   *     await writeFile('topics.html', await model.mapPage({ title: 'Our articles' }))
+   *
+   * @throws {InvalidOptionError}
+   * @throws {InlayError} `UNSUPPORTED` more than 2,000 topics
+   */
+  async mapPage(options: TopicMapOptions = {}): Promise<string> {
+    const who = 'Lda.mapPage'
+    const { settings, run: runSettings } = settle(topicMapOptions, options, who)
+    const { title, topWords } = settings
+    const native = this.#handle.use(who)
+    const { places, topics, counts } = await run<LdaMap>(who, runSettings, (spec, events) =>
+      mapOfLda(native, topWords, spec, events),
+    )
+    const mapped = topics.map(({ words, probabilities }, topic) => ({
+      x: places[2 * topic]!,
+      y: places[2 * topic + 1]!,
+      size: this.sizes[topic]!,
+      words: decode(words).map((word, i) => ({
+        word,
+        probability: probabilities[i]!,
+        count: counts[topic]![i]!,
+      })),
+    }))
+    return topicMapPage(title, topWords, mapped)
   }
 
   /**

@@ -12,23 +12,30 @@
 //! Whatever changes between two draws is stored by whole vectors: the next load of a vector of which
 //! one value was just stored would wait for that store to reach the cache.
 
-use crate::Simd;
+use crate::{Aligned, Simd};
 
 /// Values of topics come in a multiple of this many, those beyond the last topic with weights of zero.
 pub const DRAW_WIDTH: usize = 16;
 
-/// One in the middle: where it is read from says in which lane it comes to stand.
-static ONE: [f32; 31] = {
-    let mut values = [0.0; 31];
-    values[15] = 1.0;
-    values
+/// Row i has one at place i.
+static ONE: Lines = {
+    let mut rows = [[0.0; DRAW_WIDTH]; DRAW_WIDTH];
+    let mut i = 0;
+    while i < DRAW_WIDTH {
+        rows[i][i] = 1.0;
+        i += 1;
+    }
+    Lines(rows)
 };
+
+#[repr(align(64))]
+struct Lines([[f32; DRAW_WIDTH]; DRAW_WIDTH]);
 
 /// `one` in lane `at % LANES`, zeros elsewhere.
 #[inline(always)]
 fn one_at<S: Simd>(simd: S, at: usize) -> S::Vector {
-    // SAFETY: the lane is below 16, so `LANES` values from 15 - lane on are inside of the 31.
-    unsafe { simd.load(ONE.as_ptr().add(15 - at % S::LANES)) }
+    // SAFETY: a row holds the lanes of any set.
+    unsafe { simd.load(ONE.0[at % S::LANES].as_ptr()) }
 }
 
 /// The place of the vector that has value `at`.
@@ -164,16 +171,16 @@ pub fn find<S: Simd>(simd: S, sums: &[f32], unit: f32) -> (usize, f32) {
 /// The weights αₜ·shareₜ of all topics, and their sums by blocks of `DRAW_WIDTH`: what a draw that
 /// does not fall on the document's own topics falls on.
 pub struct Tree {
-    weights: Vec<f32>,
+    weights: Aligned<f32>,
     /// Padded like the weights.
-    blocks: Vec<f32>,
+    blocks: Aligned<f32>,
 }
 
 impl Tree {
     /// A tree over `padded` topics.
     pub fn new(padded: usize) -> Self {
         let blocks = (padded / DRAW_WIDTH).next_multiple_of(DRAW_WIDTH);
-        Self { weights: vec![0.0; padded], blocks: vec![0.0; blocks] }
+        Self { weights: Aligned::new(0.0, padded), blocks: Aligned::new(0.0, blocks) }
     }
 }
 

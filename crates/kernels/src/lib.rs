@@ -6,6 +6,7 @@
 //! that is not, and each instruction below it becomes a call.
 
 mod adagrad;
+mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -24,6 +25,7 @@ mod simd;
 mod softmax;
 
 pub use adagrad::{Layout, Pair, descend, weights};
+pub use aligned::Aligned;
 pub use detect::{Kernels, Task};
 pub use draw::{
     DRAW_WIDTH, List, Tree, add_at, draw_dense, draw_sparse, find, share_word, share_word_at,

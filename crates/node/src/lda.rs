@@ -357,11 +357,49 @@ pub fn top_words_of_lda(
 ) -> napi::Result<RunHandle> {
     let model = Arc::clone(model.0.get()?);
     launch(env, run, events, move |_| {
-        let of = |words: Vec<(u32, f64)>| TopicWords {
-            words: WordBlock::new(model.names(), words.iter().map(|&(word, _)| word)),
-            probabilities: words.iter().map(|&(_, p)| p).collect::<Vec<_>>().into(),
+        let top = model.top_words(top_k as usize);
+        Ok(top.iter().map(|words| topic_words(&model, words)).collect())
+    })
+}
+
+fn topic_words(model: &Model, words: &[(u32, f64)]) -> TopicWords {
+    TopicWords {
+        words: WordBlock::new(model.names(), words.iter().map(|&(word, _)| word)),
+        probabilities: words.iter().map(|&(_, p)| p).collect::<Vec<_>>().into(),
+    }
+}
+
+/// Where topics lie, and the words that may stand first in each.
+#[napi(object, object_from_js = false)]
+pub struct LdaMap {
+    /// Two for each topic.
+    pub places: Float64Array,
+    pub topics: Vec<TopicWords>,
+    /// Of each topic and word, how often the word was seen at all.
+    pub counts: Vec<Float64Array>,
+}
+
+/// What the map of a model shows.
+#[napi(ts_args_type = "model: LdaHandle, topK: number, run: RunSpec, events: Events<LdaMap>")]
+pub fn map_of_lda(
+    env: &Env,
+    model: &LdaHandle,
+    top_k: u32,
+    run: RunSpec,
+    events: Events<'_, LdaMap>,
+) -> napi::Result<RunHandle> {
+    let model = Arc::clone(model.0.get()?);
+    launch(env, run, events, move |run| {
+        let map = model.map(top_k as usize, run)?;
+        let seen = |word: u32| {
+            model.words().row(word as usize).map(|(_, count)| f64::from(count)).sum::<f64>()
         };
-        Ok(model.top_words(top_k as usize).into_iter().map(of).collect())
+        let counts = map.words.iter().map(|words| words.iter().map(|&(word, _)| seen(word)));
+        Ok(LdaMap {
+            places: map.places.concat().into(),
+            counts: counts.map(|counts| counts.collect::<Vec<_>>().into()).collect(),
+            topics: map.words.iter().map(|words| topic_words(&model, words)).collect(),
+        })
     })
 }
 

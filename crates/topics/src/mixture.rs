@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use inlay_base::{Error, Result, Run, Workers};
 use inlay_corpus::{Corpus, SENTENCE_END};
-use inlay_kernels::{Kernels, Simd, Task};
+use inlay_kernels::{Aligned, Kernels, Simd, Task};
 
 use crate::model::Model;
 use crate::sampler::padded;
@@ -41,7 +41,7 @@ pub struct Mixtures {
 /// What all documents share.
 struct Frozen<'a> {
     model: &'a Model,
-    alpha: Vec<f32>,
+    alpha: Aligned<f32>,
     /// 1 / (n_t + Vβ), padded with zeros.
     inverse: Vec<f32>,
     folding: Folding,

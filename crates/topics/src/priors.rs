@@ -9,7 +9,7 @@
 //! β   ← β · Σ_wt [ψ(n_wt + β) - ψ(β)] / (V · Σ_t [ψ(n_t + Vβ) - ψ(Vβ)])
 //! ```
 
-use inlay_kernels::DRAW_WIDTH;
+use inlay_kernels::{Aligned, DRAW_WIDTH};
 use serde::{Deserialize, Serialize};
 
 /// Steps of the fixed point at a time; the counts change between two times.
@@ -65,10 +65,10 @@ impl Histogram {
 
 impl Priors {
     /// α as draws take it.
-    pub fn padded_alpha(&self) -> Vec<f32> {
-        let mut alpha: Vec<f32> = self.alpha.iter().map(|&alpha| alpha as f32).collect();
-        alpha.resize(alpha.len().next_multiple_of(DRAW_WIDTH), 0.0);
-        alpha
+    pub fn padded_alpha(&self) -> Aligned<f32> {
+        let mut padded = Aligned::new(0.0, self.alpha.len().next_multiple_of(DRAW_WIDTH));
+        padded.iter_mut().zip(&self.alpha).for_each(|(value, &alpha)| *value = alpha as f32);
+        padded
     }
 
     /// Brings α nearer to what makes the documents most likely: `topics` has for each topic its counts

@@ -4,7 +4,7 @@ mod dense;
 mod sparse;
 
 use inlay_base::{Random, Result};
-use inlay_kernels::{DRAW_WIDTH, Simd, Tree, share_word, share_word_at};
+use inlay_kernels::{Aligned, DRAW_WIDTH, Simd, Tree, share_word, share_word_at};
 
 pub use dense::Dense;
 pub use sparse::Sparse;
@@ -12,9 +12,9 @@ pub use sparse::Sparse;
 /// A word whose occurrences are being drawn: values for each topic, padded to `DRAW_WIDTH`.
 pub struct Word {
     /// n_wt.
-    pub counts: Vec<f32>,
+    pub counts: Aligned<f32>,
     /// (n_wt + β) / (n_t + Vβ).
-    pub shares: Vec<f32>,
+    pub shares: Aligned<f32>,
     /// Of the shares, where the sampler uses one.
     pub tree: Tree,
 }
@@ -26,7 +26,7 @@ pub struct Terms<'a> {
     /// β.
     pub beta: f32,
     /// 1 / (n_t + Vβ), padded with zeros.
-    pub inverse: Vec<f32>,
+    pub inverse: Aligned<f32>,
 }
 
 /// Topics and the room that values for them take.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use inlay_base::{Random, Result, Run, Workers};
-use inlay_kernels::{Kernels, Simd, Task};
+use inlay_kernels::{Aligned, Kernels, Simd, Task};
 
 use crate::grid::{Grid, Words};
 use crate::priors::Priors;
@@ -134,10 +134,10 @@ impl<D: Sampler> State<D> {
             documents: &mut *documents,
             lengths: self.grid.lengths_of(row),
             column: row,
-            terms: Terms { alpha, beta, inverse: vec![0.0; padded(topics)] },
+            terms: Terms { alpha, beta, inverse: Aligned::new(0.0, padded(topics)) },
             alphas: priors.alpha.iter().sum::<f64>() as f32,
             base,
-            sums: vec![0.0; room],
+            sums: Aligned::new(0.0, room),
             outcome: Outcome { changes: vec![0; topics], loss: 0.0, heard: 0 },
             refresh,
             random,
@@ -164,7 +164,7 @@ struct Cell<'a, D> {
     alphas: f32,
     /// n_t + Vβ at the start.
     base: Vec<f32>,
-    sums: Vec<f32>,
+    sums: Aligned<f32>,
     outcome: Outcome,
     /// Draws after which the totals of the topics are looked at again.
     refresh: usize,

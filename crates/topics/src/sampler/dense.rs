@@ -2,7 +2,7 @@
 //! draw.
 
 use inlay_base::{Pages, Random, Result};
-use inlay_kernels::{Simd, Tree, add_at, draw_dense};
+use inlay_kernels::{Aligned, Simd, Tree, add_at, draw_dense};
 
 use super::{Sampler, Terms, Word, padded};
 
@@ -42,7 +42,7 @@ impl Sampler for Dense {
     }
 
     fn word(topics: usize) -> Word {
-        let values = || vec![0.0; padded(topics)];
+        let values = || Aligned::new(0.0, padded(topics));
         Word { counts: values(), shares: values(), tree: Tree::new(0) }
     }
 

@@ -7,7 +7,9 @@
 //! ```
 
 use inlay_base::{Random, Result};
-use inlay_kernels::{DRAW_WIDTH, List, Simd, Tree, add_at, draw_sparse, weigh_word, weigh_word_at};
+use inlay_kernels::{
+    Aligned, DRAW_WIDTH, List, Simd, Tree, add_at, draw_sparse, weigh_word, weigh_word_at,
+};
 
 use super::{Sampler, Terms, Word, padded};
 
@@ -25,9 +27,9 @@ pub struct Sparse {
     /// Topics in each list.
     lengths: Vec<u32>,
     /// `NOBODY` beyond a list's length.
-    topics: Vec<u32>,
+    topics: Aligned<u32>,
     /// 0 beyond a list's length.
-    counts: Vec<f32>,
+    counts: Aligned<f32>,
     topics_in_all: usize,
 }
 
@@ -42,8 +44,8 @@ impl Sampler for Sparse {
         Ok(Self {
             starts,
             lengths: vec![0; lengths.len()],
-            topics: vec![NOBODY; end],
-            counts: vec![0.0; end],
+            topics: Aligned::new(NOBODY, end),
+            counts: Aligned::new(0.0, end),
             topics_in_all: topics,
         })
     }
@@ -86,7 +88,7 @@ impl Sampler for Sparse {
     }
 
     fn word(topics: usize) -> Word {
-        let values = || vec![0.0; padded(topics)];
+        let values = || Aligned::new(0.0, padded(topics));
         Word { counts: values(), shares: values(), tree: Tree::new(padded(topics)) }
     }
 
