@@ -15,6 +15,7 @@ import { doc2vec } from './doc2vec.js'
 import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
 import { glove } from './glove.js'
+import { lda } from './lda.js'
 import { keep, writePage } from './page.js'
 import { quality } from './quality.js'
 import { plainText } from './report.js'
@@ -34,6 +35,7 @@ const families: readonly Family[] = [
   classifier,
   glove,
   doc2vec,
+  lda,
   sentences,
   counts,
   corpus,

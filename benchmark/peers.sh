@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the peers of the benchmarks, from PyPI and npm, into the folder that INLAY_PEERS names (default: .peers):
-#   .venv           gensim, fastText, scikit-learn
+#   .venv           gensim, fastText, tomotopy, scikit-learn
 #   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
 #   node_modules    natural
 #   word2vec-Ofast  the same with -Ofast, which lets the compiler reorder sums
@@ -15,8 +15,8 @@ home=$(cd "$home" && pwd)
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check gensim==4.4.0
 "$home/.venv/bin/python" -c 'import fasttext' 2>/dev/null ||
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check fasttext==0.9.3
-"$home/.venv/bin/python" -c 'import sklearn' 2>/dev/null ||
-  "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check scikit-learn==1.9.1
+"$home/.venv/bin/python" -c 'import tomotopy, sklearn' 2>/dev/null ||
+  "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check tomotopy==0.14.0 scikit-learn==1.9.1
 [ -d "$home/node_modules/natural" ] ||
   npm install --silent --no-audit --no-fund --prefix "$home" natural@8.1.1
 

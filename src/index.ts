@@ -102,7 +102,7 @@ export {
   type SparseParts,
   type SparseRow,
 } from './counts/sparse-matrix.js'
-export { Vectorizer, transformOptions, type TransformOptions } from './counts/vectorizer.js'
+export { Vectorizer, readingOptions, type ReadingOptions } from './counts/vectorizer.js'
 export {
   NgramVectorizer,
   hashingOptions,
@@ -129,3 +129,15 @@ export {
   truncatedSvdOptions,
   type TruncatedSvdOptions,
 } from './counts/truncated-svd.js'
+export {
+  coherenceOptions,
+  ldaOptions,
+  topicMapOptions,
+  transformOptions,
+  type CoherenceOptions,
+  type LdaOptions,
+  type LdaSettings,
+  type TopicMapOptions,
+  type TransformOptions,
+} from './topics/lda-options.js'
+export { Lda, type TopicWord } from './topics/lda.js'

@@ -11,6 +11,7 @@ import { Session } from './session.js'
 import { doc2vecCommands } from './doc2vec.js'
 import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
+import { ldaCommands } from './lda.js'
 import { phrasesCommands } from './phrases.js'
 import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
@@ -21,6 +22,7 @@ const commands: readonly Command[] = [
   ...fastTextCommands,
   ...gloveCommands,
   ...doc2vecCommands,
+  ...ldaCommands,
   ...classifierCommands,
   ...phrasesCommands,
   ...tfidfCommands,

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { type Options, type RunOptions, text } from '../options.js'
 import { TfidfVectorizer, tfidfVectorizerOptions } from '../counts/tfidf-vectorizer.js'
-import { transformOptions } from '../counts/vectorizer.js'
+import { readingOptions } from '../counts/vectorizer.js'
 import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
@@ -20,7 +20,7 @@ const fileFlags = {
 }
 
 const ownOptions = Object.fromEntries(
-  Object.entries(tfidfVectorizerOptions).filter(([name]) => !Object.hasOwn(transformOptions, name)),
+  Object.entries(tfidfVectorizerOptions).filter(([name]) => !Object.hasOwn(readingOptions, name)),
 )
 
 type TrainGiven = Options<typeof fileFlags & typeof tfidfVectorizerOptions & typeof quietFlags>
@@ -34,7 +34,7 @@ const train: Command = {
   groups: [
     group('Files', fileFlags, { short: { output: 'o' } }),
     group('Terms', ownOptions),
-    group('Text', transformOptions),
+    group('Text', readingOptions),
     group('Run', quietFlags, { short: { quiet: 'q' } }),
   ],
   examples: [
@@ -69,7 +69,7 @@ const train: Command = {
 
 const matrixFlags = { output: text('where the weights go: an .npz for SciPy') }
 
-type TransformGiven = Options<typeof matrixFlags & typeof transformOptions & typeof quietFlags>
+type TransformGiven = Options<typeof matrixFlags & typeof readingOptions & typeof quietFlags>
 
 const transform: Command = {
   name: 'tfidf transform',
@@ -79,7 +79,7 @@ const transform: Command = {
   count: { from: 2, to: Infinity },
   groups: [
     group('Files', matrixFlags, { short: { output: 'o' } }),
-    group('Text', transformOptions),
+    group('Text', readingOptions),
     group('Run', quietFlags, { short: { quiet: 'q' } }),
   ],
   examples: ['tfidf.safetensors more.txt -o more.npz'],

@@ -1,11 +1,14 @@
 import { type Options, type Settings, flag, oneOf, text } from '../options.js'
 
+/** What a word can be. */
+export const tokenizers = ['whitespace', 'words', 'alphanumeric', 'chinese'] as const
+
 /** How text becomes words: what a corpus and phrases have in common. */
 export const textOptions = {
   /** What a word is: what stands between ASCII white space; a word as Unicode has it (UAX #29),
    * punctuation left out; two or more letters, digits and underscores in a row, as scikit-learn has it;
    * or a Chinese word as jieba finds it. Texts only: an array of words is taken as it is. */
-  tokenizer: oneOf(['whitespace', 'words', 'alphanumeric', 'chinese'], 'what a word is'),
+  tokenizer: oneOf(tokenizers, 'what a word is'),
   /** Whether words become lower case (all of Unicode). */
   lowercase: flag(false, 'makes words lower case'),
   /** The Unicode form that words are brought to. */

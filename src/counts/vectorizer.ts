@@ -20,11 +20,10 @@ import { WordList } from '../vectors/word-list.js'
 import { openTexts, readingOptions } from './analysis.js'
 import { SparseMatrix } from './sparse-matrix.js'
 
-/** Every option of `transform`: how files are cut into documents. */
-export const transformOptions = readingOptions
+export { readingOptions }
 
-/** The options of `transform`: see `transformOptions`. */
-export type TransformOptions = Options<typeof transformOptions> & RunOptions
+/** The options of `transform`: see `readingOptions`. */
+export type ReadingOptions = Options<typeof readingOptions> & RunOptions
 
 /** Texts as sparse rows: a column for each term. `NgramVectorizer` and `TfidfVectorizer` are two. */
 export abstract class Vectorizer {
@@ -68,9 +67,9 @@ export abstract class Vectorizer {
    * @throws {InlayError} `NOT_FOUND` no such file; `INVALID_INPUT` bytes that are no UTF-8, or an item
    * that is no text
    */
-  async transform(source: CorpusSource, options: TransformOptions = {}): Promise<SparseMatrix> {
+  async transform(source: CorpusSource, options: ReadingOptions = {}): Promise<SparseMatrix> {
     const who = this.#who('transform')
-    const { settings, run: runSettings } = settle(transformOptions, options, who)
+    const { settings, run: runSettings } = settle(readingOptions, options, who)
     const native = this.native('transform')
     const { from, feeder } = openTexts(source, settings, who)
     const rows = await run<SparseHandle>(

@@ -1,4 +1,5 @@
 import { Corpus, corpusOptions } from '../corpus/corpus.js'
+import { tokenizers } from '../corpus/text.js'
 import { type CorpusSource, type DocumentSource, feed, settleSource } from '../corpus/source.js'
 import { Handle } from '../handle.js'
 import {
@@ -145,7 +146,7 @@ export const inferOptions = {
   ),
   /** What a word is, as for a corpus. Default: as in the training; a model of a `Corpus` does not know
    * how that was read. */
-  tokenizer: maybeOneOf(['whitespace', 'words'], 'what a word is (default: as in the training)'),
+  tokenizer: maybeOneOf(tokenizers, 'what a word is (default: as in the training)'),
   /** Whether words become lower case. Default: as in the training. */
   lowercase: flag(undefined, 'makes words lower case (default: as in the training)'),
   /** The Unicode form that words are brought to. Default: as in the training. */

@@ -142,6 +142,47 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn prefix_sums(self, v: __m256) -> __m256 {
+        // Within each half, then the first half's sum is added to the second.
+        #[inline(always)]
+        unsafe fn moved<const BYTES: i32>(v: __m256) -> __m256 {
+            unsafe {
+                let moved = _mm256_slli_si256::<BYTES>(_mm256_castps_si256(v));
+                _mm256_add_ps(v, _mm256_castsi256_ps(moved))
+            }
+        }
+        unsafe {
+            let halves = moved::<8>(moved::<4>(v));
+            let last = _mm256_permute_ps::<0xff>(halves);
+            _mm256_add_ps(halves, _mm256_permute2f128_ps::<0x08>(last, last))
+        }
+    }
+    #[inline(always)]
+    fn first_above(self, v: __m256, limit: f32) -> usize {
+        // A bit beyond the last lane ends the search.
+        let above = unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(v, _mm256_set1_ps(limit)) };
+        (unsafe { _mm256_movemask_ps(above) } | 1 << 8).trailing_zeros() as usize
+    }
+    #[inline(always)]
+    fn gather(self, from: &[f32], at: &[u32]) -> __m256 {
+        assert!(!from.is_empty() && from.len() <= i32::MAX as usize && at.len() >= 8);
+        // SAFETY: 8 places are there, and each is held below the length.
+        unsafe {
+            let last = _mm256_set1_epi32(from.len() as i32 - 1);
+            let at = _mm256_min_epu32(_mm256_loadu_si256(at.as_ptr().cast()), last);
+            _mm256_i32gather_ps::<4>(from.as_ptr(), at)
+        }
+    }
+    #[inline(always)]
+    fn matches(self, values: &[u32], wanted: u32) -> u32 {
+        assert!(values.len() >= 8);
+        unsafe {
+            let values = _mm256_loadu_si256(values.as_ptr().cast());
+            let same = _mm256_cmpeq_epi32(values, _mm256_set1_epi32(wanted as i32));
+            _mm256_movemask_ps(_mm256_castsi256_ps(same)) as u32
+        }
+    }
+    #[inline(always)]
     fn prefetch(self, address: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }

@@ -148,6 +148,43 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn prefix_sums(self, v: __m512) -> __m512 {
+        // v + (v moved up by N lanes, zeros coming in).
+        #[inline(always)]
+        unsafe fn moved<const N: i32>(v: __m512) -> __m512 {
+            unsafe {
+                let zero = _mm512_setzero_si512();
+                let moved = _mm512_alignr_epi32::<N>(_mm512_castps_si512(v), zero);
+                _mm512_add_ps(v, _mm512_castsi512_ps(moved))
+            }
+        }
+        unsafe { moved::<8>(moved::<12>(moved::<14>(moved::<15>(v)))) }
+    }
+    #[inline(always)]
+    fn first_above(self, v: __m512, limit: f32) -> usize {
+        // A bit beyond the last lane ends the search.
+        let above = unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(v, _mm512_set1_ps(limit)) };
+        (u32::from(above) | 1 << 16).trailing_zeros() as usize
+    }
+    #[inline(always)]
+    fn gather(self, from: &[f32], at: &[u32]) -> __m512 {
+        assert!(!from.is_empty() && from.len() <= i32::MAX as usize && at.len() >= 16);
+        // SAFETY: 16 places are there, and each is held below the length.
+        unsafe {
+            let last = _mm512_set1_epi32(from.len() as i32 - 1);
+            let at = _mm512_min_epu32(_mm512_loadu_si512(at.as_ptr().cast()), last);
+            _mm512_i32gather_ps::<4>(at, from.as_ptr().cast())
+        }
+    }
+    #[inline(always)]
+    fn matches(self, values: &[u32], wanted: u32) -> u32 {
+        assert!(values.len() >= 16);
+        unsafe {
+            let values = _mm512_loadu_si512(values.as_ptr().cast());
+            _mm512_cmpeq_epi32_mask(values, _mm512_set1_epi32(wanted as i32)).into()
+        }
+    }
+    #[inline(always)]
     fn prefetch(self, address: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }

@@ -6,11 +6,13 @@
 //! that is not, and each instruction below it becomes a call.
 
 mod adagrad;
+mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod detect;
+mod draw;
 mod gather;
 mod logistic;
 mod math;
@@ -23,7 +25,12 @@ mod simd;
 mod softmax;
 
 pub use adagrad::{Layout, Pair, descend, weights};
+pub use aligned::Aligned;
 pub use detect::{Kernels, Task};
+pub use draw::{
+    DRAW_WIDTH, List, Tree, add_at, draw_dense, draw_sparse, find, share_word, share_word_at,
+    weigh_word, weigh_word_at,
+};
 pub use gather::{gather, scatter};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
 pub use math::{exp, ln};

@@ -99,6 +99,50 @@ pub trait Simd: Copy + Send + Sync {
     fn sum(self, v: Self::Vector) -> f32;
     /// Lane i is the sum of all lanes of `vectors[i]`: `LANES` sums for little more than one.
     fn sums(self, vectors: &[Self::Vector; 16]) -> Self::Vector;
+    /// Lane i is the sum of lanes 0 to i.
+    #[inline(always)]
+    fn prefix_sums(self, v: Self::Vector) -> Self::Vector {
+        let mut lanes = [0.0f32; 16];
+        // SAFETY: 16 values hold the lanes of any set.
+        unsafe {
+            self.store(lanes.as_mut_ptr(), v);
+            for i in 1..Self::LANES {
+                lanes[i] += lanes[i - 1];
+            }
+            self.load(lanes.as_ptr())
+        }
+    }
+    /// The first lane that is above `limit`; `LANES` if none is.
+    #[inline(always)]
+    fn first_above(self, v: Self::Vector, limit: f32) -> usize {
+        let mut lanes = [0.0f32; 16];
+        // SAFETY: 16 values hold the lanes of any set.
+        unsafe { self.store(lanes.as_mut_ptr(), v) };
+        let lanes = &lanes[..Self::LANES];
+        lanes.iter().position(|&lane| lane > limit).unwrap_or(Self::LANES)
+    }
+    /// Lane i is `from[at[i]]`; a place beyond the end stands for the last one.
+    ///
+    /// # Panics
+    /// If `from` has no value or more than 2³¹ - 1, or `at` has fewer places than there are lanes.
+    #[inline(always)]
+    fn gather(self, from: &[f32], at: &[u32]) -> Self::Vector {
+        let mut lanes = [0.0f32; 16];
+        for (lane, &at) in lanes.iter_mut().zip(&at[..Self::LANES]) {
+            *lane = from[(at as usize).min(from.len() - 1)];
+        }
+        // SAFETY: 16 values hold the lanes of any set.
+        unsafe { self.load(lanes.as_ptr()) }
+    }
+    /// A bit for each of the first `LANES` values that is `wanted`.
+    ///
+    /// # Panics
+    /// If there are fewer values than lanes.
+    #[inline(always)]
+    fn matches(self, values: &[u32], wanted: u32) -> u32 {
+        let values = values[..Self::LANES].iter().enumerate();
+        values.fold(0, |bits, (i, &value)| bits | u32::from(value == wanted) << i)
+    }
     /// Asks for the cache line of an address, which need not be valid.
     fn prefetch(self, address: *const f32);
 }

@@ -105,7 +105,7 @@ impl Weighty for Corpus {
 }
 
 impl CorpusHandle {
-    fn new(corpus: Corpus) -> Self {
+    pub fn new(corpus: Corpus) -> Self {
         Self(Held::new(corpus))
     }
 

@@ -1,0 +1,57 @@
+use std::ops::{Deref, DerefMut};
+
+/// Values that a cache line holds.
+const LINE: usize = 16;
+
+/// Values of four bytes from the start of a cache line on, so that no vector of them lies across two:
+/// one that does costs two reads, and cannot be read again soon after it was stored.
+pub struct Aligned<T> {
+    lines: Vec<Line<T>>,
+    length: usize,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line<T>([T; LINE]);
+
+impl<T: Copy> Aligned<T> {
+    /// `value`, so many times.
+    pub fn new(value: T, length: usize) -> Self {
+        const { assert!(size_of::<T>() == 4, "sixteen values are a line") };
+        Self { lines: vec![Line([value; LINE]); length.div_ceil(LINE)], length }
+    }
+}
+
+impl<T: Copy> Deref for Aligned<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        // SAFETY: lines are 64 bytes of 16 values each, without padding, and hold `length` values.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
+    }
+}
+
+impl<T: Copy> DerefMut for Aligned<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above, and `self` is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_begin_at_a_line_and_are_as_many_as_asked_for() {
+        for length in [0, 1, 16, 17, 100] {
+            let mut values = Aligned::new(7u32, length);
+            assert_eq!(*values, vec![7; length]);
+            assert_eq!(values.as_ptr() as usize % 64, 0);
+            values.iter_mut().for_each(|value| *value += 1);
+            assert_eq!(*values, vec![8; length]);
+        }
+    }
+}

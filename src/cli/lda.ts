@@ -1,0 +1,194 @@
+// inlay lda: from documents to topics, what is in them, and the topics of new documents.
+import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { corpusOptions } from '../corpus/corpus.js'
+import { Phrases } from '../corpus/phrases.js'
+import { type Options, type RunOptions, integer, text } from '../options.js'
+import { ldaOptions, topicMapOptions, transformOptions } from '../topics/lda-options.js'
+import { Lda } from '../topics/lda.js'
+import { saveOptions } from '../vectors/files.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+import { type Command, group } from './command.js'
+import { checkEnding, checkWritten } from './files.js'
+import { UsageError } from './flags.js'
+import { quantity } from './quantities.js'
+import type { Session } from './session.js'
+import { quietFlags, runFlags } from './train.js'
+
+const trainFlags = {
+  output: text('where the model goes: a safetensors file'),
+  model: text('a model to learn on from, whose counts stay'),
+  phrases: text('joins the phrases of this file, as `inlay phrases train` writes it'),
+  checkpoint: text('keeps the state of the training here, and goes on from it if it is there'),
+  checkpointEvery: ldaOptions.checkpointEvery,
+}
+
+const training = Object.fromEntries(
+  Object.entries(ldaOptions).filter(
+    ([name]) => !Object.hasOwn({ ...corpusOptions, ...trainFlags }, name),
+  ),
+)
+
+type TrainGiven = Options<Omit<typeof ldaOptions, 'phrases'> & typeof trainFlags & typeof runFlags>
+
+const train: Command = {
+  name: 'lda train',
+  summary: 'finds the topics of documents, the lines of text',
+  usage: 'CORPUS... -o MODEL [flags]',
+  operands: {
+    CORPUS: 'text, a document a line: files, globs or folders/; .gz and .zst are read as they are',
+  },
+  count: { from: 1, to: Infinity },
+  groups: [
+    group('Files', trainFlags, { flags: { checkpoint: 'resume' }, short: { output: 'o' } }),
+    group('Training', training),
+    group('Text', corpusOptions),
+    group('Run', runFlags, { short: { quiet: 'q' } }),
+  ],
+  examples: [
+    'articles.txt -o topics.safetensors --topics 50 --lowercase --tokenizer words --stop-words @stop.txt',
+    "'news/*.txt.gz' -o topics.safetensors --topics 1000 --resume news.checkpoint",
+    'new.txt -o newer.safetensors --model topics.safetensors --iterations 50',
+  ],
+
+  async run(given: TrainGiven, corpora: readonly string[], session: Session) {
+    const { output, model, quiet, phrases, ...options } = given
+    if (output === undefined) throw new UsageError('-o MODEL is missing')
+    checkWritten(
+      [...corpora, model, phrases].filter((read) => read !== undefined),
+      { '-o': output, '--resume': options.checkpoint },
+    )
+    const work = async (onProgress: RunOptions['onProgress']) => {
+      const run = { signal: session.signal, onProgress }
+      using joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
+      using before = model === undefined ? undefined : await Lda.open(model, run)
+      const source = { files: corpora }
+      const settings = { ...options, phrases: joined, ...run }
+      using trained = before
+        ? await before.update(source, settings)
+        : await Lda.train(source, settings)
+      await trained.save(output, run)
+      return trained.dimensions
+    }
+    try {
+      const topics = await session.withProgress({ quiet }, work)
+      if (!quiet) session.note(`${quantity(topics, 'topics')} in ${output}`)
+    } catch (error) {
+      if (options.checkpoint !== undefined && existsSync(options.checkpoint)) {
+        session.lastWords = `stopped; the same command goes on from ${options.checkpoint}`
+      }
+      throw error
+    }
+  },
+}
+
+const topicsFlags = { topK: integer(10, { from: 1 }, 'words of each topic') }
+
+const topics: Command = {
+  name: 'lda topics',
+  summary: 'prints the topics of a model: number, share of the text, alpha, first words',
+  usage: 'MODEL [flags]',
+  operands: { MODEL: 'what `inlay lda train` wrote' },
+  count: { from: 1, to: 1 },
+  groups: [group('Flags', topicsFlags, { short: { topK: 'k' } })],
+  examples: ['topics.safetensors -k 20'],
+
+  async run({ topK }: Options<typeof topicsFlags>, [path]: readonly string[], session: Session) {
+    using model = await Lda.open(path!)
+    const { sizes, alpha } = model
+    const all = sizes.reduce((sum, size) => sum + size, 0)
+    for (const [topic, words] of (await model.topWords(topK)).entries()) {
+      const share = (sizes[topic]! / all).toFixed(4)
+      const names = words.map(({ word }) => word).join(' ')
+      session.print(`${topic}\t${share}\t${alpha[topic]!.toPrecision(3)}\t${names}`)
+    }
+  },
+}
+
+type MapGiven = Options<typeof topicMapOptions>
+
+const map: Command = {
+  name: 'lda map',
+  summary: 'prints a map of topics as an HTML page',
+  usage: 'MODEL [flags] > MAP.html',
+  operands: { MODEL: 'what `inlay lda train` wrote' },
+  count: { from: 1, to: 1 },
+  groups: [group('Flags', topicMapOptions)],
+  examples: ["topics.safetensors --title 'Our articles' > topics.html"],
+
+  async run(given: MapGiven, [path]: readonly string[], session: Session) {
+    const { signal } = session
+    using model = await Lda.open(path!, { signal })
+    session.print((await model.mapPage({ ...given, signal })).trimEnd())
+  },
+}
+
+const transformFlags = {
+  output: text(
+    'where the mixtures go, named by the numbers of the lines; default: standard output, a JSON array a line',
+  ),
+  format: saveOptions.format,
+  precision: saveOptions.precision,
+}
+
+const transforming = {
+  ...transformOptions,
+  phrases: text('joins the phrases of this file, which the training had'),
+}
+
+type TransformGiven = Options<typeof transformFlags & typeof transforming & typeof quietFlags>
+
+const transform: Command = {
+  name: 'lda transform',
+  summary: 'gives the topics of new documents, the lines of a file',
+  usage: 'MODEL [FILE] [flags]',
+  operands: {
+    MODEL: 'what `inlay lda train` wrote',
+    FILE: 'text, a document a line; default: standard input',
+  },
+  count: { from: 1, to: 2 },
+  groups: [
+    group('Files', transformFlags, { short: { output: 'o' } }),
+    group('Documents', transforming),
+    group('Run', quietFlags, { short: { quiet: 'q' } }),
+  ],
+  examples: ['topics.safetensors new.txt -o new.npy', 'topics.safetensors < new.txt'],
+
+  async run(given: TransformGiven, [path = '', file]: readonly string[], session: Session) {
+    const { output, format, precision, quiet, phrases, ...options } = given
+    if (output === undefined && (format ?? precision) !== undefined) {
+      throw new UsageError('--format and --precision need -o VECTORS')
+    }
+    if (output !== undefined && format === undefined) checkEnding(output, '-o')
+    checkWritten(
+      [path, file, phrases].filter((read) => read !== undefined),
+      { '-o': output },
+    )
+    const work = async (onProgress: RunOptions['onProgress']) => {
+      const run = { signal: session.signal, onProgress }
+      using model = await Lda.open(path, run)
+      using joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
+      const source =
+        file === undefined
+          ? createInterface({ input: process.stdin, crlfDelay: Infinity })
+          : { files: [file] }
+      const rows = await model.transform(source, { ...options, phrases: joined, ...run })
+      if (output !== undefined) {
+        const names = Array.from({ length: rows.length }, (_, i) => `${i}`)
+        using vectors = WordVectors.from(names, rows.values, rows.dimensions)
+        await vectors.save(output, { format, precision, ...run })
+      }
+      return rows
+    }
+    const rows = await session.withProgress({ quiet }, work)
+    if (output === undefined) {
+      for (const row of rows) session.print(JSON.stringify([...row]))
+    } else if (!quiet) {
+      session.note(
+        `${quantity(rows.length, 'documents')} of ${rows.dimensions} topics in ${output}`,
+      )
+    }
+  },
+}
+
+export const ldaCommands: readonly Command[] = [train, topics, transform, map]
