@@ -54,6 +54,7 @@ impl<D: Sampler> State<D> {
             let words = grid.words(block);
             for place in 0..words.len() {
                 for (column, documents) in documents.iter_mut().enumerate() {
+                    run.check()?;
                     for at in words.cell(place, column) {
                         let topic = words.topics[at];
                         documents.add(words.documents[at] as usize, topic.into());
@@ -61,7 +62,6 @@ impl<D: Sampler> State<D> {
                     }
                 }
             }
-            run.check()?;
         }
         let documents = documents.into_iter().map(Mutex::new).collect();
         Ok(Self { grid, documents, totals, vocabulary })
