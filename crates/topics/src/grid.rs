@@ -137,14 +137,16 @@ impl Grid {
     }
 
     /// Gives every occurrence a topic at random.
-    pub fn scatter(&self, topics: usize, seed: u64) {
+    pub fn scatter(&self, topics: usize, run: &Run) -> Result<()> {
         for block in 0..self.size() {
+            run.check()?;
             // The streams from 0 on are those of the cells.
-            let mut random = Random::new(seed, u64::MAX - block as u64);
+            let mut random = Random::new(run.seed(), u64::MAX - block as u64);
             let mut words = self.words(block);
             words.topics.fill_with(|| random.below(topics as u32) as u16);
             words.count();
         }
+        Ok(())
     }
 
     /// All topics, block by block.

@@ -81,9 +81,9 @@ impl Model {
         let mut documents = Counts::new();
         let mut row: Vec<(u16, u32)> = Vec::new();
         for block in 0..state.grid.size() {
-            run.check()?;
             let held = state.documents(block);
             for document in 0..state.grid.lengths_of(block).len() {
+                run.check()?;
                 row.clear();
                 row.extend(held.counts(document).map(|(topic, count)| (topic as u16, count)));
                 row.sort_unstable();

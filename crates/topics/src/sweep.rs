@@ -12,7 +12,7 @@ use crate::sampler::{Sampler, Terms, Word, padded};
 
 /// Draws between two looks at the signal.
 const STEP: usize = 512;
-/// One in so many draws adds to the loss: odd, so that all words under way are heard.
+/// One in so many draws adds to the loss.
 const HEARD: usize = 15;
 /// An occurrence is asked for so long before its turn.
 const AHEAD: usize = 2;

@@ -179,7 +179,7 @@ impl Work<'_> {
             }
             return Ok((standing, given));
         }
-        grid.scatter(topics, self.run.seed());
+        grid.scatter(topics, self.run)?;
         if self.checkpoint.is_some() {
             grid.topics(&mut kept);
         }
@@ -209,9 +209,9 @@ fn fit<D: Sampler>(state: &State<D>, priors: &mut Priors, beta: bool, run: &Run)
     let mut counts = vec![Histogram::default(); topics];
     let mut lengths = Histogram::default();
     for block in 0..state.grid.size() {
-        run.check()?;
         let documents = state.documents(block);
         for (document, &length) in state.grid.lengths_of(block).iter().enumerate() {
+            run.check()?;
             lengths.add(length.into());
             for (topic, count) in documents.counts(document) {
                 counts[topic as usize].add(count.into());
