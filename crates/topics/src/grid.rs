@@ -137,14 +137,16 @@ impl Grid {
     }
 
     /// Gives every occurrence a topic at random.
-    pub fn scatter(&self, topics: usize, seed: u64) {
+    pub fn scatter(&self, topics: usize, run: &Run) -> Result<()> {
         for block in 0..self.size() {
+            run.check()?;
             // The streams from 0 on are those of the cells.
-            let mut random = Random::new(seed, u64::MAX - block as u64);
+            let mut random = Random::new(run.seed(), u64::MAX - block as u64);
             let mut words = self.words(block);
             words.topics.fill_with(|| random.below(topics as u32) as u16);
             words.count();
         }
+        Ok(())
     }
 
     /// All topics, block by block.
@@ -358,7 +360,7 @@ impl Words {
         into.sort_unstable();
         into.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
-            kept.1 += if same { next.1 } else { 0 };
+            kept.1 = kept.1.saturating_add(if same { next.1 } else { 0 });
             same
         });
     }
@@ -375,8 +377,10 @@ impl Words {
     pub fn set(&mut self, occurrence: usize, topic: usize, row: Option<usize>) {
         let old = std::mem::replace(&mut self.topics[occurrence], topic as u16);
         if let Some(row) = row {
-            self.counts[row + usize::from(old)] -= 1;
-            self.counts[row + topic] += 1;
+            let old = &mut self.counts[row + usize::from(old)];
+            *old = old.wrapping_sub(1);
+            let new = &mut self.counts[row + topic];
+            *new = new.wrapping_add(1);
         }
     }
 
@@ -390,7 +394,8 @@ impl Words {
             }
             for &(topic, count) in &self.base[self.base_starts[place]..self.base_starts[place + 1]]
             {
-                self.counts[row + usize::from(topic)] += count;
+                let own = &mut self.counts[row + usize::from(topic)];
+                *own = own.saturating_add(count); // a file can say anything
             }
         }
     }

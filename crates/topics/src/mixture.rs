@@ -9,7 +9,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Pages, Result, Run, Workers};
 use inlay_corpus::{Corpus, SENTENCE_END};
 use inlay_kernels::{Aligned, Kernels, Simd, Task};
 
@@ -161,6 +161,8 @@ pub(crate) fn documents(corpus: &Corpus, words: usize) -> Result<Vec<&[u32]>> {
 pub(crate) fn zeros(length: Option<usize>) -> Result<Vec<f32>> {
     let mut values = Vec::new();
     let asked = length.unwrap_or(usize::MAX);
+    // A vector is promised more than there is.
+    drop(Pages::zeroed(asked)?);
     let had = values.try_reserve_exact(asked);
     had.map_err(|_| Error::OutOfMemory { asked: (asked as u64).saturating_mul(4), free: None })?;
     values.resize(asked, 0.0);

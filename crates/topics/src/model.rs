@@ -81,9 +81,9 @@ impl Model {
         let mut documents = Counts::new();
         let mut row: Vec<(u16, u32)> = Vec::new();
         for block in 0..state.grid.size() {
-            run.check()?;
             let held = state.documents(block);
             for document in 0..state.grid.lengths_of(block).len() {
+                run.check()?;
                 row.clear();
                 row.extend(held.counts(document).map(|(topic, count)| (topic as u16, count)));
                 row.sort_unstable();
@@ -269,7 +269,8 @@ impl Model {
         let reader = Reader::open(path)?;
         let damaged = |problem: &str| Error::invalid_file(path, None, problem);
         let Header { priors, options, reading, losses } = KIND.read(&reader, path)?;
-        let positive = |&value: &f64| value.is_finite() && value > 0.0;
+        // Draws have them in f32.
+        let positive = |&value: &f64| value > 0.0 && (value as f32).is_normal();
         if options.topics == 0
             || priors.alpha.len() != options.topics
             || !priors.alpha.iter().chain([&priors.beta]).all(positive)

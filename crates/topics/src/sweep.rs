@@ -12,7 +12,7 @@ use crate::sampler::{Sampler, Terms, Word, padded};
 
 /// Draws between two looks at the signal.
 const STEP: usize = 512;
-/// One in so many draws adds to the loss: odd, so that all words under way are heard.
+/// One in so many draws adds to the loss.
 const HEARD: usize = 15;
 /// An occurrence is asked for so long before its turn.
 const AHEAD: usize = 2;
@@ -54,6 +54,7 @@ impl<D: Sampler> State<D> {
             let words = grid.words(block);
             for place in 0..words.len() {
                 for (column, documents) in documents.iter_mut().enumerate() {
+                    run.check()?;
                     for at in words.cell(place, column) {
                         let topic = words.topics[at];
                         documents.add(words.documents[at] as usize, topic.into());
@@ -61,7 +62,6 @@ impl<D: Sampler> State<D> {
                     }
                 }
             }
-            run.check()?;
         }
         let documents = documents.into_iter().map(Mutex::new).collect();
         Ok(Self { grid, documents, totals, vocabulary })

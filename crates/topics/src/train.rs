@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use inlay_base::{Result, Run};
+use inlay_base::{Pages, Result, Run};
 use inlay_corpus::{Corpus, Normalization, Tokenizer};
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +116,10 @@ impl Work<'_> {
     fn with<D: Sampler>(&self) -> Result<Model> {
         let Self { corpus, options, model, run, .. } = *self;
         let topics = options.topics;
+        let vocabulary = corpus.names().len();
+        let size = (corpus.tokens() as usize, corpus.sentences() as usize, vocabulary);
+        // What there is not room for fails here, and not when half of it has been filled.
+        drop(Pages::zeroed((estimate_memory(size, topics) / 4) as usize)?);
         let grid = match model {
             Some(model) => Grid::new(corpus, topics, &Known::new(model, corpus.names()), run)?,
             None => Grid::new(corpus, topics, &Nothing, run)?,
@@ -125,26 +129,19 @@ impl Work<'_> {
             Some(model) => model.totals().iter().map(|&total| total as i64).collect(),
             None => vec![0; topics],
         };
-        let vocabulary = corpus.names().len();
         let mut state: State<D> = State::new(grid, &before, vocabulary, run)?;
         let tokens = state.grid.tokens();
         let total = tokens * options.iterations as u64;
         let done = tokens * standing.losses.len() as u64;
         run.phase("train", "words", done, Some(total));
         while standing.losses.len() < options.iterations {
-            let number = standing.losses.len();
-            let swept = state.sweep(number, &standing.priors, refresh_after(topics), run);
-            match swept {
-                Ok(loss) => standing.losses.push(loss),
+            match self.pass(&mut state, &standing) {
+                Ok(next) => standing = next,
                 Err(error) => {
-                    // What was drawn since the last whole sweep is lost.
+                    // What was drawn since the last whole pass is lost.
                     self.save(&standing, &kept)?;
                     return Err(error);
                 }
-            }
-            let every = options.optimize_every;
-            if every > 0 && (number + 1).is_multiple_of(every) && number + 1 < options.iterations {
-                fit(&state, &mut standing.priors, options.optimize_beta, run)?;
             }
             if let Some(checkpoint) = self.checkpoint {
                 state.grid.topics(&mut kept);
@@ -155,6 +152,19 @@ impl Work<'_> {
         }
         let about = (options.clone(), self.reading.cloned());
         Model::of_state(&state, corpus, about, standing, run)
+    }
+
+    /// One pass over the text, and the fit of the priors where one is due.
+    fn pass<D: Sampler>(&self, state: &mut State<D>, standing: &Standing) -> Result<Standing> {
+        let Self { options, run, .. } = *self;
+        let number = standing.losses.len();
+        let mut next = standing.clone();
+        let refresh = refresh_after(options.topics);
+        next.losses.push(state.sweep(number, &standing.priors, refresh, run)?);
+        if options.optimize_every > 0 && next.losses.len().is_multiple_of(options.optimize_every) {
+            fit(state, &mut next.priors, options.optimize_beta, run)?;
+        }
+        Ok(next)
     }
 
     /// Where the training stands at its start, and with a checkpoint the topics of all occurrences.
@@ -169,7 +179,7 @@ impl Work<'_> {
             }
             return Ok((standing, given));
         }
-        grid.scatter(topics, self.run.seed());
+        grid.scatter(topics, self.run)?;
         if self.checkpoint.is_some() {
             grid.topics(&mut kept);
         }
@@ -199,9 +209,9 @@ fn fit<D: Sampler>(state: &State<D>, priors: &mut Priors, beta: bool, run: &Run)
     let mut counts = vec![Histogram::default(); topics];
     let mut lengths = Histogram::default();
     for block in 0..state.grid.size() {
-        run.check()?;
         let documents = state.documents(block);
         for (document, &length) in state.grid.lengths_of(block).iter().enumerate() {
+            run.check()?;
             lengths.add(length.into());
             for (topic, count) in documents.counts(document) {
                 counts[topic as usize].add(count.into());

@@ -43,7 +43,7 @@ fn distance<D: Sampler>() -> f64 {
     let priors = Priors { alpha: vec![0.3, 0.5, 0.9], beta: 0.4 };
     let run = Run::quiet(1, 7);
     let grid = Grid::new(&corpus(&text), topics as usize, &Nothing, &run).unwrap();
-    grid.scatter(topics as usize, run.seed());
+    grid.scatter(topics as usize, &run).unwrap();
     let mut state: State<D> = State::new(grid, &[0; 3], tokens.len(), &run).unwrap();
     let mut seen: HashMap<Vec<u16>, u32> = HashMap::new();
     let (sweeps, mut now) = (60_000, Vec::new());
@@ -115,7 +115,7 @@ fn counts_stay_right<D: Sampler>(topics: usize) {
     let run = Run::quiet(2, 3);
     let grid = Grid::new(&corpus, topics, &Nothing, &run).unwrap();
     assert!(grid.size() > 1, "a text of one cell would prove little");
-    grid.scatter(topics, 3);
+    grid.scatter(topics, &run).unwrap();
     let mut state: State<D> =
         State::new(grid, &vec![0; topics], corpus.names().len(), &run).unwrap();
     let priors = Priors { alpha: vec![0.1; topics], beta: 0.01 };
