@@ -5,7 +5,18 @@ import { join, posix, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 /** Each crate imports only crates before it; `node` is the last, so nobody imports it. */
-const crates = ['base', 'kernels', 'formats', 'corpus', 'vectors', 'words', 'node']
+const crates = [
+  'base',
+  'kernels',
+  'formats',
+  'corpus',
+  'vectors',
+  'words',
+  'counts',
+  'language',
+  'topics',
+  'node',
+]
 /** The crates that may say `unsafe`: instruction sets, shared memory and maps, N-API. */
 const unsafeCrates = new Set(['base', 'kernels', 'node'])
 /** Files that may be over 1 MB, each with its reason. */

@@ -20,7 +20,7 @@ pub(crate) enum Opened<'a> {
 }
 
 /// Text that comes only in order: decompressed, or from a pipe.
-pub(crate) struct Sequence<'a> {
+pub struct Sequence<'a> {
     reader: Box<dyn Read + Send + 'a>,
     /// "gzip" or "zstd".
     form: &'static str,
@@ -31,7 +31,7 @@ pub(crate) struct Sequence<'a> {
     /// Of these, how many the run has heard of.
     reported: u64,
     /// Bytes of text read.
-    pub offset: u64,
+    pub(crate) offset: u64,
 }
 
 /// Counts what is read from a file.
@@ -65,6 +65,21 @@ pub(crate) fn open<'a>(path: &Path, run: &'a Run) -> Result<Opened<'a>> {
             sequence(file, path, run).map(Opened::Sequence)
         }
     }
+}
+
+/// Opens a file to be read from beginning to end, plain, gzip or zstd: phase "read" in bytes as they
+/// lie on the disk.
+///
+/// # Errors
+/// `NotFound`, `Io`; `InvalidInput`: a directory.
+pub fn in_order<'a>(path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
+    let (opened, total) = match open(path, run)? {
+        Opened::Sequence(sequence) => (sequence, std::fs::metadata(path).ok()),
+        Opened::Plain(file, _) => (sequence(file, path, run)?, std::fs::metadata(path).ok()),
+    };
+    let total = total.filter(|metadata| metadata.is_file()).map(|metadata| metadata.len());
+    run.phase("read", "bytes", 0, total);
+    Ok(opened)
 }
 
 fn sequence<'a, R: Read + Send + 'a>(reader: R, path: &Path, run: &'a Run) -> Result<Sequence<'a>> {

@@ -38,6 +38,7 @@ mod tests;
 mod vocabulary;
 
 pub use corpus::{Corpus, Counted, Dropped, count};
+pub use decode::{Sequence, in_order};
 pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences, Tokenizer};
 pub use positioned::Spool;
 pub use source::{Batch, Source};

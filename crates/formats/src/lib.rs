@@ -5,6 +5,7 @@
 //! allocate, hold a block of rows in memory and no second copy, and name the file and the byte
 //! where something is wrong.
 
+pub mod arpa;
 mod array;
 pub mod fasttext;
 mod format;
@@ -15,6 +16,7 @@ mod number;
 pub mod projector;
 mod rows;
 pub mod safetensors;
+mod shortest;
 pub mod vocabulary;
 pub mod word2vec;
 mod words;

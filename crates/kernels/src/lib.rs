@@ -11,6 +11,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod detect;
+mod fetch;
 mod gather;
 mod logistic;
 mod math;
@@ -24,6 +25,7 @@ mod softmax;
 
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use detect::{Kernels, Task};
+pub use fetch::fetch;
 pub use gather::{gather, scatter};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
 pub use math::{exp, ln};

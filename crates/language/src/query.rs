@@ -1,0 +1,129 @@
+//! Scores words by the words before them.
+
+use crate::model::Model;
+use crate::text::{BEGIN, END};
+
+/// The longest context of all orders.
+pub const CONTEXT: usize = inlay_formats::arpa::HIGHEST - 1;
+/// Sentences that are scored in turn: while the memory brings what one of them needs, the others go on.
+const LANES: usize = 16;
+
+/// What the words before matter to the next one: the n-grams that end with the last of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct State {
+    /// How many there are; the n-gram of one word comes first.
+    length: usize,
+    /// Where each lies in its table.
+    entries: [u32; CONTEXT],
+    backoffs: [f32; CONTEXT],
+}
+
+/// How likely a word is after those before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// log10.
+    pub probability: f32,
+    /// Words of the longest n-gram of the model that ends here: less than the model's order where it
+    /// had to back off.
+    pub order: u8,
+}
+
+impl State {
+    /// No word before.
+    pub const EMPTY: Self = Self { length: 0, entries: [0; CONTEXT], backoffs: [0.0; CONTEXT] };
+
+    /// The n-grams that end with the last word, shortest first: where they lie, and their back-offs.
+    pub(crate) fn contexts(&self) -> impl ExactSizeIterator<Item = (u32, f32)> + '_ {
+        self.entries[..self.length]
+            .iter()
+            .copied()
+            .zip(self.backoffs[..self.length].iter().copied())
+    }
+}
+
+impl Model {
+    /// The beginning of a sentence.
+    pub fn begin(&self) -> State {
+        let mut state = State::EMPTY;
+        self.step(&mut state, BEGIN);
+        state
+    }
+
+    /// Scores a word and takes it into the state.
+    ///
+    /// # Panics
+    /// If the vocabulary has no such word.
+    #[inline(always)]
+    pub fn step(&self, state: &mut State, word: u32) -> Score {
+        let (probability, backoff) = self.unigram(word);
+        let mut score = Score { probability, order: 1 };
+        let before = *state;
+        (state.entries[0], state.backoffs[0]) = (word, backoff);
+        for (m, (table, &context)) in
+            self.tables().iter().zip(&before.entries[..before.length]).enumerate()
+        {
+            let Some(entry) = table.find(context, word) else { break };
+            let (probability, backoff) = table.values(entry);
+            score = Score { probability, order: m as u8 + 2 };
+            if let Some(place) = state.entries.get_mut(m + 1) {
+                (*place, state.backoffs[m + 1]) = (entry, backoff);
+            }
+        }
+        let found = usize::from(score.order);
+        for backoff in before.backoffs[..before.length].iter().skip(found - 1) {
+            score.probability += backoff;
+        }
+        state.length = found.min(self.order() - 1);
+        score
+    }
+
+    /// Asks the memory for what the next word of a state needs.
+    #[inline(always)]
+    fn fetch(&self, state: &State, word: u32) {
+        self.fetch_unigram(word);
+        for (table, (context, _)) in self.tables().iter().zip(state.contexts()) {
+            table.fetch(context, word);
+        }
+    }
+
+    /// Scores the sentences of a text, each of which ends with `END`, by `each(place, score)`: the
+    /// places of one sentence come in order. What comes after the last end is a sentence that goes on.
+    ///
+    /// # Panics
+    /// If the vocabulary has no such word.
+    pub fn score_text(&self, text: &[u32], mut each: impl FnMut(usize, Score)) {
+        let begin = self.begin();
+        let mut next = 0;
+        let mut lanes = [Lane { state: begin, place: 0, end: 0 }; LANES];
+        let mut busy = true;
+        while busy {
+            busy = false;
+            for lane in &mut lanes {
+                if lane.place < lane.end {
+                    each(lane.place, self.step(&mut lane.state, text[lane.place]));
+                    lane.place += 1;
+                }
+                if lane.place == lane.end {
+                    // The next sentence.
+                    let rest = &text[next..];
+                    let end = rest.iter().position(|&word| word == END);
+                    let end = next + end.map_or(rest.len(), |end| end + 1);
+                    *lane = Lane { state: begin, place: next, end };
+                    next = end;
+                }
+                if lane.place < lane.end {
+                    busy = true;
+                    self.fetch(&lane.state, text[lane.place]);
+                }
+            }
+        }
+    }
+}
+
+/// A sentence that is being scored: its next word, and the end of its part of the text.
+#[derive(Clone, Copy)]
+struct Lane {
+    state: State,
+    place: usize,
+    end: usize,
+}
