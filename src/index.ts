@@ -90,3 +90,26 @@ export {
   type Doc2VecSettings,
   type InferOptions,
 } from './words/doc2vec.js'
+export {
+  NgramLanguageModel,
+  type NextWord,
+  type NgramSettings,
+  type Perplexity,
+  type Sentence,
+  type SentenceScore,
+  type WordScore,
+} from './language/ngram-language-model.js'
+export {
+  arpaOptions,
+  filterOptions,
+  generateOptions,
+  nextWordsOptions,
+  ngramOptions,
+  perplexityOptions,
+  type ArpaOptions,
+  type FilterOptions,
+  type GenerateOptions,
+  type NextWordsOptions,
+  type NgramOptions,
+  type PerplexityOptions,
+} from './language/ngram-options.js'

@@ -11,6 +11,7 @@ import { Session } from './session.js'
 import { doc2vecCommands } from './doc2vec.js'
 import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
+import { ngramCommands } from './ngram.js'
 import { phrasesCommands } from './phrases.js'
 import { vectorsCommands } from './vectors.js'
 import { word2vecCommands } from './word2vec.js'
@@ -22,6 +23,7 @@ const commands: readonly Command[] = [
   ...doc2vecCommands,
   ...classifierCommands,
   ...phrasesCommands,
+  ...ngramCommands,
   ...vectorsCommands,
 ]
 

@@ -73,11 +73,15 @@ pub(crate) fn open<'a>(path: &Path, run: &'a Run) -> Result<Opened<'a>> {
 /// # Errors
 /// `NotFound`, `Io`; `InvalidInput`: a directory.
 pub fn in_order<'a>(path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
-    let (opened, total) = match open(path, run)? {
-        Opened::Sequence(sequence) => (sequence, std::fs::metadata(path).ok()),
-        Opened::Plain(file, _) => (sequence(file, path, run)?, std::fs::metadata(path).ok()),
+    let opened = match open(path, run)? {
+        Opened::Sequence(sequence) => sequence,
+        Opened::Plain(mut file, _) => {
+            file.rewind().map_err(|error| Error::io("read", path, &error))?;
+            sequence(file, path, run)?
+        }
     };
-    let total = total.filter(|metadata| metadata.is_file()).map(|metadata| metadata.len());
+    let metadata = std::fs::metadata(path).ok().filter(|metadata| metadata.is_file());
+    let total = metadata.map(|metadata| metadata.len());
     run.phase("read", "bytes", 0, total);
     Ok(opened)
 }

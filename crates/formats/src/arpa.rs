@@ -77,16 +77,9 @@ pub fn read(path: &Path, fill: Fill<'_>, take: &mut impl Take) -> Result<()> {
             if next.1.first() == Some(&b'\\') {
                 break next;
             }
-            ngram(&next.1, order, order == counts.len(), next.0, take).map_err(|problem| {
-                problem.unwrap_or_else(|| {
-                    lines.invalid(
-                        next.0,
-                        format!(
-                            "is not log10 probability, {order} words{}",
-                            if order == counts.len() { "" } else { " and log10 back-off" }
-                        ),
-                    )
-                })
+            let highest = order == counts.len();
+            ngram(&next.1, order, highest, next.0, take).map_err(|problem| {
+                problem.unwrap_or_else(|| lines.no_ngram(next.0, order, highest))
             })?;
             found += 1;
         };
@@ -185,6 +178,12 @@ impl Lines<'_> {
                 return Ok(line);
             }
         }
+    }
+
+    fn no_ngram(&self, offset: u64, order: usize, highest: bool) -> Error {
+        let words = if order == 1 { "a word".to_string() } else { format!("{order} words") };
+        let more = if highest { "" } else { " and log10 back-off" };
+        self.invalid(offset, format!("is not log10 probability, {words}{more}"))
     }
 
     fn no_end(&self) -> Error {

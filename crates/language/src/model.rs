@@ -136,6 +136,11 @@ impl Model {
         Splitter::new(tokenizer, lowercase, normalization)
     }
 
+    /// Whether it lies in a mapped file rather than in memory.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.unigrams, Cells::Mapped(_))
+    }
+
     /// Bytes of memory or of the mapped file.
     pub fn weight(&self) -> u64 {
         let cells = self.tables.iter().map(|table| size_of_val(table.cells())).sum::<usize>();

@@ -10,6 +10,7 @@ mod documents;
 mod fasttext;
 mod glove;
 mod held;
+mod language;
 mod live;
 mod names;
 mod phrases;
