@@ -8,9 +8,10 @@ use flate2::{Compression, write::GzEncoder};
 use inlay_base::{AtomicFile, Error, Result, Run, Workers};
 use inlay_corpus::in_order;
 use inlay_formats::Names;
-use inlay_formats::arpa::{self, Ngram, Take, append_number};
+use inlay_formats::arpa::{self, Ngram, Take};
 
 use crate::estimate::Estimate;
+use crate::lines::{Lines, Spelled};
 use crate::model::{Model, Spelling};
 use crate::room::Room;
 use crate::table::{EMPTY, Table};
@@ -75,6 +76,9 @@ impl Model {
         }
         file.write(header.as_bytes())?;
         let mut of_file = OfFile::default();
+        let spelled = Spelled::new(self.names());
+        let makers: Vec<_> =
+            (0..4 * run.threads()).map(|_| Mutex::new(Lines::new(&spelled))).collect();
         for order in 1..=self.order() {
             file.write(format!("\n\\{order}-grams:\n").as_bytes())?;
             let found: Vec<u32>;
@@ -89,7 +93,7 @@ impl Model {
                     &found
                 }
             };
-            self.write_order(order, entries, &mut file, run)?;
+            self.write_order(order, entries, &makers, &mut file, run)?;
         }
         file.write(b"\n\\end\\\n")?;
         file.commit()
@@ -100,27 +104,31 @@ impl Model {
         &self,
         order: usize,
         entries: &[u32],
+        makers: &[Mutex<Lines<'_>>],
         file: &mut Output,
         run: &Run,
     ) -> Result<()> {
-        let together = 8 * run.threads();
-        let texts: Vec<_> = (0..together).map(|_| Mutex::new(Vec::new())).collect();
-        let text = |block: usize| texts[block].lock().unwrap_or_else(PoisonError::into_inner);
-        for entries in entries.chunks(together * BLOCK) {
+        let lines = |maker: usize| makers[maker].lock().unwrap_or_else(PoisonError::into_inner);
+        for entries in entries.chunks(makers.len() * BLOCK) {
             let blocks: Vec<&[u32]> = entries.chunks(BLOCK).collect();
             run.each(blocks.len(), &|block| {
-                let mut text = text(block);
-                text.clear();
-                let entries: Vec<u32> =
-                    blocks[block].iter().copied().filter(|&entry| entry != EMPTY).collect();
+                let mut lines = lines(block);
+                lines.clear();
+                let kept = blocks[block].iter().copied().filter(|&entry| entry != EMPTY);
+                let entries: Vec<u32> = kept.collect();
                 let words = self.words_of(order, &entries).ok_or_else(|| self.damaged())?;
                 for (&entry, words) in entries.iter().zip(words.chunks_exact(order)) {
-                    self.line(order, entry, words, &mut text);
+                    let (probability, backoff) = match order {
+                        1 => self.unigram(entry),
+                        _ => self.tables()[order - 2].values(entry),
+                    };
+                    let backoff = (order < self.order()).then_some(backoff);
+                    lines.push(words, probability, backoff);
                 }
                 Ok(())
             })?;
             for block in 0..blocks.len() {
-                file.write(&text(block))?;
+                file.write(lines(block).text())?;
             }
             run.advance(entries.len() as u64);
         }
@@ -148,24 +156,6 @@ impl Model {
         }
         let known = self.names().len();
         words.iter().all(|&word| (word as usize) < known).then_some(words)
-    }
-
-    /// Appends the line of an n-gram.
-    fn line(&self, order: usize, entry: u32, words: &[u32], text: &mut Vec<u8>) {
-        let (probability, backoff) = match order {
-            1 => self.unigram(entry),
-            _ => self.tables()[order - 2].values(entry),
-        };
-        append_number(probability, text);
-        for (word, before) in words.iter().zip(b"\t".iter().chain(std::iter::repeat(&b' '))) {
-            text.push(*before);
-            text.extend_from_slice(self.names().get(*word));
-        }
-        if order < self.order() {
-            text.push(b'\t');
-            append_number(backoff, text);
-        }
-        text.push(b'\n');
     }
 
     fn damaged(&self) -> Error {
@@ -213,45 +203,34 @@ impl OfFile {
 }
 
 /// A file that is being written, compressed or not.
-enum Output {
-    Plain(AtomicFile),
-    Gzip(AtomicFile, GzEncoder<Vec<u8>>),
+struct Output {
+    file: AtomicFile,
+    gzip: Option<GzEncoder<Vec<u8>>>,
 }
 
 impl Output {
     fn create(path: &Path) -> Result<Self> {
         let file = AtomicFile::create(path)?;
         let gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-        Ok(match gzip {
-            false => Output::Plain(file),
-            true => Output::Gzip(file, GzEncoder::new(Vec::new(), Compression::default())),
-        })
+        let gzip = gzip.then(|| GzEncoder::new(Vec::new(), Compression::default()));
+        Ok(Self { file, gzip })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        match self {
-            Output::Plain(file) => file.write(bytes),
-            Output::Gzip(file, encoder) => {
-                encoder
-                    .write_all(bytes)
-                    .map_err(|error| Error::io("write", file.path(), &error))?;
-                file.write(encoder.get_ref())?;
-                encoder.get_mut().clear();
-                Ok(())
-            }
-        }
+        let Self { file, gzip: Some(gzip) } = self else { return self.file.write(bytes) };
+        gzip.write_all(bytes).map_err(|error| Error::io("write", file.path(), &error))?;
+        file.write(gzip.get_ref())?;
+        gzip.get_mut().clear();
+        Ok(())
     }
 
     fn commit(self) -> Result<()> {
-        match self {
-            Output::Plain(file) => file.commit(),
-            Output::Gzip(mut file, encoder) => {
-                let rest = encoder.finish();
-                let rest = rest.map_err(|error| Error::io("write", file.path(), &error))?;
-                file.write(&rest)?;
-                file.commit()
-            }
+        let Self { mut file, gzip } = self;
+        if let Some(gzip) = gzip {
+            let rest = gzip.finish();
+            file.write(&rest.map_err(|error| Error::io("write", file.path(), &error))?)?;
         }
+        file.commit()
     }
 }
 

@@ -11,6 +11,7 @@ mod discounts;
 mod estimate;
 mod evaluate;
 mod levels;
+mod lines;
 mod model;
 mod query;
 mod room;

@@ -51,10 +51,10 @@ pub const fn width(highest: bool) -> usize {
 
 #[inline(always)]
 fn home(context: u32, word: u32, slots: usize) -> usize {
-    let key = u64::from(context) << 32 | u64::from(word);
+    let key = (u64::from(context) << 32) | u64::from(word);
     let mut hash = key.wrapping_mul(0x9FB2_1C65_1E98_DF25);
-    hash = (hash ^ hash >> 29).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    (u128::from(hash ^ hash >> 32) * slots as u128 >> 64) as usize
+    hash = (hash ^ (hash >> 29)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    ((u128::from(hash ^ (hash >> 32)) * slots as u128) >> 64) as usize
 }
 
 impl Table {
