@@ -14,7 +14,7 @@ use crate::estimate::Estimate;
 use crate::lines::{Lines, Spelled};
 use crate::model::{Model, Spelling};
 use crate::room::Room;
-use crate::table::{EMPTY, Table};
+use crate::table::{NO_CELL, Table};
 use crate::text::{SPECIAL, UNKNOWN};
 
 /// What an unknown word gets where a file has no `<unk>`, as in KenLM.
@@ -41,6 +41,7 @@ impl Model {
         let mut taken = Taken {
             path,
             room,
+            run,
             order: 0,
             words: Vec::new(),
             ends: vec![0],
@@ -114,14 +115,11 @@ impl Model {
             run.each(blocks.len(), &|block| {
                 let mut lines = lines(block);
                 lines.clear();
-                let kept = blocks[block].iter().copied().filter(|&entry| entry != EMPTY);
+                let kept = blocks[block].iter().copied().filter(|&entry| entry != NO_CELL);
                 let entries: Vec<u32> = kept.collect();
-                let words = self.words_of(order, &entries).ok_or_else(|| self.damaged())?;
-                for (&entry, words) in entries.iter().zip(words.chunks_exact(order)) {
-                    let (probability, backoff) = match order {
-                        1 => self.unigram(entry),
-                        _ => self.tables()[order - 2].values(entry),
-                    };
+                let (words, values) =
+                    self.read_back(order, &entries).ok_or_else(|| self.damaged())?;
+                for (words, (probability, backoff)) in words.chunks_exact(order).zip(values) {
                     let backoff = (order < self.order()).then_some(backoff);
                     lines.push(words, probability, backoff);
                 }
@@ -135,11 +133,12 @@ impl Model {
         Ok(())
     }
 
-    /// The words of n-grams, oldest first; `None` if one has no such words. All of them are followed
-    /// to their contexts together: the memory brings many cells at a time, one after the other it
-    /// would take five times as long.
-    fn words_of(&self, order: usize, entries: &[u32]) -> Option<Vec<u32>> {
+    /// The words of n-grams, oldest first, and their values; `None` if one has no such words. All of
+    /// them are followed to their contexts together: the memory brings many cells at a time, one after
+    /// the other it would take five times as long.
+    fn read_back(&self, order: usize, entries: &[u32]) -> Option<(Vec<u32>, Vec<(f32, f32)>)> {
         let mut words = vec![0; order * entries.len()];
+        let mut values = Vec::with_capacity(entries.len());
         let mut at = entries.to_vec();
         for m in (1..order).rev() {
             let table = &self.tables()[m - 1];
@@ -148,14 +147,24 @@ impl Model {
                 if let Some(&ahead) = at.get(i + AHEAD) {
                     table.fetch_cell(ahead);
                 }
-                (at[i], words[m], ..) = table.get(at[i])?;
+                let (context, word, probability, backoff) = table.get(at[i])?;
+                (at[i], words[m]) = (context, word);
+                if m + 1 == order {
+                    values.push((probability, backoff));
+                }
             }
         }
         for (at, words) in at.iter().zip(words.chunks_exact_mut(order)) {
             words[0] = *at;
         }
         let known = self.names().len();
-        words.iter().all(|&word| (word as usize) < known).then_some(words)
+        if words.iter().any(|&word| word as usize >= known) {
+            return None;
+        }
+        if order == 1 {
+            values.extend(entries.iter().map(|&word| self.unigram(word)));
+        }
+        Some((words, values))
     }
 
     fn damaged(&self) -> Error {
@@ -194,7 +203,7 @@ impl OfFile {
             return Err(model.damaged());
         }
         keys.sort_unstable();
-        self.ranks = vec![EMPTY; table.slots()];
+        self.ranks = vec![NO_CELL; table.slots()];
         for (rank, &(_, slot)) in (0..).zip(&keys) {
             self.ranks[slot as usize] = rank;
         }
@@ -238,6 +247,7 @@ impl Output {
 struct Taken<'a> {
     path: &'a Path,
     room: &'a Room,
+    run: &'a Run,
     /// The highest.
     order: usize,
     /// The words but the special ones, end to end, and where they end.
@@ -327,11 +337,12 @@ of their own, is not supported"
         let found = std::mem::take(&mut self.found);
         let mut table = Table::for_entries(found.len(), order == self.order, self.room)?;
         let mut sorted = self.room.numbers(found.len())?;
-        let found = found.into_iter().enumerate();
-        let found = found.map(|(number, (context, word, values))| (number, context, word, values));
         table
-            .insert_all(found, &mut sorted)
+            .insert_all(found.iter().copied())
             .map_err(|_| invalid(format!("has an n-gram of order {order} twice")))?;
+        table.finish(self.run)?;
+        let numbered = found.iter().enumerate();
+        table.find_all(numbered.map(|(i, &(context, word, _))| (i, context, word)), &mut sorted);
         self.tables.push(table);
         self.sorted.push(sorted);
         Ok(())
@@ -343,6 +354,7 @@ impl Taken<'_> {
     fn find(&self, words: &[u32]) -> Option<u32> {
         let (first, rest) = words.split_first()?;
         let mut tables = self.tables.iter();
-        rest.iter().try_fold(*first, |context, &word| tables.next()?.find(context, word))
+        let next = |context, &word: &u32| tables.next()?.find(context, word).map(|found| found.0);
+        rest.iter().try_fold(*first, next)
     }
 }

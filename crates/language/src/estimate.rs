@@ -16,7 +16,7 @@ use inlay_base::{Error, Result, Run, Workers};
 use crate::discounts::Discounts;
 use crate::levels::{self, Level};
 use crate::room::{Numbers, Room};
-use crate::table::{EMPTY, Table};
+use crate::table::{NO_CELL, Table};
 use crate::text::{BEGIN, Text};
 
 /// N-grams of a part that one thread works on at a time.
@@ -39,7 +39,7 @@ pub struct Estimate {
     pub unigrams: Numbers,
     /// From order 2 on.
     pub tables: Vec<Table>,
-    /// For each table, the cells of its n-grams in suffix order; `EMPTY` for those that are not kept.
+    /// For each table, the cells of its n-grams in suffix order; `NO_CELL` for those that are not kept.
     pub sorted: Vec<Numbers>,
     /// For each order.
     pub discounts: Vec<Discounts>,
@@ -233,24 +233,30 @@ fn fill(
     })?;
     drop(parts);
     let (logs, mut slots) = (logs.pairs(), room.numbers(level.len)?);
-    let mut word = 0;
-    for from in (0..level.len).step_by(PART) {
-        run.check()?;
-        let to = level.len.min(from + PART);
-        let (pruned, kept): (Vec<usize>, Vec<usize>) =
-            (from..to).partition(|&entry| level.is_pruned(entry));
-        pruned.into_iter().for_each(|entry| slots[entry] = EMPTY);
-        let ngrams = kept.into_iter().map(|entry| {
+    let ngrams = |range: std::ops::Range<usize>| {
+        let mut word = level.starts.partition_point(|&start| start as usize <= range.start) - 1;
+        range.filter(|&entry| !level.is_pruned(entry)).map(move |entry| {
             while level.starts[word + 1] as usize <= entry {
                 word += 1;
             }
             let context = level.context[entry];
-            let context = below.map_or(context, |below| below[context as usize]);
-            (entry, context, word as u32, logs[entry].map(f32::from_bits))
-        });
-        let inserted = table.insert_all(ngrams, &mut slots);
-        inserted.map_err(|_| Error::Internal("an n-gram was counted twice".into()))?;
-        run.advance((to - from) as u64);
+            (entry, below.map_or(context, |below| below[context as usize]), word as u32)
+        })
+    };
+    let parts = || (0..level.len).step_by(PART).map(|from| from..level.len.min(from + PART));
+    for range in parts() {
+        run.check()?;
+        let with_logs = ngrams(range.clone())
+            .map(|(entry, context, word)| (context, word, logs[entry].map(f32::from_bits)));
+        let twice = |_| Error::Internal("an n-gram was counted twice".into());
+        table.insert_all(with_logs).map_err(twice)?;
+        run.advance(range.len() as u64);
+    }
+    table.finish(run)?;
+    for range in parts() {
+        run.check()?;
+        slots[range.clone()].fill(NO_CELL);
+        table.find_all(ngrams(range), &mut slots);
     }
     Ok((table, slots))
 }

@@ -57,23 +57,29 @@ impl Model {
     pub fn step(&self, state: &mut State, word: u32) -> Score {
         let (probability, backoff) = self.unigram(word);
         let mut score = Score { probability, order: 1 };
-        let before = *state;
-        (state.entries[0], state.backoffs[0]) = (word, backoff);
-        for (m, (table, &context)) in
-            self.tables().iter().zip(&before.entries[..before.length]).enumerate()
-        {
-            let Some(entry) = table.find(context, word) else { break };
-            let (probability, backoff) = table.values(entry);
-            score = Score { probability, order: m as u8 + 2 };
-            if let Some(place) = state.entries.get_mut(m + 1) {
-                (*place, state.backoffs[m + 1]) = (entry, backoff);
+        let length = state.length;
+        // Each entry makes room for the next one, which is of one word more.
+        let (mut entry, mut backoff) = (word, backoff);
+        let mut found = 0;
+        for table in self.tables() {
+            let (context, context_backoff) = (state.entries[found], state.backoffs[found]);
+            (state.entries[found], state.backoffs[found]) = (entry, backoff);
+            if found == length {
+                break;
             }
+            let Some((next, probability, next_backoff)) = table.find(context, word) else {
+                score.probability += context_backoff;
+                break;
+            };
+            found += 1;
+            score = Score { probability, order: found as u8 + 1 };
+            (entry, backoff) = (next, next_backoff);
         }
-        let found = usize::from(score.order);
-        for backoff in before.backoffs[..before.length].iter().skip(found - 1) {
+        // What was before is still there beyond the first that was not found.
+        for backoff in state.backoffs.iter().take(length).skip(found + 1) {
             score.probability += backoff;
         }
-        state.length = found.min(self.order() - 1);
+        state.length = (found + 1).min(self.order() - 1);
         score
     }
 

@@ -30,8 +30,8 @@ impl Model {
             for word in from..all.min(from + STEP as u32) {
                 let (mut probability, mut order) = (self.unigram(word).0, 1);
                 for (table, (context, _)) in self.tables().iter().zip(state.contexts()) {
-                    let Some(entry) = table.find(context, word) else { break };
-                    probability = table.values(entry).0;
+                    let Some((_, found, _)) = table.find(context, word) else { break };
+                    probability = found;
                     order += 1;
                 }
                 into.push(backoffs(order - 1).fold(probability, |sum, backoff| sum + backoff));
