@@ -136,7 +136,7 @@ impl Model {
     /// The words of n-grams, oldest first, and their values; `None` if one has no such words. All of
     /// them are followed to their contexts together: the memory brings many cells at a time, one after
     /// the other it would take five times as long.
-    fn read_back(&self, order: usize, entries: &[u32]) -> Option<(Vec<u32>, Vec<(f32, f32)>)> {
+    fn read_back(&self, order: usize, entries: &[u32]) -> Option<ReadBack> {
         let mut words = vec![0; order * entries.len()];
         let mut values = Vec::with_capacity(entries.len());
         let mut at = entries.to_vec();
@@ -242,6 +242,9 @@ impl Output {
         file.commit()
     }
 }
+
+/// Words of n-grams, end to end, and for each its log10 probability and back-off.
+type ReadBack = (Vec<u32>, Vec<(f32, f32)>);
 
 /// What was read of a file.
 struct Taken<'a> {

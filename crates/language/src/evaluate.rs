@@ -6,6 +6,7 @@ use inlay_base::{Error, Result, Run, Workers};
 use inlay_corpus::{Corpus, SENTENCE_END};
 
 use crate::model::Model;
+use crate::query::Scorer;
 use crate::text::{END, UNKNOWN};
 
 /// Words of a part that one thread scores at a time.
@@ -58,6 +59,7 @@ impl Model {
                 place + end.unwrap_or(rest.len() - 1)
             }
         };
+        let scorer = Scorer::new(self);
         run.each(parts, &|part| {
             let range = cut(part * PART)..cut((part + 1) * PART);
             let numbered = ids[range.clone()].iter().map(|&id| match id {
@@ -72,7 +74,7 @@ impl Model {
             let found = &mut found[part].lock().unwrap_or_else(PoisonError::into_inner);
             // In places of the text, so that sums do not depend on the order of the lanes.
             let mut scores = vec![0.0f32; text.len()];
-            self.score_text(&text, |place, score| scores[place] = score.probability);
+            scorer.score_text(&text, |place, score| scores[place] = score.probability);
             for (&word, &score) in text.iter().zip(&scores) {
                 let score = f64::from(score);
                 found.probability += score;
@@ -103,10 +105,11 @@ impl Model {
         const TOGETHER: usize = 256;
         let parts: Vec<&[Vec<u32>]> = sentences.chunks(TOGETHER).collect();
         let found: Vec<_> = parts.iter().map(|_| Mutex::new(Vec::new())).collect();
+        let scorer = Scorer::new(self);
         workers.each(parts.len(), &|part| {
             let text: Vec<u32> = parts[part].iter().flatten().copied().collect();
             let mut scores = vec![0.0f32; text.len()];
-            self.score_text(&text, |place, score| scores[place] = score.probability);
+            scorer.score_text(&text, |place, score| scores[place] = score.probability);
             let mut scores = scores.into_iter();
             let found = &mut found[part].lock().unwrap_or_else(PoisonError::into_inner);
             for sentence in parts[part] {

@@ -24,7 +24,7 @@ mod text;
 pub use estimate::Smoothing;
 pub use evaluate::Evaluation;
 pub use model::{Estimation, Model, Spelling};
-pub use query::{Score, State};
+pub use query::{Score, Scorer, State};
 pub use room::Room;
 pub use sample::Drawing;
 pub use text::{BEGIN, END, UNKNOWN, Vocabulary};

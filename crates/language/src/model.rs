@@ -5,7 +5,6 @@ use inlay_base::{Error, Result, Run};
 use inlay_corpus::{Corpus, Normalization, Splitter, Tokenizer};
 use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
 use inlay_formats::{Array, Names, arpa};
-use inlay_kernels::fetch;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::{Estimate, Smoothing, estimate};
@@ -158,14 +157,13 @@ impl Model {
 
     #[inline(always)]
     pub(crate) fn unigram(&self, word: u32) -> (f32, f32) {
-        let word = word as usize;
-        let pair = &self.unigrams[2 * word..2 * word + 2];
-        (f32::from_bits(pair[0]), f32::from_bits(pair[1]))
+        let [probability, backoff] = self.unigrams()[word as usize];
+        (probability, backoff)
     }
 
-    #[inline(always)]
-    pub(crate) fn fetch_unigram(&self, word: u32) {
-        fetch(&self.unigrams, 2 * word as usize);
+    /// By word.
+    pub(crate) fn unigrams(&self) -> &[[f32; 2]] {
+        bytemuck::cast_slice(&self.unigrams)
     }
 
     #[inline(always)]

@@ -1,6 +1,9 @@
 //! Scores words by the words before them.
 
+use inlay_kernels::fetch;
+
 use crate::model::Model;
+use crate::table::View;
 use crate::text::{BEGIN, END};
 
 /// The longest context of all orders.
@@ -41,7 +44,26 @@ impl State {
     }
 }
 
-impl Model {
+/// A model that is asked: what all its searches read, found once.
+pub struct Scorer<'a> {
+    unigrams: &'a [[f32; 2]],
+    /// From order 2 on; the highest ones may be empty.
+    tables: [View<'a>; CONTEXT],
+    /// How many of them there are.
+    count: usize,
+}
+
+impl<'a> Scorer<'a> {
+    /// Asks a model.
+    pub fn new(model: &'a Model) -> Self {
+        let mut tables = [View::EMPTY; CONTEXT];
+        let count = model.tables().len().min(CONTEXT);
+        for (view, table) in tables.iter_mut().zip(model.tables()) {
+            *view = table.view();
+        }
+        Self { unigrams: model.unigrams(), tables, count }
+    }
+
     /// The beginning of a sentence.
     pub fn begin(&self) -> State {
         let mut state = State::EMPTY;
@@ -55,13 +77,13 @@ impl Model {
     /// If the vocabulary has no such word.
     #[inline(always)]
     pub fn step(&self, state: &mut State, word: u32) -> Score {
-        let (probability, backoff) = self.unigram(word);
+        let [probability, backoff] = self.unigrams[word as usize];
         let mut score = Score { probability, order: 1 };
         let length = state.length;
         // Each entry makes room for the next one, which is of one word more.
         let (mut entry, mut backoff) = (word, backoff);
         let mut found = 0;
-        for table in self.tables() {
+        for table in &self.tables[..self.count] {
             let (context, context_backoff) = (state.entries[found], state.backoffs[found]);
             (state.entries[found], state.backoffs[found]) = (entry, backoff);
             if found == length {
@@ -79,15 +101,15 @@ impl Model {
         for backoff in state.backoffs.iter().take(length).skip(found + 1) {
             score.probability += backoff;
         }
-        state.length = (found + 1).min(self.order() - 1);
+        state.length = (found + 1).min(self.count);
         score
     }
 
     /// Asks the memory for what the next word of a state needs.
     #[inline(always)]
     fn fetch(&self, state: &State, word: u32) {
-        self.fetch_unigram(word);
-        for (table, (context, _)) in self.tables().iter().zip(state.contexts()) {
+        fetch(self.unigrams, word as usize);
+        for (table, (context, _)) in self.tables[..self.count].iter().zip(state.contexts()) {
             table.fetch(context, word);
         }
     }

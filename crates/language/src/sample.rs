@@ -3,7 +3,8 @@
 use inlay_base::{Random, Result, Run};
 
 use crate::model::Model;
-use crate::query::State;
+use crate::query::{Scorer, State};
+use crate::table::Table;
 use crate::text::{BEGIN, END, UNKNOWN};
 
 /// Words between two questions whether the run goes on.
@@ -25,11 +26,12 @@ impl Model {
         let backoffs = |from: usize| state.contexts().skip(from).map(|(_, backoff)| backoff);
         into.clear();
         let all = self.names().len() as u32;
+        let tables: Vec<_> = self.tables().iter().map(Table::view).collect();
         for from in (0..all).step_by(STEP) {
             run.check()?;
             for word in from..all.min(from + STEP as u32) {
                 let (mut probability, mut order) = (self.unigram(word).0, 1);
-                for (table, (context, _)) in self.tables().iter().zip(state.contexts()) {
+                for (table, (context, _)) in tables.iter().zip(state.contexts()) {
                     let Some((_, found, _)) = table.find(context, word) else { break };
                     probability = found;
                     order += 1;
@@ -87,7 +89,7 @@ impl Model {
                 break;
             }
             words.push(drawn);
-            self.step(&mut state, drawn);
+            Scorer::new(self).step(&mut state, drawn);
         }
         Ok(words)
     }

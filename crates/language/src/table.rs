@@ -158,7 +158,8 @@ impl Table {
             if block.is_empty() {
                 return Ok(());
             }
-            block.iter().for_each(|&(context, word, _)| self.fetch(context, word));
+            let view = self.view();
+            block.iter().for_each(|&(context, word, _)| view.fetch(context, word));
             for (context, word, values) in block.drain(..) {
                 self.insert(context, word, values)?;
             }
@@ -228,25 +229,18 @@ impl Table {
     /// # Panics
     /// If one is not there.
     pub fn find_all(&self, mut ngrams: impl Iterator<Item = (usize, u32, u32)>, slots: &mut [u32]) {
+        let view = self.view();
         let mut block = Vec::with_capacity(TOGETHER);
         loop {
             block.extend(ngrams.by_ref().take(TOGETHER));
             if block.is_empty() {
                 return;
             }
-            block.iter().for_each(|&(_, context, word)| self.fetch(context, word));
+            block.iter().for_each(|&(_, context, word)| view.fetch(context, word));
             for (number, context, word) in block.drain(..) {
-                slots[number] = self.find(context, word).expect("it was inserted").0;
+                slots[number] = view.find(context, word).expect("it was inserted").0;
             }
         }
-    }
-
-    /// Asks the memory for where an n-gram lies, if there is such a one, and for what comes behind.
-    #[inline(always)]
-    pub fn fetch(&self, context: u32, word: u32) {
-        let place = home(key(context, word), self.slots) * self.width;
-        fetch(&self.cells, place);
-        fetch(&self.cells, place + 12);
     }
 
     /// As `fetch`, by the cell.
@@ -255,21 +249,14 @@ impl Table {
         fetch(&self.cells, slot as usize * self.width);
     }
 
-    /// The cell of an n-gram with its two values.
-    #[inline(always)]
+    /// What searches read, found once for many of them.
+    pub fn view(&self) -> View<'_> {
+        View { cells: &self.cells, width: self.width, slots: self.slots }
+    }
+
+    /// See `View::find`.
     pub fn find(&self, context: u32, word: u32) -> Option<(u32, f32, f32)> {
-        let key = key(context, word);
-        let slot = home(key, self.slots);
-        let cells = &self.cells[slot * self.width..];
-        for (beyond, cell) in cells.chunks_exact(self.width).take(PROBES).enumerate() {
-            let found = key_of(cell);
-            if found >= key {
-                let backoff = cell.get(3).map_or(0.0, |&bits| f32::from_bits(bits));
-                let found = ((slot + beyond) as u32, f32::from_bits(cell[2]), backoff);
-                return (key_of(cell) == key).then_some(found);
-            }
-        }
-        None
+        self.view().find(context, word)
     }
 
     /// Context, word, log10 probability and log10 back-off of a cell; a back-off of the highest order
@@ -291,6 +278,44 @@ impl Table {
     /// All cells, end to end.
     pub fn cells(&self) -> &[u32] {
         &self.cells
+    }
+}
+
+/// A table that is searched.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    cells: &'a [u32],
+    width: usize,
+    slots: usize,
+}
+
+impl View<'_> {
+    /// One that nothing is found in.
+    pub const EMPTY: Self = Self { cells: &[], width: 3, slots: 1 };
+
+    /// Asks the memory for where an n-gram lies, if there is such a one, and for what comes behind.
+    #[inline(always)]
+    pub fn fetch(&self, context: u32, word: u32) {
+        let place = home(key(context, word), self.slots) * self.width;
+        fetch(self.cells, place);
+        fetch(self.cells, place + 12);
+    }
+
+    /// The cell of an n-gram with its two values.
+    #[inline(always)]
+    pub fn find(&self, context: u32, word: u32) -> Option<(u32, f32, f32)> {
+        let key = key(context, word);
+        let slot = home(key, self.slots);
+        let cells = &self.cells[slot * self.width..];
+        for (beyond, cell) in cells.chunks_exact(self.width).take(PROBES).enumerate() {
+            let found = key_of(cell);
+            if found >= key {
+                let backoff = cell.get(3).map_or(0.0, |&bits| f32::from_bits(bits));
+                let found = ((slot + beyond) as u32, f32::from_bits(cell[2]), backoff);
+                return (key_of(cell) == key).then_some(found);
+            }
+        }
+        None
     }
 }
 

@@ -228,9 +228,9 @@ fn scores_back_off_as_the_file_says() {
         let known = |word: &&str| if *word == "nothing" { "<unk>" } else { *word }.to_string();
         words.iter().map(known).collect()
     };
-    let mut state = model.begin();
+    let mut state = Scorer::new(&model).begin();
     for end in 1..words.len() {
-        let score = model
+        let score = Scorer::new(&model)
             .step(&mut state, if end == 8 { END } else { model.number(words[end].as_bytes()) });
         let (mut wanted, mut order) = (0.0, 0);
         for m in (1..=3.min(end + 1)).rev() {
@@ -249,23 +249,24 @@ fn scores_back_off_as_the_file_says() {
 fn the_words_after_a_context_sum_to_one_and_are_drawn_as_often_as_they_are_likely() {
     let run = Run::quiet(1, 1);
     let model = estimate(&sentences(300, 6), &smoothing(3)).unwrap();
-    let mut state = model.begin();
+    let mut state = Scorer::new(&model).begin();
     let mut all = Vec::new();
     for word in ["w1", "w9", "nothing"] {
         model.distribution(&state, &mut all, &run).unwrap();
         let sum: f64 = all.iter().map(|&log| 10f64.powf(f64::from(log))).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
         for (number, &log) in (0..).zip(&all).filter(|&(number, _)| number != BEGIN) {
-            assert_eq!(model.step(&mut state.clone(), number).probability, log);
+            assert_eq!(Scorer::new(&model).step(&mut state.clone(), number).probability, log);
         }
-        model.step(&mut state, model.number(word.as_bytes()));
+        Scorer::new(&model).step(&mut state, model.number(word.as_bytes()));
     }
-    let likeliest = model.likeliest(&model.begin(), 3, &run).unwrap();
+    let likeliest = model.likeliest(&Scorer::new(&model).begin(), 3, &run).unwrap();
     let (word, log) = likeliest[0];
     let drawing = Drawing { most: 1, temperature: 1.0 };
     let mut random = Random::new(5, 0);
-    let hits = (0..2000)
-        .filter(|_| model.draw(model.begin(), drawing, &mut random, &run).unwrap() == [word]);
+    let hits = (0..2000).filter(|_| {
+        model.draw(Scorer::new(&model).begin(), drawing, &mut random, &run).unwrap() == [word]
+    });
     let (hits, p) = (hits.count() as f64, 10f64.powf(f64::from(log)));
     assert!((hits / 2000.0 - p).abs() < 5.0 * (p / 2000.0).sqrt(), "{hits} {p}");
 }
@@ -382,7 +383,7 @@ fn damaged_files_of_ours_are_errors_or_models_that_can_be_asked() {
             Ok(model) => {
                 opened += 1;
                 model.evaluate(&test, &run).unwrap();
-                model.likeliest(&model.begin(), 3, &run).unwrap();
+                model.likeliest(&Scorer::new(&model).begin(), 3, &run).unwrap();
                 let _ = model.write_arpa(&folder.path().join("out.arpa"), &run);
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inlay_base::{Error, Priority, Random, Run};
 use inlay_language::{
-    Drawing, END, Evaluation, Model, Room, Smoothing, Spelling, State, UNKNOWN, Vocabulary,
+    Drawing, END, Evaluation, Model, Room, Scorer, Smoothing, Spelling, State, UNKNOWN, Vocabulary,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Uint8Array, Uint32Array};
@@ -154,11 +154,11 @@ impl NgramHandle {
     #[napi(ts_args_type = "sentence: string | readonly string[], begin: boolean, end: boolean")]
     pub fn score(&self, sentence: Sentence, begin: bool, end: bool) -> napi::Result<ScoredWords> {
         let model = self.0.get()?;
-        let words = words_of(model, sentence);
-        let mut state = if begin { model.begin() } else { State::EMPTY };
+        let (words, scorer) = (words_of(model, sentence), Scorer::new(model));
+        let mut state = if begin { scorer.begin() } else { State::EMPTY };
         let mut numbers: Vec<u32> = words.iter().map(|word| model.number(word)).collect();
         numbers.extend(end.then_some(END));
-        let scores: Vec<_> = numbers.iter().map(|&word| model.step(&mut state, word)).collect();
+        let scores: Vec<_> = numbers.iter().map(|&word| scorer.step(&mut state, word)).collect();
         let end: &[u8] = b"</s>";
         let names = words.iter().map(Vec::as_slice).chain(std::iter::once(end));
         let unknown: Vec<u8> = numbers.iter().map(|&word| u8::from(word == UNKNOWN)).collect();
@@ -189,9 +189,10 @@ fn words_of(model: &Model, sentence: Sentence) -> Vec<Vec<u8>> {
 
 /// Where the words of a context lead, from the beginning of a sentence if `begin`.
 fn state_after(model: &Model, context: Sentence, begin: bool) -> State {
-    let mut state = if begin { model.begin() } else { State::EMPTY };
+    let scorer = Scorer::new(model);
+    let mut state = if begin { scorer.begin() } else { State::EMPTY };
     for word in words_of(model, context) {
-        model.step(&mut state, model.number(&word));
+        scorer.step(&mut state, model.number(&word));
     }
     state
 }
