@@ -13,6 +13,7 @@ const crates = [
   'vectors',
   'words',
   'counts',
+  'language',
   'topics',
   'node',
 ]

@@ -141,3 +141,26 @@ export {
   type TransformOptions,
 } from './topics/lda-options.js'
 export { Lda, type TopicWord } from './topics/lda.js'
+export {
+  NgramLanguageModel,
+  type NextWord,
+  type NgramSettings,
+  type Perplexity,
+  type Sentence,
+  type SentenceScore,
+  type WordScore,
+} from './language/ngram-language-model.js'
+export {
+  arpaOptions,
+  filterOptions,
+  generateOptions,
+  nextWordsOptions,
+  ngramOptions,
+  perplexityOptions,
+  type ArpaOptions,
+  type FilterOptions,
+  type GenerateOptions,
+  type NextWordsOptions,
+  type NgramOptions,
+  type PerplexityOptions,
+} from './language/ngram-options.js'

@@ -69,7 +69,9 @@ export function overviewOf(prefix: string, commands: readonly Command[]): string
   const listed = commands.map(({ name, summary }) => [name, summary] as const)
   const path = prefix === '' ? 'inlay' : `inlay ${prefix}`
   const sections = [
-    prefix === '' ? 'Word vectors from text, and what can be asked of them.' : '',
+    prefix === ''
+      ? 'Word vectors and language models from text, and what can be asked of them.'
+      : '',
     `Usage: ${path} COMMAND ...`,
     columns(listed),
     `\`inlay COMMAND --help\` tells a command's flags, \`inlay --version\` the version.`,

@@ -12,6 +12,7 @@ import { doc2vecCommands } from './doc2vec.js'
 import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
 import { ldaCommands } from './lda.js'
+import { ngramCommands } from './ngram.js'
 import { phrasesCommands } from './phrases.js'
 import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
@@ -26,6 +27,7 @@ const commands: readonly Command[] = [
   ...classifierCommands,
   ...phrasesCommands,
   ...tfidfCommands,
+  ...ngramCommands,
   ...vectorsCommands,
 ]
 

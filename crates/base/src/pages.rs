@@ -1,3 +1,5 @@
+use std::io::Write;
+use std::path::Path;
 use std::slice;
 
 use memmap2::MmapMut;
@@ -37,6 +39,28 @@ impl Pages {
         let _ = map.advise(memmap2::Advice::HugePage); // a kernel without large pages says no: fine
         let start = map.as_ptr().align_offset(LARGE_PAGE);
         Ok(Self { map: Some(map), start, length })
+    }
+
+    /// `length` zeros in a temporary file without a name, for what would not fit into memory: the
+    /// system writes pages out and reads them again as it needs room. The file is written in full
+    /// first, so that a full disk is an error here and not the end of the process later.
+    pub fn in_file(length: usize, directory: Option<&Path>) -> Result<Self> {
+        const BLOCK: usize = 1 << 20;
+        if length == 0 {
+            return Self::zeroed(0);
+        }
+        let directory = directory.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        let failed = |error| Error::io("write a temporary file in", &directory, &error);
+        let full = || Error::DiskFull { path: directory.clone() };
+        let bytes = length.checked_mul(4).ok_or_else(full)?;
+        let mut file = tempfile::tempfile_in(&directory).map_err(failed)?;
+        let zeros = vec![0; BLOCK.min(bytes)];
+        for start in (0..bytes).step_by(BLOCK) {
+            file.write_all(&zeros[..BLOCK.min(bytes - start)]).map_err(failed)?;
+        }
+        // SAFETY: the file has no name, so nobody else cuts it short or writes to it.
+        let map = unsafe { MmapMut::map_mut(&file) }.map_err(failed)?;
+        Ok(Self { map: Some(map), start: 0, length })
     }
 
     /// All values.
@@ -87,6 +111,21 @@ mod tests {
                 assert_eq!(pages.as_ptr() as usize % LARGE_PAGE, 0);
             }
         }
+    }
+
+    #[test]
+    fn pages_of_a_file_are_zeroed_and_writable_and_leave_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        for length in [0, 1, 1000, 700_000] {
+            let mut pages = Pages::in_file(length, Some(folder.path())).unwrap();
+            assert!(pages.as_slice().iter().all(|&value| value == 0.0));
+            assert_eq!(pages.as_slice().len(), length);
+            pages.as_mut_slice().fill(1.0);
+            assert!(pages.as_slice().iter().all(|&value| value == 1.0));
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let missing = Pages::in_file(1, Some(&folder.path().join("no")));
+        assert!(matches!(missing.err(), Some(Error::NotFound { .. })));
     }
 
     #[test]

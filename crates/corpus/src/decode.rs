@@ -20,7 +20,7 @@ pub(crate) enum Opened<'a> {
 }
 
 /// Text that comes only in order: decompressed, or from a pipe.
-pub(crate) struct Sequence<'a> {
+pub struct Sequence<'a> {
     reader: Box<dyn Read + Send + 'a>,
     /// "gzip" or "zstd".
     form: &'static str,
@@ -30,8 +30,10 @@ pub(crate) struct Sequence<'a> {
     taken: Arc<AtomicU64>,
     /// Of these, how many the run has heard of.
     reported: u64,
+    /// Whether the run hears of any.
+    reports: bool,
     /// Bytes of text read.
-    pub offset: u64,
+    pub(crate) offset: u64,
 }
 
 /// Counts what is read from a file.
@@ -67,15 +69,29 @@ pub(crate) fn open<'a>(path: &Path, run: &'a Run) -> Result<Opened<'a>> {
     }
 }
 
-/// Opens a file to be read from its beginning to its end.
-pub(crate) fn open_in_order<'a>(path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
-    match open(path, run)? {
+/// Opens a file to be read from its beginning to its end. The run hears nothing of it.
+pub(crate) fn open_quietly<'a>(path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
+    let opened = match open(path, run)? {
         Opened::Plain(mut file, _) => {
             file.rewind().map_err(|error| Error::io("read", path, &error))?;
-            sequence(file, path, run)
+            sequence(file, path, run)?
         }
-        Opened::Sequence(sequence) => Ok(sequence),
-    }
+        Opened::Sequence(sequence) => sequence,
+    };
+    Ok(Sequence { reports: false, ..opened })
+}
+
+/// Opens a file to be read from beginning to end, plain, gzip or zstd: phase "read" in bytes as they
+/// lie on the disk.
+///
+/// # Errors
+/// `NotFound`, `Io`; `InvalidInput`: a directory.
+pub fn in_order<'a>(path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
+    let opened = open_quietly(path, run)?;
+    let metadata = std::fs::metadata(path).ok().filter(|metadata| metadata.is_file());
+    let total = metadata.map(|metadata| metadata.len());
+    run.phase("read", "bytes", 0, total);
+    Ok(Sequence { reports: true, ..opened })
 }
 
 fn sequence<'a, R: Read + Send + 'a>(reader: R, path: &Path, run: &'a Run) -> Result<Sequence<'a>> {
@@ -94,7 +110,7 @@ fn sequence<'a, R: Read + Send + 'a>(reader: R, path: &Path, run: &'a Run) -> Re
         None => Box::new(whole),
     };
     let (form, path) = (form.unwrap_or("plain"), path.into());
-    Ok(Sequence { reader, form, path, run, taken, reported: 0, offset: 0 })
+    Ok(Sequence { reader, form, path, run, taken, reported: 0, reports: true, offset: 0 })
 }
 
 fn magic(reader: &mut impl Read) -> io::Result<Vec<u8>> {
@@ -122,9 +138,11 @@ impl Sequence<'_> {
     pub fn read(&mut self, buffer: &mut Vec<u8>, limit: usize) -> Result<usize> {
         let before = buffer.len();
         let outcome = self.reader.by_ref().take(limit as u64).read_to_end(buffer);
-        let taken = self.taken.load(Relaxed);
-        self.run.advance(taken - self.reported);
-        self.reported = taken;
+        if self.reports {
+            let taken = self.taken.load(Relaxed);
+            self.run.advance(taken - self.reported);
+            self.reported = taken;
+        }
         self.offset += (buffer.len() - before) as u64;
         outcome.map_err(|error| self.failed(&error))
     }

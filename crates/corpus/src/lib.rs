@@ -42,6 +42,7 @@ mod tokenizer;
 mod vocabulary;
 
 pub use corpus::{Corpus, Counted, Dropped, count};
+pub use decode::{Sequence, in_order};
 pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences};
 pub use positioned::Spool;
 pub use source::{Batch, Source};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use inlay_base::{Error, Result, Run};
 
 use crate::clean::{first_fault, mark_at_start, repaired};
-use crate::decode::{Sequence, open_in_order};
+use crate::decode::{Sequence, open_quietly};
 use crate::options::{InvalidUtf8, Sentences};
 use crate::separators::is_separator;
 use crate::source::{Batch, Source, resolve};
@@ -149,7 +149,7 @@ fn take_of_files<'a>(
             Some(file) => file,
             None => {
                 let Some(path) = files.pop_front() else { return Ok(None) };
-                let sequence = open_in_order(&path, run)?;
+                let sequence = open_quietly(&path, run)?;
                 open.insert(File { sequence, rest: Vec::new() })
             }
         };

@@ -5,6 +5,7 @@
 //! allocate, hold a block of rows in memory and no second copy, and name the file and the byte
 //! where something is wrong.
 
+pub mod arpa;
 mod array;
 pub mod fasttext;
 mod format;
@@ -16,6 +17,7 @@ mod number;
 pub mod projector;
 mod rows;
 pub mod safetensors;
+mod shortest;
 pub mod vocabulary;
 pub mod word2vec;
 mod words;

@@ -13,6 +13,7 @@ mod avx2;
 mod avx512;
 mod detect;
 mod draw;
+mod fetch;
 mod gather;
 mod logistic;
 mod math;
@@ -31,6 +32,7 @@ pub use draw::{
     DRAW_WIDTH, List, Tree, add_at, draw_dense, draw_sparse, find, share_word, share_word_at,
     weigh_word, weigh_word_at,
 };
+pub use fetch::fetch;
 pub use gather::{gather, scatter};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
 pub use math::{exp, ln};

@@ -12,6 +12,7 @@ mod documents;
 mod fasttext;
 mod glove;
 mod held;
+mod language;
 mod lda;
 mod live;
 mod names;

@@ -35,8 +35,18 @@ pub struct SplitSpec {
 }
 
 impl SplitSpec {
-    fn read(&self) -> napi::Result<(Tokenizer, Normalization)> {
+    pub fn read(&self) -> napi::Result<(Tokenizer, Normalization)> {
         Ok((choice(&self.tokenizer, &TOKENIZERS)?, choice(&self.normalization, &NORMALIZATIONS)?))
+    }
+
+    pub fn of(tokenizer: Tokenizer, lowercase: bool, normalization: Normalization) -> Self {
+        let name = |names: &[(&str, bool)]| {
+            let found = names.iter().find(|(_, is)| *is);
+            found.map(|(name, _)| (*name).to_owned()).unwrap_or_default()
+        };
+        let tokenizers = TOKENIZERS.map(|(name, value)| (name, value == tokenizer));
+        let forms = NORMALIZATIONS.map(|(name, value)| (name, value == normalization));
+        Self { tokenizer: name(&tokenizers), lowercase, normalization: name(&forms) }
     }
 
     fn splitter(&self) -> napi::Result<Splitter> {
@@ -72,21 +82,17 @@ impl MeanEncoderSpec {
     }
 
     fn of(options: &Options) -> Self {
-        let name = |names: &[(&str, bool)]| {
-            let found = names.iter().find(|(_, is)| *is);
-            found.map(|(name, _)| (*name).to_owned()).unwrap_or_default()
-        };
-        let tokenizers = TOKENIZERS.map(|(name, value)| (name, value == options.tokenizer));
-        let forms = NORMALIZATIONS.map(|(name, value)| (name, value == options.normalization));
+        let Options { tokenizer, lowercase, normalization, .. } = *options;
+        let split = SplitSpec::of(tokenizer, lowercase, normalization);
         let (weights, smoothing) = match options.weights {
             Weighting::Equal => ("equal", 1e-3),
             Weighting::Frequency(smoothing) => ("frequency", smoothing),
             Weighting::TfIdf => ("tf-idf", 1e-3),
         };
         Self {
-            tokenizer: name(&tokenizers),
-            lowercase: options.lowercase,
-            normalization: name(&forms),
+            tokenizer: split.tokenizer,
+            lowercase,
+            normalization: split.normalization,
             weights: weights.into(),
             smoothing,
         }

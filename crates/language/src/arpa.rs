@@ -1,0 +1,363 @@
+//! Models from ARPA files and to them.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use flate2::{Compression, write::GzEncoder};
+use inlay_base::{AtomicFile, Error, Result, Run, Workers};
+use inlay_corpus::in_order;
+use inlay_formats::Names;
+use inlay_formats::arpa::{self, Ngram, Take};
+
+use crate::estimate::Estimate;
+use crate::lines::{Lines, Spelled};
+use crate::model::{Model, Spelling};
+use crate::room::Room;
+use crate::table::{NO_CELL, Table};
+use crate::text::{SPECIAL, UNKNOWN};
+
+/// What an unknown word gets where a file has no `<unk>`, as in KenLM.
+const MISSING_UNKNOWN: f32 = -100.0;
+/// N-grams that become text at once.
+const BLOCK: usize = 1 << 12;
+/// N-grams that the memory is asked for ahead.
+const AHEAD: usize = 32;
+
+impl Model {
+    /// Reads an ARPA file, plain, gzip or zstd, of any order up to 10. Words are what it says they are;
+    /// `spelling` is how sentences will be split. Phase "read" in bytes.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidInput` with the offset: a damaged file, an n-gram that comes twice, a word
+    /// without a unigram, no `<s>` or `</s>`; `Unsupported`: an n-gram whose words but the newest, or
+    /// but the oldest, have no n-gram of their own.
+    pub fn read_arpa(path: &Path, spelling: Spelling, room: &Room, run: &Run) -> Result<Self> {
+        let mut file = in_order(path, run)?;
+        let fill: arpa::Fill<'_> = Box::new(move |buffer, limit| {
+            run.check()?;
+            file.read(buffer, limit)
+        });
+        let mut taken = Taken {
+            path,
+            room,
+            run,
+            order: 0,
+            words: Vec::new(),
+            ends: vec![0],
+            unigrams: SPECIAL.map(|_| [0.0; 2]).to_vec(),
+            seen: [false; SPECIAL.len()],
+            names: None,
+            found: Vec::new(),
+            tables: Vec::new(),
+            sorted: Vec::new(),
+        };
+        taken.unigrams[UNKNOWN as usize][0] = MISSING_UNKNOWN;
+        arpa::read(path, fill, &mut taken)?;
+        let Taken { names, unigrams: pairs, tables, sorted, .. } = taken;
+        let names = names.ok_or_else(|| Error::Internal("a file without an order 1".into()))?;
+        let mut unigrams = room.numbers(2 * pairs.len())?;
+        unigrams.reals_mut().copy_from_slice(pairs.as_flattened());
+        let made = Estimate { unigrams, tables, sorted, discounts: Vec::new() };
+        Ok(Self::of(names, made, spelling, None))
+    }
+
+    /// Writes an ARPA file, with gzip where its name ends with `.gz`; a model that was estimated or
+    /// read from an ARPA file in the order of that, one of a file of ours in suffix order. Phase
+    /// "write" in n-grams.
+    ///
+    /// # Errors
+    /// `InvalidInput`: the model's file is damaged; `DiskFull`, `Io`, `Aborted`.
+    pub fn write_arpa(&self, path: &Path, run: &Run) -> Result<()> {
+        run.phase("write", "n-grams", 0, Some(self.ngrams().iter().sum()));
+        let mut file = Output::create(path)?;
+        let mut header = String::from("\\data\\\n");
+        for (order, count) in (1..).zip(self.ngrams()) {
+            header += &format!("ngram {order}={count}\n");
+        }
+        file.write(header.as_bytes())?;
+        let mut of_file = OfFile::default();
+        let spelled = Spelled::new(self.names());
+        let makers: Vec<_> =
+            (0..4 * run.threads()).map(|_| Mutex::new(Lines::new(&spelled))).collect();
+        for order in 1..=self.order() {
+            file.write(format!("\n\\{order}-grams:\n").as_bytes())?;
+            let found: Vec<u32>;
+            let entries: &[u32] = match self.sorted() {
+                _ if order == 1 => {
+                    found = (0..self.names().len() as u32).collect();
+                    &found
+                }
+                Some(sorted) => &sorted[order - 2],
+                None => {
+                    found = of_file.suffix_order(self, order, run)?;
+                    &found
+                }
+            };
+            self.write_order(order, entries, &makers, &mut file, run)?;
+        }
+        file.write(b"\n\\end\\\n")?;
+        file.commit()
+    }
+
+    /// Blocks of lines are made on all threads and written in their order.
+    fn write_order(
+        &self,
+        order: usize,
+        entries: &[u32],
+        makers: &[Mutex<Lines<'_>>],
+        file: &mut Output,
+        run: &Run,
+    ) -> Result<()> {
+        let lines = |maker: usize| makers[maker].lock().unwrap_or_else(PoisonError::into_inner);
+        for entries in entries.chunks(makers.len() * BLOCK) {
+            let blocks: Vec<&[u32]> = entries.chunks(BLOCK).collect();
+            run.each(blocks.len(), &|block| {
+                let mut lines = lines(block);
+                lines.clear();
+                let kept = blocks[block].iter().copied().filter(|&entry| entry != NO_CELL);
+                let entries: Vec<u32> = kept.collect();
+                let (words, values) =
+                    self.read_back(order, &entries).ok_or_else(|| self.damaged())?;
+                for (words, (probability, backoff)) in words.chunks_exact(order).zip(values) {
+                    let backoff = (order < self.order()).then_some(backoff);
+                    lines.push(words, probability, backoff);
+                }
+                Ok(())
+            })?;
+            for block in 0..blocks.len() {
+                file.write(lines(block).text())?;
+            }
+            run.advance(entries.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// The words of n-grams, oldest first, and their values; `None` if one has no such words. All of
+    /// them are followed to their contexts together: the memory brings many cells at a time, one after
+    /// the other it would take five times as long.
+    fn read_back(&self, order: usize, entries: &[u32]) -> Option<ReadBack> {
+        let mut words = vec![0; order * entries.len()];
+        let mut values = Vec::with_capacity(entries.len());
+        let mut at = entries.to_vec();
+        for m in (1..order).rev() {
+            let table = &self.tables()[m - 1];
+            at.iter().take(AHEAD).for_each(|&slot| table.fetch_cell(slot));
+            for (i, words) in words.chunks_exact_mut(order).enumerate() {
+                if let Some(&ahead) = at.get(i + AHEAD) {
+                    table.fetch_cell(ahead);
+                }
+                let (context, word, probability, backoff) = table.get(at[i])?;
+                (at[i], words[m]) = (context, word);
+                if m + 1 == order {
+                    values.push((probability, backoff));
+                }
+            }
+        }
+        for (at, words) in at.iter().zip(words.chunks_exact_mut(order)) {
+            words[0] = *at;
+        }
+        let known = self.names().len();
+        if words.iter().any(|&word| word as usize >= known) {
+            return None;
+        }
+        if order == 1 {
+            values.extend(entries.iter().map(|&word| self.unigram(word)));
+        }
+        Some((words, values))
+    }
+
+    fn damaged(&self) -> Error {
+        Error::InvalidInput {
+            source: "the model".into(),
+            offset: None,
+            problem: "has an n-gram without its context: its file is damaged".into(),
+        }
+    }
+}
+
+/// Suffix order found again: by the newest word, then the place of the context in its own order.
+#[derive(Default)]
+struct OfFile {
+    /// Of each cell of the order below.
+    ranks: Vec<u32>,
+}
+
+impl OfFile {
+    /// Orders are asked for one after the other, from 2 on.
+    fn suffix_order(&mut self, model: &Model, order: usize, run: &Run) -> Result<Vec<u32>> {
+        let table = &model.tables()[order - 2];
+        let mut keys = Vec::with_capacity(table.len);
+        for slot in 0..table.slots() as u32 {
+            if slot.is_multiple_of(1 << 16) {
+                run.check()?;
+            }
+            let Some((context, word, ..)) = table.get(slot) else { continue };
+            let rank = match order {
+                2 => context,
+                _ => *self.ranks.get(context as usize).ok_or_else(|| model.damaged())?,
+            };
+            keys.push((u64::from(word) << 32 | u64::from(rank), slot));
+        }
+        if keys.len() != table.len {
+            return Err(model.damaged());
+        }
+        keys.sort_unstable();
+        self.ranks = vec![NO_CELL; table.slots()];
+        for (rank, &(_, slot)) in (0..).zip(&keys) {
+            self.ranks[slot as usize] = rank;
+        }
+        Ok(keys.into_iter().map(|(_, slot)| slot).collect())
+    }
+}
+
+/// A file that is being written, compressed or not.
+struct Output {
+    file: AtomicFile,
+    gzip: Option<GzEncoder<Vec<u8>>>,
+}
+
+impl Output {
+    fn create(path: &Path) -> Result<Self> {
+        let file = AtomicFile::create(path)?;
+        let gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+        let gzip = gzip.then(|| GzEncoder::new(Vec::new(), Compression::default()));
+        Ok(Self { file, gzip })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let Self { file, gzip: Some(gzip) } = self else { return self.file.write(bytes) };
+        gzip.write_all(bytes).map_err(|error| Error::io("write", file.path(), &error))?;
+        file.write(gzip.get_ref())?;
+        gzip.get_mut().clear();
+        Ok(())
+    }
+
+    fn commit(self) -> Result<()> {
+        let Self { mut file, gzip } = self;
+        if let Some(gzip) = gzip {
+            let rest = gzip.finish();
+            file.write(&rest.map_err(|error| Error::io("write", file.path(), &error))?)?;
+        }
+        file.commit()
+    }
+}
+
+/// Words of n-grams, end to end, and for each its log10 probability and back-off.
+type ReadBack = (Vec<u32>, Vec<(f32, f32)>);
+
+/// What was read of a file.
+struct Taken<'a> {
+    path: &'a Path,
+    room: &'a Room,
+    run: &'a Run,
+    /// The highest.
+    order: usize,
+    /// The words but the special ones, end to end, and where they end.
+    words: Vec<u8>,
+    ends: Vec<u64>,
+    /// By word.
+    unigrams: Vec<[f32; 2]>,
+    /// Which of the special words the file has.
+    seen: [bool; SPECIAL.len()],
+    /// Once order 1 is read.
+    names: Option<Names>,
+    /// N-grams of the order that is being read: context, word, values.
+    found: Vec<(u32, u32, [f32; 2])>,
+    tables: Vec<Table>,
+    sorted: Vec<crate::room::Numbers>,
+}
+
+impl Take for Taken<'_> {
+    fn counts(&mut self, counts: &[u64]) -> Result<()> {
+        self.order = counts.len();
+        Ok(())
+    }
+
+    fn ngram(&mut self, ngram: &Ngram<'_>) -> Result<()> {
+        let values = [ngram.probability, ngram.backoff];
+        let invalid = |problem| Error::invalid_file(self.path, Some(ngram.offset), problem);
+        let Some(names) = &self.names else {
+            let word = ngram.words[0];
+            let special = SPECIAL.iter().position(|special| special.as_bytes() == word);
+            // `<UNK>` is what some tools write.
+            let special = special.or((word == b"<UNK>").then_some(UNKNOWN as usize));
+            match special {
+                Some(special) if self.seen[special] => {
+                    return Err(invalid("is an n-gram that comes twice"));
+                }
+                Some(special) => {
+                    self.seen[special] = true;
+                    self.unigrams[special] = values;
+                }
+                None => {
+                    self.words.extend_from_slice(word);
+                    self.ends.push(self.words.len() as u64);
+                    self.unigrams.push(values);
+                }
+            }
+            return Ok(());
+        };
+        let mut words = [0; arpa::HIGHEST];
+        for (number, word) in words.iter_mut().zip(ngram.words) {
+            let found = names.find(word).or((*word == b"<UNK>").then_some(UNKNOWN));
+            *number = found.ok_or_else(|| invalid("has a word without a unigram"))?;
+        }
+        let words = &words[..ngram.words.len()];
+        let (newest, context) = (words[words.len() - 1], &words[..words.len() - 1]);
+        let (Some(context), Some(_)) = (self.find(context), self.find(&words[1..])) else {
+            let place = format!("{}, byte {}", self.path.display(), ngram.offset);
+            let what = format!(
+                "{place}: an n-gram whose words but the newest, or but the oldest, have no n-gram \
+of their own, is not supported"
+            );
+            return Err(Error::Unsupported { what });
+        };
+        self.found.push((context, newest, values));
+        Ok(())
+    }
+
+    fn end_of_order(&mut self, order: usize) -> Result<()> {
+        let invalid = |problem: String| Error::invalid_file(self.path, None, problem);
+        if order == 1 {
+            if let Some(missing) = (1..SPECIAL.len()).find(|&special| !self.seen[special]) {
+                return Err(invalid(format!("has no unigram `{}`", SPECIAL[missing])));
+            }
+            let ranges = self.ends.windows(2).map(|ends| ends[0] as usize..ends[1] as usize);
+            let words = ranges.map(|range| &self.words[range]);
+            let special = SPECIAL.iter().map(|name| name.as_bytes());
+            let names = Names::new(special.chain(words))?;
+            if let Some(twice) =
+                (0..names.len() as u32).find(|&word| names.find(names.get(word)) != Some(word))
+            {
+                let word = String::from_utf8_lossy(names.get(twice)).into_owned();
+                return Err(invalid(format!("has the unigram `{word}` twice")));
+            }
+            (self.words, self.ends) = (Vec::new(), Vec::new());
+            self.names = Some(names);
+            return Ok(());
+        }
+        let found = std::mem::take(&mut self.found);
+        let mut table = Table::for_entries(found.len(), order == self.order, self.room)?;
+        let mut sorted = self.room.numbers(found.len())?;
+        table
+            .insert_all(found.iter().copied())
+            .map_err(|_| invalid(format!("has an n-gram of order {order} twice")))?;
+        table.finish(self.run)?;
+        let numbered = found.iter().enumerate();
+        table.find_all(numbered.map(|(i, &(context, word, _))| (i, context, word)), &mut sorted);
+        self.tables.push(table);
+        self.sorted.push(sorted);
+        Ok(())
+    }
+}
+
+impl Taken<'_> {
+    /// Where an n-gram of the orders that were read lies.
+    fn find(&self, words: &[u32]) -> Option<u32> {
+        let (first, rest) = words.split_first()?;
+        let mut tables = self.tables.iter();
+        let next = |context, &word: &u32| tables.next()?.find(context, word).map(|found| found.0);
+        rest.iter().try_fold(*first, next)
+    }
+}

@@ -1,0 +1,30 @@
+//! N-gram language models: interpolated modified Kneser-Ney.
+//!
+//! ```text
+//! ids ─▶ text ─▶ levels ─▶ discounts ─▶ estimate ─▶ tables ─▶ Model ─▶ scores, samples, files
+//!        KenLM's  n-grams   of each      probabilities,  hashed by
+//!        numbers  sorted    order        back-offs       context, word
+//! ```
+
+mod arpa;
+mod discounts;
+mod estimate;
+mod evaluate;
+mod levels;
+mod lines;
+mod model;
+mod query;
+mod room;
+mod sample;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use estimate::Smoothing;
+pub use evaluate::Evaluation;
+pub use model::{Estimation, Model, Spelling};
+pub use query::{Score, Scorer, State};
+pub use room::Room;
+pub use sample::Drawing;
+pub use text::{BEGIN, END, UNKNOWN, Vocabulary};

@@ -1,0 +1,96 @@
+//! The distribution of the next word, and words drawn from it.
+
+use inlay_base::{Random, Result, Run};
+
+use crate::model::Model;
+use crate::query::{Scorer, State};
+use crate::table::Table;
+use crate::text::{BEGIN, END, UNKNOWN};
+
+/// Words between two questions whether the run goes on.
+const STEP: usize = 1 << 14;
+
+/// How texts are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawing {
+    /// Words of a text at most.
+    pub most: usize,
+    /// Probabilities are raised to 1 / temperature: below 1 likely words become likelier.
+    pub temperature: f64,
+}
+
+impl Model {
+    /// log10 of the probability of each word after those of a state; of `<s>`, which nothing is
+    /// followed by, minus infinity.
+    pub fn distribution(&self, state: &State, into: &mut Vec<f32>, run: &Run) -> Result<()> {
+        let backoffs = |from: usize| state.contexts().skip(from).map(|(_, backoff)| backoff);
+        into.clear();
+        let all = self.names().len() as u32;
+        let tables: Vec<_> = self.tables().iter().map(Table::view).collect();
+        for from in (0..all).step_by(STEP) {
+            run.check()?;
+            for word in from..all.min(from + STEP as u32) {
+                let (mut probability, mut order) = (self.unigram(word).0, 1);
+                for (table, (context, _)) in tables.iter().zip(state.contexts()) {
+                    let Some((_, found, _)) = table.find(context, word) else { break };
+                    probability = found;
+                    order += 1;
+                }
+                into.push(backoffs(order - 1).fold(probability, |sum, backoff| sum + backoff));
+            }
+        }
+        into[BEGIN as usize] = f32::NEG_INFINITY;
+        Ok(())
+    }
+
+    /// The likeliest words after those of a state, likeliest first, with log10 of their probability.
+    pub fn likeliest(&self, state: &State, most: usize, run: &Run) -> Result<Vec<(u32, f32)>> {
+        let mut all = Vec::new();
+        self.distribution(state, &mut all, run)?;
+        let mut words: Vec<(u32, f32)> =
+            (0..).zip(all).filter(|&(word, _)| word != BEGIN).collect();
+        words.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        words.truncate(most);
+        Ok(words)
+    }
+
+    /// Draws a text that goes on from a state, up to `</s>`, which is not part of it. `<unk>` is never
+    /// drawn: it is no word.
+    pub fn draw(
+        &self,
+        mut state: State,
+        drawing: Drawing,
+        random: &mut Random,
+        run: &Run,
+    ) -> Result<Vec<u32>> {
+        let (mut words, mut all) = (Vec::new(), Vec::new());
+        while words.len() < drawing.most {
+            self.distribution(&state, &mut all, run)?;
+            all[UNKNOWN as usize] = f32::NEG_INFINITY;
+            let top = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let weight = |log: f32| {
+                (f64::from(log - top) / drawing.temperature * std::f64::consts::LN_10).exp()
+            };
+            let total: f64 = all.iter().map(|&log| weight(log)).sum();
+            let unit = (random.bits() >> 11) as f64 / (1u64 << 53) as f64;
+            let mut left = unit * total;
+            let mut drawn = END;
+            for (word, &log) in (0..).zip(&all) {
+                let weight = weight(log);
+                if weight > 0.0 {
+                    drawn = word;
+                    left -= weight;
+                    if left < 0.0 {
+                        break;
+                    }
+                }
+            }
+            if drawn == END {
+                break;
+            }
+            words.push(drawn);
+            Scorer::new(self).step(&mut state, drawn);
+        }
+        Ok(words)
+    }
+}

@@ -1,0 +1,231 @@
+// inlay ngram: language models of n-grams from text, and what they say of other texts.
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { type Options, list, oneOf, real, text } from '../options.js'
+import { Phrases } from '../corpus/phrases.js'
+import { NgramLanguageModel } from '../language/ngram-language-model.js'
+import { generateOptions, ngramOptions, perplexityOptions } from '../language/ngram-options.js'
+import { type Command, group } from './command.js'
+import { checkWritten } from './files.js'
+import { UsageError } from './flags.js'
+import { quantity } from './quantities.js'
+import type { Session } from './session.js'
+import { quietFlags, runFlags } from './train.js'
+
+const model = 'a model: .safetensors, .arpa or .arpa.gz'
+const output = { output: text('where the model goes: .safetensors, or .arpa or .arpa.gz') }
+/** Options that are lists of numbers, as they are typed. */
+const lists = {
+  prune: list('leaves out n-grams that occur so often or less, by order: 0,0,1'),
+  discountFallback: list('discounts for texts that have none of their own: 0.5,1,1.5'),
+}
+const {
+  order,
+  minCount,
+  maxVocabulary,
+  memory,
+  prune: _,
+  discountFallback: __,
+  ...reading
+} = ngramOptions
+const textFlags = {
+  ...reading,
+  phrases: text('joins the phrases of this file, as `inlay phrases train` writes it'),
+}
+const estimationFlags = { order, minCount, maxVocabulary, memory, ...lists }
+
+type TrainGiven = Options<
+  typeof output & typeof estimationFlags & typeof textFlags & typeof quietFlags
+>
+
+const train: Command = {
+  name: 'ngram train',
+  summary: 'estimates a language model of n-grams',
+  usage: 'CORPUS... -o MODEL [flags]',
+  operands: { CORPUS: 'text: files, globs or folders/; .gz and .zst are read as they are' },
+  count: { from: 1, to: Infinity },
+  groups: [
+    group('Files', output, { short: { output: 'o' } }),
+    group('Estimation', estimationFlags),
+    group('Text', textFlags),
+    group('Run', quietFlags, { short: { quiet: 'q' } }),
+  ],
+  examples: [
+    'corpus.txt -o model.safetensors',
+    "'news/*.txt.gz' -o model.arpa.gz --order 4 --prune 0,0,1 --min-count 2",
+  ],
+
+  async run(given: TrainGiven, corpora: readonly string[], session: Session) {
+    const { output: target, quiet, phrases, prune, discountFallback, ...options } = given
+    if (target === undefined) throw new UsageError('-o MODEL is missing')
+    checkWritten([...corpora, ...(phrases === undefined ? [] : [phrases])], { '-o': target })
+    const { signal } = session
+    const ngrams = await session.withProgress({ quiet }, async (onProgress) => {
+      const run = { signal, onProgress, threads: options.threads }
+      const joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
+      using trained = await NgramLanguageModel.train(
+        { files: corpora },
+        {
+          ...options,
+          ...run,
+          phrases: joined,
+          prune: numbers(prune),
+          discountFallback: numbers(discountFallback),
+        },
+      )
+      if (isArpa(target)) await trained.saveArpa(target, run)
+      else await trained.save(target, run)
+      return trained.ngrams
+    })
+    if (quiet) return
+    const all = ngrams.reduce((sum, count) => sum + count, 0)
+    session.note(`${quantity(all, 'n-grams')} of orders 1 to ${ngrams.length} in ${target}`)
+  },
+}
+
+const scoreFlags = {
+  by: oneOf(['sentence', 'word'], 'a line for each sentence, or for each word'),
+  maxPerplexity: real(
+    undefined,
+    { from: 1 },
+    'prints only sentences of no higher perplexity, as they are',
+  ),
+}
+
+const score: Command = {
+  name: 'ngram score',
+  summary: 'tells how likely each line of a text is',
+  usage: 'MODEL [TEXTS...] [flags]',
+  operands: { MODEL: model, TEXTS: 'sentences, one a line; standard input without' },
+  count: { from: 1, to: Infinity },
+  groups: [group('Answers', scoreFlags)],
+  examples: [
+    'model.safetensors texts.txt',
+    'model.arpa.gz --by word < texts.txt',
+    'model.safetensors crawled.txt --max-perplexity 500 > good.txt',
+  ],
+
+  async run(
+    { by = 'sentence', maxPerplexity }: Options<typeof scoreFlags>,
+    [path = '', ...texts]: readonly string[],
+    session: Session,
+  ) {
+    if (by === 'word' && maxPerplexity !== undefined) {
+      throw new UsageError('--by word and --max-perplexity cannot both be given')
+    }
+    const { signal } = session
+    using opened = await open(path, { signal })
+    const lines = linesOf(texts)
+    if (maxPerplexity !== undefined) {
+      for await (const line of opened.filter(lines, { maxPerplexity, signal })) session.print(line)
+      return
+    }
+    session.print(
+      by === 'word' ? 'word\tlog10\torder\tunknown' : 'log10\twords\tunknown\tperplexity',
+    )
+    let batch: string[] = []
+    const answer = async () => {
+      const { logProbabilities, words, unknown } = await opened.scoreAll(batch, { signal })
+      for (const [i, log] of logProbabilities.entries()) {
+        const perplexity = 10 ** (-log / words[i]!)
+        session.print([log.toFixed(4), words[i], unknown[i], perplexity.toFixed(2)].join('\t'))
+      }
+      batch = []
+    }
+    for await (const line of lines) {
+      if (by === 'word') {
+        const rows = opened
+          .score(line)
+          .words.map((one) =>
+            [one.word, one.logProbability.toFixed(4), one.order, one.unknown ? 1 : 0].join('\t'),
+          )
+        session.print(rows.join('\n'))
+      } else if (batch.push(line) === 1000) await answer()
+    }
+    if (batch.length > 0) await answer()
+  },
+}
+
+const perplexity: Command = {
+  name: 'ngram perplexity',
+  summary: 'tells how well a model foretells texts',
+  usage: 'MODEL TEXTS... [flags]',
+  operands: { MODEL: model, TEXTS: 'text: files, globs or folders/' },
+  count: { from: 2, to: Infinity },
+  groups: [group('Text', perplexityOptions), group('Run', quietFlags, { short: { quiet: 'q' } })],
+  examples: ['model.safetensors test.txt'],
+
+  async run(
+    given: Options<typeof perplexityOptions & typeof quietFlags>,
+    [path = '', ...files]: readonly string[],
+    session: Session,
+  ) {
+    const { quiet, ...options } = given
+    const { signal } = session
+    const found = await session.withProgress({ quiet }, async (onProgress) => {
+      using opened = await open(path, { signal, onProgress, threads: options.threads })
+      return await opened.perplexity({ files }, { ...options, signal, onProgress })
+    })
+    session.print(
+      [
+        `perplexity\t${found.perplexity.toFixed(4)}`,
+        `perplexity of known words\t${found.perplexityOfKnown.toFixed(4)}`,
+        `words\t${found.words}`,
+        `sentences\t${found.sentences}`,
+        `unknown words\t${found.unknown}`,
+      ].join('\n'),
+    )
+  },
+}
+
+const { texts, maxWords, temperature } = generateOptions
+const generateFlags = {
+  prompt: text('what the texts begin with', 'TEXT'),
+  texts,
+  maxWords,
+  temperature,
+}
+
+const generate: Command = {
+  name: 'ngram generate',
+  summary: 'draws texts from a model, one a line',
+  usage: 'MODEL [flags]',
+  operands: { MODEL: model },
+  count: { from: 1, to: 1 },
+  groups: [group('Texts', generateFlags), group('Run', { seed: runFlags.seed })],
+  examples: ['model.safetensors --texts 5 --seed 7', "model.safetensors --prompt 'the people'"],
+
+  async run(
+    given: Options<typeof generateFlags & { seed: typeof runFlags.seed }>,
+    [path = '']: readonly string[],
+    session: Session,
+  ) {
+    const { signal } = session
+    using opened = await open(path, { signal })
+    const drawn = await opened.generate({ ...given, signal })
+    for (const words of drawn) session.print(words.join(' '))
+  },
+}
+
+export const ngramCommands: readonly Command[] = [train, score, perplexity, generate]
+
+function isArpa(path: string): boolean {
+  return /\.arpa(\.gz|\.zst)?$/i.test(path)
+}
+
+function open(
+  path: string,
+  run: Parameters<typeof NgramLanguageModel.open>[1],
+): Promise<NgramLanguageModel> {
+  return isArpa(path) ? NgramLanguageModel.openArpa(path, run) : NgramLanguageModel.open(path, run)
+}
+
+/** What was typed as a,b,c; what is no number is refused by the option's own check. */
+function numbers(typed: readonly string[] | undefined): number[] | undefined {
+  return typed?.map((one) => (one.trim() === '' ? Number.NaN : Number(one)))
+}
+
+async function* linesOf(paths: readonly string[]): AsyncGenerator<string> {
+  const inputs = paths.length > 0 ? paths.map((path) => createReadStream(path)) : [process.stdin]
+  for (const input of inputs) yield* createInterface({ input, crlfDelay: Infinity })
+}
