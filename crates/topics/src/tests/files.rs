@@ -35,7 +35,7 @@ fn fitted(topics: usize, iterations: usize) -> Options {
 fn a_training_that_was_stopped_goes_on_to_the_same_topics() {
     let corpus = corpus(&planted(2000, 12, 5));
     let folder = tempfile::tempdir().unwrap();
-    for topics in [12, 300] {
+    for topics in [12, 350] {
         let whole = train(&corpus, &fitted(topics, 20), &Start::default(), &Run::quiet(1, 1));
         let whole = whole.unwrap();
         // Stopped in the middle of a sweep, and made longer after its end.

@@ -26,7 +26,7 @@ fn purity(model: &Model) -> f64 {
 #[test]
 fn planted_topics_are_found_with_few_topics_and_with_many() {
     let documents = planted(1500, 8, 11);
-    for topics in [12, 250] {
+    for topics in [12, 350] {
         let begun = purity(&trained(&documents, &options(topics, 1), 1, 1));
         let found = purity(&trained(&documents, &options(topics, 60), 2, 1));
         assert!(begun < 0.6 && found > 0.9, "{topics}: {begun} {found}");
@@ -36,7 +36,7 @@ fn planted_topics_are_found_with_few_topics_and_with_many() {
 #[test]
 fn a_seed_gives_the_same_topics_on_any_number_of_threads_and_another_seed_others() {
     let documents = planted(2000, 12, 5);
-    for topics in [12, 300] {
+    for topics in [12, 350] {
         let options = Options { optimize_every: 4, ..options(topics, 10) };
         let one = trained(&documents, &options, 1, 1);
         for threads in [2, 3, 7] {
@@ -74,7 +74,7 @@ fn priors_move_to_where_the_documents_are_and_beta_only_if_asked() {
 #[test]
 fn empty_documents_keep_their_places_and_one_document_is_enough() {
     let text = [words(""), words("a b a"), words(""), words("c"), words("")];
-    for topics in [2, 250] {
+    for topics in [2, 350] {
         let model = trained(&text, &options(topics, 5), 1, 1);
         assert_eq!(model.documents().rows(), 5);
         let lengths: Vec<u32> =
@@ -154,7 +154,7 @@ fn perplexity_is_what_its_formula_gives_and_falls_with_training() {
 
 #[test]
 fn a_model_that_goes_on_keeps_its_counts_and_learns_new_words() {
-    for topics in [8, 250] {
+    for topics in [8, 350] {
         let first = Arc::new(trained(&planted(500, 8, 11), &options(topics, 40), 1, 1));
         let mut new = planted(200, 8, 12);
         new.iter_mut().for_each(|document| document.push("novel".into()));

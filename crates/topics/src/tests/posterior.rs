@@ -136,7 +136,7 @@ fn counts_are_what_counting_anew_gives() {
 
 #[test]
 fn the_loss_falls() {
-    for topics in [12, 300] {
+    for topics in [12, 350] {
         let corpus = corpus(&planted(500, 12, 5));
         let start = crate::Start::default();
         let model = crate::train(&corpus, &options(topics, 30), &start, &Run::quiet(1, 1)).unwrap();
