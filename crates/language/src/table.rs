@@ -251,7 +251,11 @@ impl Table {
 
     /// What searches read, found once for many of them.
     pub fn view(&self) -> View<'_> {
-        View { cells: &self.cells, width: self.width, slots: self.slots }
+        let (inner, highest): (&[[u32; 4]], &[[u32; 3]]) = match self.width {
+            4 => (bytemuck::cast_slice(&self.cells), &[]),
+            _ => (&[], bytemuck::cast_slice(&self.cells)),
+        };
+        View { inner, highest, slots: self.slots }
     }
 
     /// See `View::find`.
@@ -284,38 +288,63 @@ impl Table {
 /// A table that is searched.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    cells: &'a [u32],
-    width: usize,
+    /// Cells with back-offs, or none if the table is that of the highest order.
+    inner: &'a [[u32; 4]],
+    /// Cells without, or none.
+    highest: &'a [[u32; 3]],
     slots: usize,
 }
 
 impl View<'_> {
     /// One that nothing is found in.
-    pub const EMPTY: Self = Self { cells: &[], width: 3, slots: 1 };
+    pub const EMPTY: Self = Self { inner: &[], highest: &[], slots: 1 };
 
     /// Asks the memory for where an n-gram lies, if there is such a one, and for what comes behind.
     #[inline(always)]
     pub fn fetch(&self, context: u32, word: u32) {
-        let place = home(key(context, word), self.slots) * self.width;
-        fetch(self.cells, place);
-        fetch(self.cells, place + 12);
+        let place = home(key(context, word), self.slots);
+        if self.highest.is_empty() {
+            fetch(self.inner, place);
+            fetch(self.inner, place + 3);
+        } else {
+            fetch(self.highest, place);
+            fetch(self.highest, place + 4);
+        }
     }
 
     /// The cell of an n-gram with its two values.
     #[inline(always)]
     pub fn find(&self, context: u32, word: u32) -> Option<(u32, f32, f32)> {
         let key = key(context, word);
-        let slot = home(key, self.slots);
-        let cells = &self.cells[slot * self.width..];
-        for (beyond, cell) in cells.chunks_exact(self.width).take(PROBES).enumerate() {
-            let found = key_of(cell);
-            if found >= key {
-                let backoff = cell.get(3).map_or(0.0, |&bits| f32::from_bits(bits));
-                let found = ((slot + beyond) as u32, f32::from_bits(cell[2]), backoff);
-                return (key_of(cell) == key).then_some(found);
-            }
+        let place = home(key, self.slots);
+        if self.highest.is_empty() {
+            let (slot, cell) = search(self.inner, key, place)?;
+            Some((slot, f32::from_bits(cell[2]), f32::from_bits(cell[3])))
+        } else {
+            let (slot, cell) = search(self.highest, key, place)?;
+            Some((slot, f32::from_bits(cell[2]), 0.0))
         }
-        None
+    }
+}
+
+/// The cell of a key, looked for from its home on.
+#[inline(always)]
+fn search<const WIDTH: usize>(
+    cells: &[[u32; WIDTH]],
+    key: u64,
+    home: usize,
+) -> Option<(u32, &[u32; WIDTH])> {
+    let mut slot = home;
+    loop {
+        let cell = cells.get(slot)?;
+        let found = key_of(cell);
+        if found >= key {
+            return (found == key).then_some((slot as u32, cell));
+        }
+        slot += 1;
+        if slot > home + PROBES {
+            return None;
+        }
     }
 }
 
