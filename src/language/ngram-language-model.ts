@@ -43,7 +43,7 @@ export type Sentence = string | readonly string[]
 
 /** How likely a word is after those before it. */
 export interface WordScore {
-  /** As it was given; `</s>` for the end of the sentence. */
+  /** As the model spells it; `</s>` for the end of the sentence. */
   readonly word: string
   /** log10 of its probability. */
   readonly logProbability: number

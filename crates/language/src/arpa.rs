@@ -14,7 +14,7 @@ use crate::estimate::Estimate;
 use crate::lines::{Lines, Spelled};
 use crate::model::{Model, Spelling};
 use crate::room::Room;
-use crate::table::{NO_CELL, Table};
+use crate::table::{NO_CELL, Refused, Table, crowded};
 use crate::text::{SPECIAL, UNKNOWN};
 
 /// What an unknown word gets where a file has no `<unk>`, as in KenLM.
@@ -340,9 +340,10 @@ of their own, is not supported"
         let found = std::mem::take(&mut self.found);
         let mut table = Table::for_entries(found.len(), order == self.order, self.room)?;
         let mut sorted = self.room.numbers(found.len())?;
-        table
-            .insert_all(found.iter().copied())
-            .map_err(|_| invalid(format!("has an n-gram of order {order} twice")))?;
+        table.insert_all(found.iter().copied()).map_err(|refused| match refused {
+            Refused::Twice => invalid(format!("has an n-gram of order {order} twice")),
+            Refused::Crowded => crowded(),
+        })?;
         table.finish(self.run)?;
         let numbered = found.iter().enumerate();
         table.find_all(numbered.map(|(i, &(context, word, _))| (i, context, word)), &mut sorted);

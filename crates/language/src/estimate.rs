@@ -16,7 +16,7 @@ use inlay_base::{Error, Result, Run, Workers};
 use crate::discounts::Discounts;
 use crate::levels::{self, Level};
 use crate::room::{Numbers, Room};
-use crate::table::{NO_CELL, Table};
+use crate::table::{NO_CELL, Refused, Table, crowded};
 use crate::text::{BEGIN, Text};
 
 /// N-grams of a part that one thread works on at a time.
@@ -248,8 +248,10 @@ fn fill(
         run.check()?;
         let with_logs = ngrams(range.clone())
             .map(|(entry, context, word)| (context, word, logs[entry].map(f32::from_bits)));
-        let twice = |_| Error::Internal("an n-gram was counted twice".into());
-        table.insert_all(with_logs).map_err(twice)?;
+        table.insert_all(with_logs).map_err(|refused| match refused {
+            Refused::Twice => Error::Internal("an n-gram was counted twice".into()),
+            Refused::Crowded => crowded(),
+        })?;
         run.advance(range.len() as u64);
     }
     table.finish(run)?;

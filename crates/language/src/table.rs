@@ -33,9 +33,14 @@ pub struct Table {
     pub len: usize,
 }
 
-/// An n-gram that comes twice.
+/// Why an n-gram is not taken.
 #[derive(Debug)]
-pub struct Twice;
+pub enum Refused {
+    /// It is there already.
+    Twice,
+    /// Others have all cells that it may have: they were made to collide.
+    Crowded,
+}
 
 /// N-grams whose cells are asked for together.
 const TOGETHER: usize = 64;
@@ -144,14 +149,14 @@ impl Table {
     /// are looked at. They are found once `finish` has been called.
     ///
     /// # Errors
-    /// `Twice`: one was there already.
+    /// The first that is not taken.
     ///
     /// # Panics
     /// If the table is one of a file.
     pub fn insert_all(
         &mut self,
         mut ngrams: impl Iterator<Item = (u32, u32, [f32; 2])>,
-    ) -> std::result::Result<(), Twice> {
+    ) -> std::result::Result<(), Refused> {
         let mut block = Vec::with_capacity(TOGETHER);
         loop {
             block.extend(ngrams.by_ref().take(TOGETHER));
@@ -172,12 +177,13 @@ impl Table {
         context: u32,
         word: u32,
         values: [f32; 2],
-    ) -> std::result::Result<(), Twice> {
+    ) -> std::result::Result<(), Refused> {
         let Self { cells: Cells::Made(cells), width, slots, len } = self else {
             panic!("tables of files are finished");
         };
         let key = key(context, word);
-        for cell in cells[home(key, *slots) * *width..].chunks_exact_mut(*width) {
+        let cells = cells[home(key, *slots) * *width..].chunks_exact_mut(*width);
+        for cell in cells.take(TAIL) {
             let found = key_of(cell);
             if found == EMPTY {
                 (cell[0], cell[1]) = (key as u32, (key >> 32) as u32);
@@ -189,13 +195,16 @@ impl Table {
                 return Ok(());
             }
             if found == key {
-                return Err(Twice);
+                return Err(Refused::Twice);
             }
         }
-        panic!("the tail is longer than any row of taken cells");
+        Err(Refused::Crowded)
     }
 
     /// Puts the cells in order.
+    ///
+    /// # Errors
+    /// `Unsupported`: n-grams that were made to collide; `Aborted`.
     pub fn finish(&mut self, run: &Run) -> Result<()> {
         let Self { cells: Cells::Made(cells), width, .. } = self else { return Ok(()) };
         let (width, all) = (*width, cells.len() / *width);
@@ -206,6 +215,9 @@ impl Table {
             }
             let cell = &cells[slot * width..(slot + 1) * width];
             let key = key_of(cell);
+            if key != EMPTY && row.len() == PROBES {
+                return Err(crowded());
+            }
             if key != EMPTY {
                 row.push((key, [cell[2], cell.get(3).copied().unwrap_or(0)]));
                 continue;
@@ -283,6 +295,12 @@ impl Table {
     pub fn cells(&self) -> &[u32] {
         &self.cells
     }
+}
+
+/// What is said of n-grams that were made to collide.
+pub fn crowded() -> Error {
+    let what = "n-grams that collide in the table: no text has such ones".into();
+    Error::Unsupported { what }
 }
 
 /// A table that is searched.
