@@ -11,7 +11,7 @@ use inlay_kernels::Kernels;
 use crate::lesson::{Lesson, Now, Reach, Sentence, Taught};
 use crate::progress::{Part, Progress, Standing};
 use crate::shards::{ends, firsts, shards};
-use crate::view::{Join, View};
+use crate::view::View;
 use crate::{Schedule, Subsample};
 
 /// Words of a sentence that are looked at together; a longer one is cut, as in word2vec.c.
@@ -135,7 +135,7 @@ impl<L: Lesson> Work<'_, L> {
                 break;
             }
         }
-        Kernels::get().run(Join(&output));
+        output.join();
         Ok(())
     }
 

@@ -11,11 +11,12 @@ use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
 use inlay_base::{Result, SharedMatrix, SharedRow};
-use inlay_kernels::{Simd, Task, join_rows};
+use inlay_kernels::{Kernels, Simd, Task, join_rows};
 
-/// Rows that have copies: five levels of a tree. Twice as many took as long again to join as they
-/// saved.
-const HOT: usize = 32;
+/// Rows that join every time: five levels of a tree.
+const FIRST: usize = 32;
+/// Times that as many rows again have copies.
+const DOUBLINGS: u32 = 5;
 /// Centre words of all threads between two joinings of one: the more threads, the more often.
 const TOGETHER: usize = 512;
 /// Joining more often than this would be all that many threads do.
@@ -29,9 +30,13 @@ pub struct View<'a> {
     before: SharedMatrix,
     /// Rows below this number are copies.
     hot: u32,
+    /// Rows below this number join every time.
+    first: u32,
     /// Centre words from one joining to the next, and left until then.
     every: u32,
     left: Cell<u32>,
+    /// How often some have joined.
+    joined: Cell<u32>,
     /// One thread at a time: of what two add at once, half would be lost.
     turn: &'a Mutex<()>,
 }
@@ -40,10 +45,11 @@ impl<'a> View<'a> {
     /// For one of so many threads; a single one needs no copies. `turn` is theirs all.
     pub fn new(shared: &'a SharedMatrix, turn: &'a Mutex<()>, threads: usize) -> Result<Self> {
         let every = (TOGETHER / threads.max(1)).max(LEAST) as u32;
-        Self::with(shared, turn, threads, HOT, every)
+        let view = Self::with(shared, turn, threads, FIRST << DOUBLINGS, every)?;
+        Ok(Self { first: view.hot.min(FIRST as u32), ..view })
     }
 
-    /// As `new`, with copies of so many rows, which are joined after so many steps.
+    /// As `new`, with copies of so many rows, which all join after so many steps.
     pub fn with(
         shared: &'a SharedMatrix,
         turn: &'a Mutex<()>,
@@ -60,8 +66,18 @@ impl<'a> View<'a> {
             own.write(row, &values);
             before.write(row, &values);
         }
-        let left = Cell::new(every);
-        Ok(Self { shared, own, before, hot: hot as u32, every, left, turn })
+        let (left, joined) = (Cell::new(every), Cell::new(0));
+        Ok(Self {
+            shared,
+            own,
+            before,
+            hot: hot as u32,
+            first: hot as u32,
+            every,
+            left,
+            joined,
+            turn,
+        })
     }
 
     /// # Panics
@@ -77,33 +93,44 @@ impl<'a> View<'a> {
         if self.hot > 0 {
             self.left.set(self.left.get() - 1);
             if self.left.get() == 0 {
-                simd.call(Join(self));
+                self.left.set(self.every);
+                self.joined.set(self.joined.get().wrapping_add(1));
+                let doublings = self.joined.get().trailing_zeros().min(DOUBLINGS);
+                let rows = self.hot.min(self.first << doublings);
+                simd.call(Join { view: self, rows });
             }
         }
     }
 }
 
-/// Gives what was learnt on the copies to the shared rows, and takes what others gave.
-pub struct Join<'v, 'a>(pub &'v View<'a>);
+impl<'a> View<'a> {
+    /// Joins all rows.
+    pub fn join(&self) {
+        Kernels::get().run(Join { view: self, rows: self.hot });
+    }
+}
+
+/// Gives what was learnt on the first copies to the shared rows, and takes what others gave.
+struct Join<'v, 'a> {
+    view: &'v View<'a>,
+    rows: u32,
+}
 
 impl Task for Join<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let View { shared, own, before, hot, every, left, turn } = self.0;
+        let View { shared, own, before, turn, .. } = self.view;
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        for row in 0..*hot {
+        for row in 0..self.rows {
             join_rows(simd, shared.row(row), own.row(row), before.row(row));
         }
-        left.set(*every);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use inlay_kernels::Kernels;
-
     use super::*;
 
     fn matrix(rows: usize) -> SharedMatrix {
@@ -114,13 +141,12 @@ mod tests {
 
     #[test]
     fn what_two_threads_learn_on_hot_rows_is_added_up() {
-        let (shared, turn) = (matrix(40), Mutex::new(()));
+        let (shared, turn) = (matrix(1100), Mutex::new(()));
         let views = [0, 1].map(|_| View::new(&shared, &turn, 2).unwrap());
         views[0].own.write(1, &[5.0; 20]);
         views[1].own.write(1, &[3.0; 20]);
-        let kernels = Kernels::get();
-        views.iter().for_each(|view| kernels.run(Join(view)));
-        kernels.run(Join(&views[0]));
+        views.iter().for_each(View::join);
+        views[0].join();
         let mut row = [0.0; 20];
         for rows in [&shared, &views[0].own, &views[1].own] {
             rows.read(1, &mut row);
@@ -132,10 +158,11 @@ mod tests {
 
     #[test]
     fn other_rows_are_the_shared_ones_and_so_are_all_of_a_single_thread() {
-        let (shared, turn) = (matrix(40), Mutex::new(()));
-        for (threads, hot) in [(1, 0), (2, HOT), (1000, HOT)] {
+        let (shared, turn) = (matrix(1100), Mutex::new(()));
+        let copies = FIRST << DOUBLINGS;
+        for (threads, hot) in [(1, 0), (2, copies), (1000, copies)] {
             let view = View::new(&shared, &turn, threads).unwrap();
-            for row in 0..40 {
+            for row in 0..1100 {
                 let own = view.row(row).as_ptr() != shared.row(row).as_ptr();
                 assert_eq!(own, (row as usize) < hot);
             }

@@ -20,7 +20,7 @@ use crate::lesson::Taught;
 use crate::shards::shards;
 use crate::subwords::Ngrams;
 use crate::train::check_finite;
-use crate::view::{Join, View};
+use crate::view::View;
 use crate::{Huffman, NoiseTable};
 
 /// Words between two looks at the clock, the signal and the learning rate.
@@ -275,8 +275,8 @@ impl Course<'_> {
             losses[epoch].0 += taught.loss;
             losses[epoch].1 += taught.predictions;
         }
-        kernels.run(Join(&input));
-        kernels.run(Join(&output));
+        input.join();
+        output.join();
         Ok(())
     }
 }
