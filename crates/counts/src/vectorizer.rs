@@ -16,6 +16,11 @@ use crate::weighting::Weighting;
 
 const KIND: Kind = Kind { name: "vectorizer", what: "a vectorizer", version: 1 };
 
+/// Columns that terms are hashed into, at most.
+const MOST_HASHED: u32 = 1 << 30;
+/// Units of a term, at most.
+const LONGEST: usize = 100;
+
 /// Terms between two questions whether the run goes on.
 const STEP: usize = 4096;
 
@@ -297,13 +302,15 @@ impl Vectorizer {
         let Header { options, documents } = header;
         let names = Names::read(reader)?.ok_or_else(|| invalid("it has no vocabulary"))?;
         let columns = match options.hashed {
-            Some((0, _)) => return Err(invalid("it has no columns")),
+            Some((columns, _)) if !(1..=MOST_HASHED).contains(&columns) => {
+                return Err(invalid("it has a number of columns that terms cannot be hashed into"));
+            }
             Some((columns, _)) => columns as usize,
             None => names.len(),
         };
         let Analysis { shortest, longest, .. } = options.analysis;
-        if shortest == 0 || longest < shortest {
-            return Err(invalid("its terms have no length"));
+        if shortest == 0 || longest < shortest || longest > LONGEST {
+            return Err(invalid("its terms are of a length that cannot be"));
         }
         let document_frequencies = match reader.tensor("document_frequencies") {
             None => Vec::new(),
@@ -363,4 +370,47 @@ fn summed(numberings: &[Numbering<'_>], columns: u32) -> Vec<u32> {
         sums.iter_mut().zip(&numbering.document_frequencies).for_each(|(sum, df)| *sum += df);
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use inlay_corpus::{Normalization, Tokenizer};
+
+    use super::*;
+    use crate::{Norm, Unit};
+
+    /// Saves and opens a vectorizer of hashed terms.
+    fn reopened(columns: u32, longest: usize) -> Result<Vectorizer> {
+        let analysis = Analysis {
+            unit: Unit::Words,
+            shortest: 1,
+            longest,
+            tokenizer: Tokenizer::Whitespace,
+            lowercase: false,
+            normalization: Normalization::None,
+            stop_words: Vec::new(),
+        };
+        let weighting = Weighting {
+            binary: false,
+            sublinear: false,
+            idf: false,
+            smooth: false,
+            norm: Norm::None,
+        };
+        let hashed = Some((columns, false));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v.safetensors");
+        Vectorizer::untrained(Options { analysis, weighting, hashed })?.save(&path)?;
+        Vectorizer::open(&path)
+    }
+
+    #[test]
+    fn files_of_sizes_that_would_take_for_ever_or_all_memory_are_refused() {
+        assert_eq!(reopened(MOST_HASHED, LONGEST).unwrap().columns(), MOST_HASHED as usize);
+        for (columns, longest) in [(0, 1), (MOST_HASHED + 1, 1), (u32::MAX, 1), (8, LONGEST + 1)] {
+            let error = reopened(columns, longest).unwrap_err();
+            assert!(matches!(error, Error::InvalidInput { .. }), "{error:?}");
+        }
+        assert!(reopened(8, usize::MAX).is_err());
+    }
 }
