@@ -1,15 +1,13 @@
 // inlay lda: from documents to topics, what is in them, and the topics of new documents.
 import { existsSync } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { corpusOptions } from '../corpus/corpus.js'
 import { Phrases } from '../corpus/phrases.js'
 import { type Options, type RunOptions, integer, text } from '../options.js'
 import { ldaOptions, topicMapOptions, transformOptions } from '../topics/lda-options.js'
 import { Lda } from '../topics/lda.js'
-import { saveOptions } from '../vectors/files.js'
-import { WordVectors } from '../vectors/word-vectors.js'
 import { type Command, group } from './command.js'
-import { checkEnding, checkWritten } from './files.js'
+import { checkWritten } from './files.js'
+import { newDocumentsCommand } from './new-documents.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
@@ -123,72 +121,18 @@ const map: Command = {
   },
 }
 
-const transformFlags = {
-  output: text(
-    'where the mixtures go, named by the numbers of the lines; default: standard output, a JSON array a line',
-  ),
-  format: saveOptions.format,
-  precision: saveOptions.precision,
-}
-
-const transforming = {
-  ...transformOptions,
-  phrases: text('joins the phrases of this file, which the training had'),
-}
-
-type TransformGiven = Options<typeof transformFlags & typeof transforming & typeof quietFlags>
-
-const transform: Command = {
+const transform = newDocumentsCommand({
   name: 'lda transform',
   summary: 'gives the topics of new documents, the lines of a file',
-  usage: 'MODEL [FILE] [flags]',
-  operands: {
-    MODEL: 'what `inlay lda train` wrote',
-    FILE: 'text, a document a line; default: standard input',
-  },
-  count: { from: 1, to: 2 },
-  groups: [
-    group('Files', transformFlags, { short: { output: 'o' } }),
-    group('Documents', transforming),
-    group('Run', quietFlags, { short: { quiet: 'q' } }),
-  ],
+  trainer: 'inlay lda train',
+  rows: 'mixtures',
+  values: 'topics',
+  title: 'Documents',
+  options: transformOptions,
+  run: group('Run', quietFlags, { short: { quiet: 'q' } }),
   examples: ['topics.safetensors new.txt -o new.npy', 'topics.safetensors < new.txt'],
-
-  async run(given: TransformGiven, [path = '', file]: readonly string[], session: Session) {
-    const { output, format, precision, quiet, phrases, ...options } = given
-    if (output === undefined && (format ?? precision) !== undefined) {
-      throw new UsageError('--format and --precision need -o VECTORS')
-    }
-    if (output !== undefined && format === undefined) checkEnding(output, '-o')
-    checkWritten(
-      [path, file, phrases].filter((read) => read !== undefined),
-      { '-o': output },
-    )
-    const work = async (onProgress: RunOptions['onProgress']) => {
-      const run = { signal: session.signal, onProgress }
-      using model = await Lda.open(path, run)
-      using joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
-      const source =
-        file === undefined
-          ? createInterface({ input: process.stdin, crlfDelay: Infinity })
-          : { files: [file] }
-      const rows = await model.transform(source, { ...options, phrases: joined, ...run })
-      if (output !== undefined) {
-        const names = Array.from({ length: rows.length }, (_, i) => `${i}`)
-        using vectors = WordVectors.from(names, rows.values, rows.dimensions)
-        await vectors.save(output, { format, precision, ...run })
-      }
-      return rows
-    }
-    const rows = await session.withProgress({ quiet }, work)
-    if (output === undefined) {
-      for (const row of rows) session.print(JSON.stringify([...row]))
-    } else if (!quiet) {
-      session.note(
-        `${quantity(rows.length, 'documents')} of ${rows.dimensions} topics in ${output}`,
-      )
-    }
-  },
-}
+  open: (path, run) => Lda.open(path, run),
+  make: (model, source, options) => model.transform(source, options),
+})
 
 export const ldaCommands: readonly Command[] = [train, topics, transform, map]

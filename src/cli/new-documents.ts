@@ -1,0 +1,99 @@
+// inlay MODEL VERB: the lines of a file, or of standard input, as rows of numbers, by a model that was
+// trained before: what `doc2vec infer` and `lda transform` have in common.
+import { createInterface } from 'node:readline'
+import type { CorpusSource } from '../corpus/source.js'
+import { Phrases } from '../corpus/phrases.js'
+import type { Vectors } from '../embedder.js'
+import { type Options, type RunOptions, type Table, text } from '../options.js'
+import { saveOptions } from '../vectors/files.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+import { type Command, type FlagGroup, group } from './command.js'
+import { checkEnding, checkWritten } from './files.js'
+import { UsageError } from './flags.js'
+import { quantity } from './quantities.js'
+import type { Session } from './session.js'
+
+/** What a command that makes rows of new documents differs in. */
+interface Maker<Model extends Disposable> extends Pick<Command, 'name' | 'summary' | 'examples'> {
+  /** What wrote the model: "inlay lda train". */
+  readonly trainer: string
+  /** What goes to the output: "mixtures". */
+  readonly rows: string
+  /** What the values of a row are: "topics". */
+  readonly values: string
+  /** Options of a document, with their heading. */
+  readonly title: string
+  readonly options: Table
+  readonly run: FlagGroup
+  open(path: string, run: RunOptions): Promise<Model>
+  make(model: Model, source: CorpusSource, options: object): Promise<Vectors>
+}
+
+type Given = Options<typeof saveOptions & Record<'output' | 'phrases', ReturnType<typeof text>>> & {
+  readonly quiet?: boolean
+}
+
+/** The command that makes rows of new documents. */
+export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model>): Command {
+  const output = text(
+    `where the ${maker.rows} go, named by the numbers of the lines; default: standard output, a JSON array a line`,
+  )
+  const files = { output, format: saveOptions.format, precision: saveOptions.precision }
+  const options = {
+    ...maker.options,
+    phrases: text('joins the phrases of this file, which the training had'),
+  }
+  return {
+    name: maker.name,
+    summary: maker.summary,
+    usage: 'MODEL [FILE] [flags]',
+    operands: {
+      MODEL: `what \`${maker.trainer}\` wrote`,
+      FILE: 'text, a document a line; default: standard input',
+    },
+    count: { from: 1, to: 2 },
+    groups: [
+      group('Files', files, { short: { output: 'o' } }),
+      group(maker.title, options),
+      maker.run,
+    ],
+    examples: maker.examples,
+
+    async run(given: Given, [path = '', file]: readonly string[], session: Session) {
+      const { output: target, format, precision, quiet, phrases, ...others } = given
+      if (target === undefined && (format ?? precision) !== undefined) {
+        throw new UsageError('--format and --precision need -o VECTORS')
+      }
+      if (target !== undefined && format === undefined) checkEnding(target, '-o')
+      checkWritten(
+        [path, file, phrases].filter((read) => read !== undefined),
+        { '-o': target },
+      )
+      const work = async (onProgress: RunOptions['onProgress']) => {
+        const run = { signal: session.signal, onProgress }
+        using model = await maker.open(path, run)
+        using joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
+        const source =
+          file === undefined
+            ? createInterface({ input: process.stdin, crlfDelay: Infinity })
+            : { files: [file] }
+        const rows = await maker.make(model, source, { ...others, phrases: joined, ...run })
+        if (target !== undefined) {
+          const names = Array.from({ length: rows.length }, (_, i) => `${i}`)
+          using vectors = WordVectors.from(names, rows.values, rows.dimensions)
+          await vectors.save(target, { format, precision, ...run })
+        }
+        return rows
+      }
+      const rows = await session.withProgress({ quiet }, work)
+      if (target === undefined) {
+        for (const row of rows) session.print(JSON.stringify([...row]))
+      } else if (!quiet) {
+        const { length, dimensions } = rows
+        session.note(
+          `${quantity(length, 'documents')} of ${dimensions} ${maker.values} in ${target}`,
+        )
+      }
+    },
+  }
+}
