@@ -24,6 +24,7 @@ impl Simd for Avx2 {
     type Vector = __m256;
     const LANES: usize = 8;
     const TILE: (usize, usize) = (3, 3);
+    const PRODUCT: (usize, usize) = (6, 2);
 
     #[inline(always)]
     fn call<T: Task>(self, task: T) -> T::Output {
@@ -53,6 +54,37 @@ impl Simd for Avx2 {
         unsafe {
             let mask = _mm256_loadu_si256(MASK.as_ptr().add(start).cast());
             _mm256_maskload_ps(from, mask)
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, v: __m256, count: usize) {
+        let start = 8 - count.min(8);
+        unsafe {
+            let mask = _mm256_loadu_si256(MASK.as_ptr().add(start).cast());
+            _mm256_maskstore_ps(to, mask, v);
+        }
+    }
+    #[inline(always)]
+    fn transpose(self, square: &mut [__m256; 16]) {
+        unsafe {
+            let s = square;
+            let mut t = [_mm256_setzero_ps(); 8];
+            for i in 0..4 {
+                t[2 * i] = _mm256_unpacklo_ps(s[2 * i], s[2 * i + 1]);
+                t[2 * i + 1] = _mm256_unpackhi_ps(s[2 * i], s[2 * i + 1]);
+            }
+            for i in (0..8).step_by(4) {
+                s[i] = _mm256_shuffle_ps::<0x44>(t[i], t[i + 2]);
+                s[i + 1] = _mm256_shuffle_ps::<0xee>(t[i], t[i + 2]);
+                s[i + 2] = _mm256_shuffle_ps::<0x44>(t[i + 1], t[i + 3]);
+                s[i + 3] = _mm256_shuffle_ps::<0xee>(t[i + 1], t[i + 3]);
+            }
+            for i in 0..4 {
+                (s[i], s[i + 4]) = (
+                    _mm256_permute2f128_ps::<0x20>(s[i], s[i + 4]),
+                    _mm256_permute2f128_ps::<0x31>(s[i], s[i + 4]),
+                );
+            }
         }
     }
     #[inline(always)]
@@ -116,6 +148,10 @@ impl Simd for Avx2 {
             let three = _mm256_fnmadd_ps(_mm256_mul_ps(v, y), y, _mm256_set1_ps(3.0));
             _mm256_mul_ps(_mm256_mul_ps(y, _mm256_set1_ps(0.5)), three)
         }
+    }
+    #[inline(always)]
+    fn root(self, v: __m256) -> __m256 {
+        unsafe { _mm256_sqrt_ps(v) }
     }
     #[inline(always)]
     fn sum(self, v: __m256) -> f32 {

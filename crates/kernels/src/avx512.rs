@@ -23,6 +23,7 @@ impl Simd for Avx512 {
     type Vector = __m512;
     const LANES: usize = 16;
     const TILE: (usize, usize) = (4, 6);
+    const PRODUCT: (usize, usize) = (14, 2);
 
     #[inline(always)]
     fn call<T: Task>(self, task: T) -> T::Output {
@@ -50,6 +51,41 @@ impl Simd for Avx512 {
     unsafe fn load_first(self, from: *const f32, count: usize) -> __m512 {
         let mask = ((1u32 << count.min(16)) - 1) as u16;
         unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, v: __m512, count: usize) {
+        let mask = ((1u32 << count.min(16)) - 1) as u16;
+        unsafe { _mm512_mask_storeu_ps(to, mask, v) }
+    }
+    #[inline(always)]
+    fn transpose(self, square: &mut [__m512; 16]) {
+        // Squares of 1, 2, 4 and 8 are exchanged in turn.
+        unsafe {
+            let s = square;
+            let mut t = [_mm512_setzero_ps(); 16];
+            for i in 0..8 {
+                t[2 * i] = _mm512_unpacklo_ps(s[2 * i], s[2 * i + 1]);
+                t[2 * i + 1] = _mm512_unpackhi_ps(s[2 * i], s[2 * i + 1]);
+            }
+            for i in (0..16).step_by(4) {
+                s[i] = _mm512_shuffle_ps::<0x44>(t[i], t[i + 2]);
+                s[i + 1] = _mm512_shuffle_ps::<0xee>(t[i], t[i + 2]);
+                s[i + 2] = _mm512_shuffle_ps::<0x44>(t[i + 1], t[i + 3]);
+                s[i + 3] = _mm512_shuffle_ps::<0xee>(t[i + 1], t[i + 3]);
+            }
+            for i in 0..4 {
+                t[i] = _mm512_shuffle_f32x4::<0x88>(s[i], s[i + 4]);
+                t[i + 4] = _mm512_shuffle_f32x4::<0xdd>(s[i], s[i + 4]);
+                t[i + 8] = _mm512_shuffle_f32x4::<0x88>(s[i + 8], s[i + 12]);
+                t[i + 12] = _mm512_shuffle_f32x4::<0xdd>(s[i + 8], s[i + 12]);
+            }
+            for i in 0..4 {
+                s[i] = _mm512_shuffle_f32x4::<0x88>(t[i], t[i + 8]);
+                s[i + 8] = _mm512_shuffle_f32x4::<0xdd>(t[i], t[i + 8]);
+                s[i + 4] = _mm512_shuffle_f32x4::<0x88>(t[i + 4], t[i + 12]);
+                s[i + 12] = _mm512_shuffle_f32x4::<0xdd>(t[i + 4], t[i + 12]);
+            }
+        }
     }
     #[inline(always)]
     unsafe fn load_half(self, from: *const u16) -> __m512 {
@@ -110,6 +146,10 @@ impl Simd for Avx512 {
             let three = _mm512_fnmadd_ps(_mm512_mul_ps(v, y), y, _mm512_set1_ps(3.0));
             _mm512_mul_ps(_mm512_mul_ps(y, _mm512_set1_ps(0.5)), three)
         }
+    }
+    #[inline(always)]
+    fn root(self, v: __m512) -> __m512 {
+        unsafe { _mm512_sqrt_ps(v) }
     }
     #[inline(always)]
     fn sum(self, v: __m512) -> f32 {

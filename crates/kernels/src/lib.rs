@@ -5,6 +5,7 @@
 //! order. Everything between `Kernels::run` and an instruction is `#[inline(always)]`: one function
 //! that is not, and each instruction below it becomes a call.
 
+mod activation;
 mod adagrad;
 mod aligned;
 #[cfg(target_arch = "x86_64")]
@@ -19,12 +20,14 @@ mod logistic;
 mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod product;
 mod rows;
 mod scalar;
 mod search;
 mod simd;
 mod softmax;
 
+pub use activation::{Activation, activate, activation_gradient};
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use aligned::Aligned;
 pub use detect::{Kernels, Task};
@@ -36,6 +39,7 @@ pub use fetch::fetch;
 pub use gather::{gather, scatter};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
 pub use math::{exp, ln};
+pub use product::{Desk, Matrix, Packed, Second, Start, Target, multiply};
 pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,
     prefetch, weigh_rows,

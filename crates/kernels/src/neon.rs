@@ -12,6 +12,7 @@ impl Simd for Neon {
     type Vector = float32x4_t;
     const LANES: usize = 4;
     const TILE: (usize, usize) = (4, 6);
+    const PRODUCT: (usize, usize) = (12, 2);
 
     #[inline(never)]
     fn call<T: Task>(self, task: T) -> T::Output {
@@ -96,6 +97,10 @@ impl Simd for Neon {
             let y = vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(v, y), y));
             vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(v, y), y))
         }
+    }
+    #[inline(always)]
+    fn root(self, v: float32x4_t) -> float32x4_t {
+        unsafe { vsqrtq_f32(v) }
     }
     #[inline(always)]
     fn sum(self, v: float32x4_t) -> f32 {

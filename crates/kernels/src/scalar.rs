@@ -8,6 +8,7 @@ impl Simd for Scalar {
     type Vector = f32;
     const LANES: usize = 1;
     const TILE: (usize, usize) = (2, 3);
+    const PRODUCT: (usize, usize) = (4, 2);
 
     #[inline(never)]
     fn call<T: Task>(self, task: T) -> T::Output {
@@ -78,6 +79,10 @@ impl Simd for Scalar {
     #[inline(always)]
     fn inverse_root(self, v: f32) -> f32 {
         1.0 / v.sqrt()
+    }
+    #[inline(always)]
+    fn root(self, v: f32) -> f32 {
+        v.sqrt()
     }
     #[inline(always)]
     fn sum(self, v: f32) -> f32 {

@@ -11,6 +11,9 @@ pub trait Simd: Copy + Send + Sync {
     const LANES: usize;
     /// Inputs and outputs of a tile whose sums stay in registers (see `logistic`).
     const TILE: (usize, usize);
+    /// Rows of a tile of `product` and vectors in each of them: its sums, a row of B and a value of A
+    /// fill the registers. At most 14 rows of at most 2 vectors.
+    const PRODUCT: (usize, usize);
 
     /// Runs a task as a function of its own, compiled once for this set whoever calls it: for a
     /// large kernel, where a copy in every caller would cost more than the call.
@@ -36,6 +39,38 @@ pub trait Simd: Copy + Send + Sync {
     /// # Safety
     /// `from` is good for reading `count` values.
     unsafe fn load_first(self, from: *const f32, count: usize) -> Self::Vector;
+
+    /// Writes the first `count` values, at most `LANES`.
+    ///
+    /// # Safety
+    /// `to` is good for writing `count` values.
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, v: Self::Vector, count: usize) {
+        let mut lanes = [0.0f32; 16];
+        // SAFETY: 16 values hold the lanes of any set; the caller's pointer is good for `count`.
+        unsafe {
+            self.store(lanes.as_mut_ptr(), v);
+            to.copy_from_nonoverlapping(lanes.as_ptr(), count.min(Self::LANES));
+        }
+    }
+
+    /// Value j of vector i becomes value i of vector j, among the first `LANES` vectors.
+    #[inline(always)]
+    fn transpose(self, square: &mut [Self::Vector; 16]) {
+        let mut values = [0.0f32; 256];
+        for (i, &row) in square.iter().enumerate().take(Self::LANES) {
+            let mut lanes = [0.0f32; 16];
+            // SAFETY: 16 values hold the lanes of any set.
+            unsafe { self.store(lanes.as_mut_ptr(), row) };
+            for (j, &value) in lanes.iter().enumerate().take(Self::LANES) {
+                values[j * 16 + i] = value;
+            }
+        }
+        for (column, values) in square.iter_mut().zip(values.chunks(16)).take(Self::LANES) {
+            // SAFETY: 16 values hold the lanes of any set.
+            *column = unsafe { self.load(values.as_ptr()) };
+        }
+    }
 
     /// Reads `LANES` half-precision numbers by their bits, any alignment. Finite ones only: an
     /// infinity comes out as 65536, where the set has no instruction of its own.
@@ -95,6 +130,8 @@ pub trait Simd: Copy + Send + Sync {
     /// 1 / √v to 3e-7 of itself, for normal v > 0: exact in the scalar set, elsewhere the
     /// machine's estimate made better by Newton's steps, which costs a third of root and division.
     fn inverse_root(self, v: Self::Vector) -> Self::Vector;
+    /// √v, exact to its last bit.
+    fn root(self, v: Self::Vector) -> Self::Vector;
     /// The sum of all lanes.
     fn sum(self, v: Self::Vector) -> f32;
     /// Lane i is the sum of all lanes of `vectors[i]`: `LANES` sums for little more than one.

@@ -1,0 +1,313 @@
+//! Functions of each value of a layer, and their derivatives.
+
+use std::f32::consts::{FRAC_1_SQRT_2, PI};
+
+use crate::{Kernels, Simd, Task, exp};
+
+/// A function that is applied to each value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// max(x, 0)
+    Relu,
+    /// tanh x
+    Tanh,
+    /// σ(x) = 1 / (1 + e⁻ˣ)
+    Sigmoid,
+    /// x·σ(x) (Elfwing et al. 2017; Ramachandran et al. 2017)
+    Silu,
+    /// x·Φ(x), with the error function to 2e-7 (Hendrycks and Gimpel 2016, arXiv:1606.08415)
+    Gelu,
+    /// x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), as GPT-2 and others have it
+    GeluTanh,
+}
+
+/// Values become the function of themselves.
+pub fn activate(kernels: Kernels, activation: Activation, values: &mut [f32]) {
+    kernels.run(Activate { activation, values });
+}
+
+/// `gradient`, of the loss by what the function gave, becomes that by what it was given. `known` is
+/// what it gave, or for those that `needs_input` says so, what it was given.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn activation_gradient(
+    kernels: Kernels,
+    activation: Activation,
+    known: &[f32],
+    gradient: &mut [f32],
+) {
+    assert_eq!(known.len(), gradient.len());
+    kernels.run(Gradient { activation, known, gradient });
+}
+
+impl Activation {
+    /// Whether the derivative is worked out of what the function was given and not of what it gave.
+    pub fn needs_input(self) -> bool {
+        matches!(self, Self::Silu | Self::Gelu | Self::GeluTanh)
+    }
+
+    /// In the middle of a kernel.
+    #[inline(always)]
+    pub(crate) fn on<S: Simd>(self, simd: S, values: &mut [f32]) {
+        // A loop for each function, and no closures: they do not inherit the set.
+        macro_rules! each {
+            ($function:ident) => {
+                for at in (0..values.len()).step_by(S::LANES) {
+                    let count = (values.len() - at).min(S::LANES);
+                    // SAFETY: `count` values are there.
+                    unsafe {
+                        let x = values.as_mut_ptr().add(at);
+                        simd.store_first(x, $function(simd, simd.load_first(x, count)), count);
+                    }
+                }
+            };
+        }
+        match self {
+            Self::Relu => each!(relu),
+            Self::Tanh => each!(tanh),
+            Self::Sigmoid => each!(sigmoid),
+            Self::Silu => each!(silu),
+            Self::Gelu => each!(gelu),
+            Self::GeluTanh => each!(gelu_tanh),
+        }
+    }
+}
+
+struct Activate<'a> {
+    activation: Activation,
+    values: &'a mut [f32],
+}
+
+impl Task for Activate<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        self.activation.on(simd, self.values);
+    }
+}
+
+struct Gradient<'a> {
+    activation: Activation,
+    known: &'a [f32],
+    gradient: &'a mut [f32],
+}
+
+impl Task for Gradient<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { activation, known, gradient } = self;
+        macro_rules! each {
+            ($slope:ident) => {
+                for at in (0..known.len()).step_by(S::LANES) {
+                    let count = (known.len() - at).min(S::LANES);
+                    // SAFETY: `count` values are there in both.
+                    unsafe {
+                        let slope = $slope(simd, simd.load_first(known.as_ptr().add(at), count));
+                        let g = gradient.as_mut_ptr().add(at);
+                        simd.store_first(g, simd.mul(simd.load_first(g, count), slope), count);
+                    }
+                }
+            };
+        }
+        match activation {
+            // Zero where the output is zero, not half of it: a step, which is what max gives.
+            Activation::Relu => {
+                for (gradient, &y) in gradient.iter_mut().zip(known) {
+                    *gradient = if y > 0.0 { *gradient } else { 0.0 };
+                }
+            }
+            Activation::Tanh => each!(tanh_slope),
+            Activation::Sigmoid => each!(sigmoid_slope),
+            Activation::Silu => each!(silu_slope),
+            Activation::Gelu => each!(gelu_slope),
+            Activation::GeluTanh => each!(gelu_tanh_slope),
+        }
+    }
+}
+
+#[inline(always)]
+fn relu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    simd.max(x, simd.splat(0.0))
+}
+
+/// σ(x), to 3e-7.
+#[inline(always)]
+pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let one = simd.splat(1.0);
+    simd.div(one, simd.add(one, exp(simd, simd.sub(simd.splat(0.0), x))))
+}
+
+/// tanh x = 1 - 2 / (1 + e²ˣ), to 3e-7.
+#[inline(always)]
+pub(crate) fn tanh<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let one = simd.splat(1.0);
+    let power = exp(simd, simd.add(x, x));
+    simd.sub(one, simd.div(simd.splat(2.0), simd.add(one, power)))
+}
+
+#[inline(always)]
+fn silu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    simd.mul(x, sigmoid(simd, x))
+}
+
+#[inline(always)]
+fn gelu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    simd.mul(x, normal_below(simd, x))
+}
+
+#[inline(always)]
+fn gelu_tanh<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let half = simd.mul(x, simd.splat(0.5));
+    simd.fma(half, tanh(simd, gelu_inner(simd, x)), half)
+}
+
+/// √(2/π)·(x + 0.044715·x³)
+#[inline(always)]
+fn gelu_inner<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let scale = (2.0 / PI).sqrt();
+    let square = simd.mul(x, x);
+    let cubic = simd.fma(square, simd.splat(0.044_715 * scale), simd.splat(scale));
+    simd.mul(x, cubic)
+}
+
+/// Φ(x), the share of a normal distribution below x, to 1e-7 (Abramowitz and Stegun 7.1.26).
+#[inline(always)]
+fn normal_below<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
+    let z = simd.mul(x, simd.splat(FRAC_1_SQRT_2));
+    let size = simd.max(z, simd.sub(zero, z));
+    let t = simd.div(one, simd.fma(size, simd.splat(0.327_591_1), one));
+    let mut sum = simd.splat(1.061_405_4);
+    for coefficient in [-1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6] {
+        sum = simd.fma(sum, t, simd.splat(coefficient));
+    }
+    let power = exp(simd, simd.sub(zero, simd.mul(z, z)));
+    let erf_of_size = simd.sub(one, simd.mul(simd.mul(sum, t), power));
+    // The sign of z, and something between the signs where z is next to nothing.
+    let sign = simd.mul(z, simd.splat(1e30));
+    let sign = simd.max(simd.min(sign, one), simd.splat(-1.0));
+    let half = simd.splat(0.5);
+    simd.fma(half, simd.mul(sign, erf_of_size), half)
+}
+
+#[inline(always)]
+fn tanh_slope<S: Simd>(simd: S, y: S::Vector) -> S::Vector {
+    simd.sub(simd.splat(1.0), simd.mul(y, y))
+}
+
+#[inline(always)]
+fn sigmoid_slope<S: Simd>(simd: S, y: S::Vector) -> S::Vector {
+    simd.sub(y, simd.mul(y, y))
+}
+
+#[inline(always)]
+fn silu_slope<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let sigma = sigmoid(simd, x);
+    simd.fma(x, sigmoid_slope(simd, sigma), sigma)
+}
+
+#[inline(always)]
+fn gelu_slope<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let density = exp(simd, simd.mul(simd.mul(x, x), simd.splat(-0.5)));
+    let density = simd.mul(density, simd.splat(1.0 / (2.0 * PI).sqrt()));
+    simd.fma(x, density, normal_below(simd, x))
+}
+
+#[inline(always)]
+fn gelu_tanh_slope<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let scale = (2.0 / PI).sqrt();
+    let t = tanh(simd, gelu_inner(simd, x));
+    let inner = simd.fma(simd.mul(x, x), simd.splat(3.0 * 0.044_715 * scale), simd.splat(scale));
+    let half = simd.splat(0.5);
+    let rise = simd.mul(simd.mul(simd.mul(half, x), tanh_slope(simd, t)), inner);
+    simd.add(rise, simd.fma(half, t, half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Activation; 6] = [
+        Activation::Relu,
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Silu,
+        Activation::Gelu,
+        Activation::GeluTanh,
+    ];
+
+    fn reference(activation: Activation, x: f64) -> f64 {
+        let sigma = 1.0 / (1.0 + (-x).exp());
+        match activation {
+            Activation::Relu => x.max(0.0),
+            Activation::Tanh => x.tanh(),
+            Activation::Sigmoid => sigma,
+            Activation::Silu => x * sigma,
+            Activation::Gelu => x * normal(x),
+            Activation::GeluTanh => {
+                let scale = (2.0 / std::f64::consts::PI).sqrt();
+                0.5 * x * (1.0 + (scale * (x + 0.044_715 * x * x * x)).tanh())
+            }
+        }
+    }
+
+    /// Φ by Simpson's rule over the density from -12.
+    fn normal(x: f64) -> f64 {
+        let steps = 4000;
+        let step = (x + 12.0) / f64::from(steps);
+        let density = |t: f64| (-0.5 * t * t).exp();
+        let weight = |i: i32| if i == 0 || i == steps { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
+        let sum: f64 = (0..=steps).map(|i| weight(i) * density(-12.0 + f64::from(i) * step)).sum();
+        sum * step / 3.0 / (2.0 * std::f64::consts::PI).sqrt()
+    }
+
+    #[test]
+    fn functions_and_slopes_are_right_on_every_set() {
+        let xs: Vec<f32> = (-90..=90).map(|i| i as f32 / 10.0 + 0.03).collect();
+        for set in Kernels::available() {
+            for activation in ALL {
+                let mut ys = xs.clone();
+                activate(set, activation, &mut ys);
+                let mut slopes = vec![1.0; xs.len()];
+                let known = if activation.needs_input() { &xs } else { &ys };
+                activation_gradient(set, activation, known, &mut slopes);
+                for ((&x, y), slope) in xs.iter().zip(ys).zip(slopes) {
+                    let x = f64::from(x);
+                    let wanted = reference(activation, x);
+                    let bound = 4e-7 * x.abs().max(1.0);
+                    let name = set.name();
+                    assert!((f64::from(y) - wanted).abs() < bound, "{name} {activation:?} {x}");
+                    let h = 1e-4;
+                    let rise = reference(activation, x + h) - reference(activation, x - h);
+                    let error = f64::from(slope) - rise / (2.0 * h);
+                    assert!(error.abs() < 3e-6, "{name} {activation:?} slope at {x}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_length_is_worked_on_to_its_end_and_no_further() {
+        for set in Kernels::available() {
+            for length in 0..70 {
+                let mut values = vec![-1.0; length + 1];
+                activate(set, Activation::Relu, &mut values[..length]);
+                assert!(values[..length].iter().all(|&value| value == 0.0), "{}", set.name());
+                assert_eq!(values[length], -1.0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_so_but_for_relu() {
+        for set in Kernels::available() {
+            for activation in [Activation::Silu, Activation::Gelu] {
+                let mut values = [f32::NAN; 3];
+                activate(set, activation, &mut values);
+                assert!(values.iter().all(|value| value.is_nan()), "{activation:?}");
+            }
+        }
+    }
+}

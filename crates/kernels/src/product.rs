@@ -1,0 +1,301 @@
+//! Products of matrices: C = A·B, from zero, from what C holds, or from a bias.
+//!
+//! Each value of C is one chain of additions in the order of the depth:
+//!
+//! ```text
+//! c ← start      c ← fma(a[i][p], b[p][j], c)   for p = 0, 1, ...
+//! ```
+//!
+//! So it depends on its row of A and its column of B alone, bit for bit: not on the rows beside it,
+//! not on how the work is cut into blocks, and not on the pieces in which the depth comes, if each
+//! goes on from what the last one left.
+//!
+//! Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication": a tile of C in
+//! registers; a panel of B as wide as the tile in the first cache; a block of A in the second.
+
+mod pack;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+pub use pack::Packed;
+use pack::{pack_columns, pack_rows};
+use tile::{Left, Place, Right, tile};
+
+use crate::{Activation, Aligned, Kernels, Simd, Task};
+
+/// Depth of a block: a panel of B of it fits the first cache.
+const DEPTH: usize = 256;
+/// Rows of a block of A, at most.
+const ROWS: usize = 336;
+/// Columns of a block of B, at most.
+const COLUMNS: usize = 3072;
+/// Rows of the tallest tile and columns of the widest, of any set.
+const TALLEST: usize = 14;
+const WIDEST: usize = 32;
+
+/// Numbers in rows and columns that lie in a slice: either a row or a column is contiguous.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_step: usize,
+    column_step: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows that lie one after the other.
+    ///
+    /// # Panics
+    /// If there are fewer values than that.
+    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::spaced(values, rows, columns, columns)
+    }
+
+    /// Rows whose starts are `step` values apart.
+    ///
+    /// # Panics
+    /// If the last row would end beyond the values, or rows overlap.
+    pub fn spaced(values: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
+        assert!(step >= columns && values.len() >= span(rows, columns, step));
+        Self { values, rows, columns, row_step: step, column_step: 1 }
+    }
+
+    /// Rows as columns.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        let Self { values, rows, columns, row_step, column_step } = self;
+        Self { values, rows: columns, columns: rows, row_step: column_step, column_step: row_step }
+    }
+
+    fn at(&self, row: usize, column: usize) -> *const f32 {
+        self.values.as_ptr().wrapping_add(row * self.row_step + column * self.column_step)
+    }
+}
+
+/// Where a product goes: rows whose starts are `step` values apart.
+pub struct Target<'a> {
+    values: &'a mut [f32],
+    rows: usize,
+    columns: usize,
+    step: usize,
+}
+
+impl<'a> Target<'a> {
+    /// Rows that lie one after the other.
+    ///
+    /// # Panics
+    /// If there are fewer values than that.
+    pub fn new(values: &'a mut [f32], rows: usize, columns: usize) -> Self {
+        Self::spaced(values, rows, columns, columns)
+    }
+
+    /// Rows whose starts are `step` values apart; what lies between them is left alone.
+    ///
+    /// # Panics
+    /// If the last row would end beyond the values, or rows overlap.
+    pub fn spaced(values: &'a mut [f32], rows: usize, columns: usize, step: usize) -> Self {
+        assert!(step >= columns && values.len() >= span(rows, columns, step));
+        Self { values, rows, columns, step }
+    }
+}
+
+fn span(rows: usize, columns: usize, step: usize) -> usize {
+    rows.checked_sub(1).map_or(0, |last| last * step + columns)
+}
+
+/// What a value of the product begins with.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// C = A·B
+    Zero,
+    /// C += A·B
+    Held,
+    /// C = bias + A·B, a bias for each column.
+    Bias(&'a [f32]),
+}
+
+/// The second operand.
+#[derive(Clone, Copy)]
+pub enum Second<'a> {
+    /// As it lies.
+    Plain(Matrix<'a>),
+    /// Packed before, for operands that are used more than once.
+    Packed(&'a Packed),
+}
+
+impl<'a> From<Matrix<'a>> for Second<'a> {
+    fn from(matrix: Matrix<'a>) -> Self {
+        Self::Plain(matrix)
+    }
+}
+
+impl<'a> From<&'a Packed> for Second<'a> {
+    fn from(packed: &'a Packed) -> Self {
+        Self::Packed(packed)
+    }
+}
+
+impl Second<'_> {
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Plain(matrix) => (matrix.rows, matrix.columns),
+            Self::Packed(packed) => (packed.rows, packed.columns),
+        }
+    }
+}
+
+/// Memory that products work in; one for each thread, used again and again.
+pub struct Desk {
+    a: Aligned<f32>,
+    b: Aligned<f32>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        let a = (ROWS + TALLEST) * DEPTH + 16;
+        let b = DEPTH * (COLUMNS + WIDEST);
+        Self { a: Aligned::new(0.0, a), b: Aligned::new(0.0, b) }
+    }
+}
+
+/// C = `activation`(`start` + A·B).
+///
+/// # Panics
+/// If the shapes do not fit, or the bias is not as long as a row of C.
+pub fn multiply<'a>(
+    kernels: Kernels,
+    a: Matrix<'a>,
+    b: impl Into<Second<'a>>,
+    start: Start<'a>,
+    activation: Option<Activation>,
+    c: Target<'a>,
+    desk: &mut Desk,
+) {
+    let b = b.into();
+    assert_eq!((a.columns, c.columns), b.shape());
+    assert_eq!(a.rows, c.rows);
+    if let Start::Bias(bias) = start {
+        assert_eq!(bias.len(), c.columns);
+    }
+    kernels.run(Product { a, b, start, activation, c, desk });
+}
+
+struct Product<'a, 'd> {
+    a: Matrix<'a>,
+    b: Second<'a>,
+    start: Start<'a>,
+    activation: Option<Activation>,
+    c: Target<'a>,
+    desk: &'d mut Desk,
+}
+
+impl Task for Product<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let (rows, columns, depth) = (self.c.rows, self.c.columns, self.a.columns);
+        if depth == 0 {
+            return self.begin(simd);
+        }
+        let width = S::PRODUCT.1 * S::LANES;
+        // A short product has no second use for a panel of B that would pay for packing it.
+        let few = rows <= S::PRODUCT.0;
+        for first in (0..columns).step_by(COLUMNS) {
+            let across = first..columns.min(first + COLUMNS);
+            for top in (0..depth).step_by(DEPTH) {
+                let deep = top..depth.min(top + DEPTH);
+                let right = match self.b {
+                    Second::Packed(packed) => packed.block(first, top),
+                    Second::Plain(b) if few && b.column_step == 1 => {
+                        Right::lying(b.at(top, first), b.row_step, width)
+                    }
+                    Second::Plain(b) => {
+                        pack_columns(simd, b, deep.clone(), across.clone(), &mut self.desk.b);
+                        Right::packed(self.desk.b.as_ptr(), deep.len(), width)
+                    }
+                };
+                for left in (0..rows).step_by(ROWS) {
+                    let down = left..rows.min(left + ROWS);
+                    self.block(simd, down, across.clone(), deep.clone(), right);
+                }
+            }
+        }
+    }
+}
+
+impl Product<'_, '_> {
+    /// A block of C: its rows `down` and columns `across`, by the depth `deep`.
+    #[inline(always)]
+    fn block<S: Simd>(
+        &mut self,
+        simd: S,
+        down: std::ops::Range<usize>,
+        across: std::ops::Range<usize>,
+        deep: std::ops::Range<usize>,
+        right: Right,
+    ) {
+        let (tall, width) = (S::PRODUCT.0, S::PRODUCT.1 * S::LANES);
+        let few = down.len() <= tall;
+        let lying = few || self.a.column_step == 1 && across.len() <= 2 * width;
+        if !lying {
+            pack_rows(simd, self.a, down.clone(), deep.clone(), &mut self.desk.a);
+        }
+        let last = deep.end == self.a.columns;
+        for column in across.clone().step_by(width) {
+            let columns = (across.end - column).min(width);
+            let right = right.panel((column - across.start) / width);
+            for row in down.clone().step_by(tall) {
+                let left = if lying {
+                    Left {
+                        values: self.a.at(row, deep.start),
+                        row: self.a.row_step,
+                        step: self.a.column_step,
+                    }
+                } else {
+                    let skipped = (row - down.start) * deep.len();
+                    Left { values: self.desk.a[skipped..].as_ptr(), row: 1, step: tall }
+                };
+                let at = row * self.c.step + column;
+                let start = match self.start {
+                    _ if deep.start > 0 => Place::Held,
+                    Start::Zero => Place::Zero,
+                    Start::Held => Place::Held,
+                    Start::Bias(bias) => Place::Row(bias[column..].as_ptr()),
+                };
+                let rows = (down.end - row).min(tall);
+                let c = &mut self.c.values[at..];
+                assert!(c.len() >= span(rows, columns, self.c.step));
+                // SAFETY: the rows and columns of the tile lie in C as was just said; those of A and
+                // B do as `Matrix` said when it was made, or in the desk that was packed for them.
+                unsafe {
+                    let to = c.as_mut_ptr();
+                    tile(simd, rows, columns, deep.len(), left, right, start, to, self.c.step);
+                    if let (true, Some(activation)) = (last, self.activation) {
+                        for row in c.chunks_mut(self.c.step).take(rows) {
+                            activation.on(simd, &mut row[..columns]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A product of no depth is what it begins with.
+    #[inline(always)]
+    fn begin<S: Simd>(&mut self, simd: S) {
+        let Target { values, rows, columns, step } = &mut self.c;
+        for row in values.chunks_mut((*step).max(1)).take(*rows) {
+            match self.start {
+                Start::Zero => row[..*columns].fill(0.0),
+                Start::Held => {}
+                Start::Bias(bias) => row[..*columns].copy_from_slice(bias),
+            }
+            if let Some(activation) = self.activation {
+                activation.on(simd, &mut row[..*columns]);
+            }
+        }
+    }
+}

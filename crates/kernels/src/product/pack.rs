@@ -1,0 +1,170 @@
+use std::ops::Range;
+
+use super::tile::Right;
+use super::{Matrix, TALLEST, WIDEST};
+use crate::{Aligned, Kernels, Simd, Task};
+
+/// A second operand in panels as wide as a tile, zeros beyond its last column: [columns / width]
+/// [rows] [width].
+pub struct Packed {
+    values: Aligned<f32>,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    width: usize,
+}
+
+impl Packed {
+    /// Room for a matrix of this shape; the matrix itself is given by `pack`.
+    pub fn new(kernels: Kernels, rows: usize, columns: usize) -> Self {
+        let width = kernels.run(Width);
+        let values = Aligned::new(0.0, rows * columns.next_multiple_of(width));
+        Self { values, rows, columns, width }
+    }
+
+    /// Values that it holds, the zeros among them.
+    pub fn size(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Takes in a matrix.
+    ///
+    /// # Panics
+    /// If it is not of the shape that there is room for.
+    pub fn pack(&mut self, kernels: Kernels, matrix: Matrix<'_>) {
+        assert_eq!((matrix.rows, matrix.columns), (self.rows, self.columns));
+        kernels.run(Pack { matrix, packed: self });
+    }
+
+    /// Columns from `first`, which begins a panel, and rows from `top` on.
+    pub(super) fn block(&self, first: usize, top: usize) -> Right {
+        let skipped = first * self.rows + top * self.width;
+        Right::packed(self.values[skipped..].as_ptr(), self.rows, self.width)
+    }
+}
+
+struct Width;
+
+impl Task for Width {
+    type Output = usize;
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) -> usize {
+        S::PRODUCT.1 * S::LANES
+    }
+}
+
+struct Pack<'a, 'p> {
+    matrix: Matrix<'a>,
+    packed: &'p mut Packed,
+}
+
+impl Task for Pack<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Packed { values, rows, columns, .. } = self.packed;
+        pack_columns(simd, self.matrix, 0..*rows, 0..*columns, values);
+    }
+}
+
+/// Panels of the columns `across` of the rows `deep`.
+#[inline(always)]
+pub(super) fn pack_columns<S: Simd>(
+    simd: S,
+    matrix: Matrix<'_>,
+    deep: Range<usize>,
+    across: Range<usize>,
+    to: &mut [f32],
+) {
+    let width = S::PRODUCT.1 * S::LANES;
+    assert!(width <= WIDEST && deep.end <= matrix.rows && across.end <= matrix.columns);
+    if deep.is_empty() {
+        return;
+    }
+    for (panel, first) in to.chunks_mut(deep.len() * width).zip(across.clone().step_by(width)) {
+        let columns = (across.end - first).min(width);
+        if matrix.column_step == 1 {
+            for (row, to) in deep.clone().zip(panel.chunks_mut(width)) {
+                let from = matrix.row_step * row + first;
+                to[..columns].copy_from_slice(&matrix.values[from..from + columns]);
+                to[columns..].fill(0.0);
+            }
+        } else {
+            let from = Square { values: matrix.at(deep.start, first), step: matrix.column_step };
+            // SAFETY: the columns of the matrix are contiguous and have the rows `deep`; the panel is
+            // as deep and `width` wide.
+            unsafe { turn(simd, from, columns, deep.len(), panel.as_mut_ptr(), width, width) }
+        }
+    }
+}
+
+/// Panels of the rows `down`, as tall as a tile, of the columns `deep`.
+#[inline(always)]
+pub(super) fn pack_rows<S: Simd>(
+    simd: S,
+    matrix: Matrix<'_>,
+    down: Range<usize>,
+    deep: Range<usize>,
+    to: &mut [f32],
+) {
+    let tall = S::PRODUCT.0;
+    assert!(tall <= TALLEST && down.end <= matrix.rows && deep.end <= matrix.columns);
+    // Whole vectors are written, and the one after puts right what is beyond a panel's row.
+    assert!(to.len() >= down.len().next_multiple_of(tall) * deep.len() + 16);
+    for (panel, first) in down.clone().step_by(tall).enumerate() {
+        let rows = (down.end - first).min(tall);
+        let panel = &mut to[panel * tall * deep.len()..];
+        if matrix.row_step == 1 {
+            for (column, to) in deep.clone().zip(panel.chunks_mut(tall)) {
+                let from = matrix.column_step * column + first;
+                to[..rows].copy_from_slice(&matrix.values[from..from + rows]);
+            }
+        } else {
+            let from = Square { values: matrix.at(first, deep.start), step: matrix.row_step };
+            // SAFETY: the rows of the matrix are contiguous and have the columns `deep`; the panel is
+            // as deep and `tall` wide, and a vector lies behind the last one.
+            unsafe { turn(simd, from, rows, deep.len(), panel.as_mut_ptr(), tall, rows) }
+        }
+    }
+}
+
+/// Lines of contiguous values whose starts are `step` apart.
+#[derive(Clone, Copy)]
+struct Square {
+    values: *const f32,
+    step: usize,
+}
+
+/// Lines become columns: value p of line i goes to `to[p * row + i]`; the values of lines from
+/// `lines` up to `width` are zeros.
+///
+/// # Safety
+/// There are `lines` lines of `depth` values, and room for `depth` rows of `row` values.
+#[inline(always)]
+unsafe fn turn<S: Simd>(
+    simd: S,
+    from: Square,
+    lines: usize,
+    depth: usize,
+    to: *mut f32,
+    row: usize,
+    width: usize,
+) {
+    for first in (0..width).step_by(S::LANES) {
+        let here = lines.saturating_sub(first).min(S::LANES);
+        let wide = (width - first).min(S::LANES);
+        for top in (0..depth).step_by(S::LANES) {
+            let deep = (depth - top).min(S::LANES);
+            // SAFETY: the caller's promise; vectors are read and written up to their ends.
+            unsafe {
+                let mut square = [simd.splat(0.0); 16];
+                for (i, line) in square.iter_mut().enumerate().take(here) {
+                    *line = simd.load_first(from.values.add((first + i) * from.step + top), deep);
+                }
+                simd.transpose(&mut square);
+                for (p, &column) in square.iter().enumerate().take(deep) {
+                    simd.store_first(to.add((top + p) * row + first), column, wide);
+                }
+            }
+        }
+    }
+}

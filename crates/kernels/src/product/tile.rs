@@ -1,0 +1,186 @@
+use crate::Simd;
+
+/// The rows of A under a tile: value (i, p) is at `values[i * row + p * step]`.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    pub values: *const f32,
+    pub row: usize,
+    pub step: usize,
+}
+
+/// Columns of B beside a tile and all panels after them.
+#[derive(Clone, Copy)]
+pub(super) struct Right {
+    values: *const f32,
+    /// From one row to the next.
+    step: usize,
+    /// From one panel of columns to the next.
+    panel: usize,
+    /// Whether columns beyond the last are there, as zeros.
+    padded: bool,
+}
+
+impl Right {
+    /// A matrix with contiguous rows, as it lies.
+    pub(super) fn lying(values: *const f32, step: usize, width: usize) -> Self {
+        Self { values, step, panel: width, padded: false }
+    }
+
+    /// Panels of `width` columns and `depth` rows, one after the other.
+    pub(super) fn packed(values: *const f32, depth: usize, width: usize) -> Self {
+        Self { values, step: width, panel: depth * width, padded: true }
+    }
+
+    pub(super) fn panel(self, panel: usize) -> Self {
+        Self { values: self.values.wrapping_add(panel * self.panel), ..self }
+    }
+}
+
+/// What the sums of a tile begin with.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    Zero,
+    Held,
+    Row(*const f32),
+}
+
+/// One tile of C, with its sums in registers over all of `depth`.
+///
+/// # Safety
+/// `left` has `rows` x `depth` values, `right` `depth` x `columns` (whole vectors, if it is padded),
+/// `to` has `rows` rows of `columns` values, `row` apart; a row to start from is as long as one.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub(super) unsafe fn tile<S: Simd>(
+    simd: S,
+    rows: usize,
+    columns: usize,
+    depth: usize,
+    left: Left,
+    right: Right,
+    start: Place,
+    to: *mut f32,
+    row: usize,
+) {
+    macro_rules! of_rows {
+        ($vectors:literal: $($rows:literal)*) => {
+            match rows {
+                // Tiles that are taller than this set's own never come.
+                $($rows if $rows <= S::PRODUCT.0 => {
+                    let shape = Shape::<$rows, $vectors> { columns, depth, left, right, to, row };
+                    // SAFETY: the caller's promise.
+                    unsafe { shape.fill(simd, start) }
+                })*
+                _ => unreachable!("a tile is as tall as the set says"),
+            }
+        };
+    }
+    if columns <= S::LANES {
+        of_rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    } else {
+        of_rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    }
+}
+
+struct Shape<const ROWS: usize, const VECTORS: usize> {
+    columns: usize,
+    depth: usize,
+    left: Left,
+    right: Right,
+    to: *mut f32,
+    row: usize,
+}
+
+impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
+    /// # Safety
+    /// As for `tile`.
+    #[inline(always)]
+    unsafe fn fill<S: Simd>(self, simd: S, start: Place) {
+        let Self { columns, depth, left, right, to, row } = self;
+        // Values in the last vector of a row.
+        let last = columns - (VECTORS - 1) * S::LANES;
+        let mut sums = [[simd.splat(0.0); VECTORS]; ROWS];
+        // SAFETY: the caller's promise; the last vector of a row is read and written up to its end.
+        unsafe {
+            for (i, sums) in sums.iter_mut().enumerate() {
+                match start {
+                    Place::Zero => {}
+                    Place::Held => *sums = read(simd, to.add(i * row), last),
+                    Place::Row(values) => *sums = read(simd, values, last),
+                }
+            }
+            // Asked once and not at each step of the depth.
+            let last_of_b = if right.padded { S::LANES } else { last };
+            let (mut a, mut b) = (left.values, right.values);
+            macro_rules! add_up {
+                ($last:expr) => {
+                    for _ in 0..depth {
+                        let across: [S::Vector; VECTORS] = read(simd, b, $last);
+                        for (i, sums) in sums.iter_mut().enumerate() {
+                            let down = simd.splat(*a.add(i * left.row));
+                            for (sum, &across) in sums.iter_mut().zip(&across) {
+                                *sum = simd.fma(down, across, *sum);
+                            }
+                        }
+                        a = a.wrapping_add(left.step);
+                        b = b.wrapping_add(right.step);
+                    }
+                };
+            }
+            if last_of_b == S::LANES {
+                add_up!(S::LANES);
+            } else {
+                add_up!(last_of_b);
+            }
+            for (i, sums) in sums.iter().enumerate() {
+                write(simd, to.add(i * row), sums, last);
+            }
+        }
+    }
+}
+
+/// Vectors that lie one after the other; the last of them has `last` values.
+///
+/// # Safety
+/// The values are there.
+#[inline(always)]
+unsafe fn read<S: Simd, const VECTORS: usize>(
+    simd: S,
+    from: *const f32,
+    last: usize,
+) -> [S::Vector; VECTORS] {
+    let mut vectors = [simd.splat(0.0); VECTORS];
+    for (i, vector) in vectors.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let from = from.add(i * S::LANES);
+            let short = i + 1 == VECTORS && last < S::LANES;
+            *vector = if short { simd.load_first(from, last) } else { simd.load(from) };
+        }
+    }
+    vectors
+}
+
+/// The other way round.
+///
+/// # Safety
+/// There is room for the values.
+#[inline(always)]
+unsafe fn write<S: Simd, const VECTORS: usize>(
+    simd: S,
+    to: *mut f32,
+    vectors: &[S::Vector; VECTORS],
+    last: usize,
+) {
+    for (i, &vector) in vectors.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let to = to.add(i * S::LANES);
+            if i + 1 == VECTORS && last < S::LANES {
+                simd.store_first(to, vector, last);
+            } else {
+                simd.store(to, vector);
+            }
+        }
+    }
+}
