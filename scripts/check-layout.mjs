@@ -15,6 +15,7 @@ const crates = [
   'counts',
   'language',
   'topics',
+  'nn',
   'node',
 ]
 /** The crates that may say `unsafe`: instruction sets, shared memory and maps, N-API. */

@@ -1,6 +1,7 @@
 //! What every long computation shares: errors, the run contract, threads, random numbers, memory.
 
 mod atomic_file;
+mod barrier;
 mod error;
 mod map;
 mod matrix;
@@ -12,6 +13,7 @@ mod random;
 mod run;
 
 pub use atomic_file::AtomicFile;
+pub use barrier::Barrier;
 pub use error::{Error, Result, Value};
 pub use map::Map;
 pub use matrix::{SharedMatrix, SharedRow};

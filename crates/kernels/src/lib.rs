@@ -26,6 +26,7 @@ mod scalar;
 mod search;
 mod simd;
 mod softmax;
+mod values;
 
 pub use activation::{Activation, activate, activation_gradient};
 pub use adagrad::{Layout, Pair, descend, weights};
@@ -48,3 +49,4 @@ pub use scalar::Scalar;
 pub use search::{Scores, Stored};
 pub use simd::Simd;
 pub use softmax::{SCORES_BESIDE, learn_softmax};
+pub use values::{AdamStep, adam, add, add_up, scale, softmax, square_sum};

@@ -1,0 +1,206 @@
+//! How layers are tested: forward against a plain formula in f64, and every gradient, of what goes in and
+//! of each parameter, against the finite differences of that formula.
+
+use inlay_base::Random;
+use inlay_kernels::{Desk, Kernels};
+use serde_json::{Value, json};
+
+use crate::layer::{Lesson, Mode};
+use crate::network::Network;
+use crate::plan::{Plan, Purpose, Work};
+use crate::shard::Shard;
+
+/// Layers, and what goes into them.
+pub(crate) struct Case {
+    /// A list of layers.
+    pub layers: Value,
+    /// Of an item; `None`: any.
+    pub positions: Option<Vec<usize>>,
+    /// Values of a row.
+    pub width: usize,
+    /// Rows of each item; what `positions` say, if they do.
+    pub lengths: Vec<usize>,
+}
+
+/// What goes in, in f64.
+pub(crate) struct Items {
+    /// [rows, width]
+    pub values: Vec<f64>,
+    /// Where each item's rows begin, and where the last one's end.
+    pub offsets: Vec<usize>,
+}
+
+/// What a forward and a backward pass gave.
+struct Outcome {
+    output: Vec<f32>,
+    gradients: Vec<Vec<f32>>,
+}
+
+const SEED: u64 = 5;
+
+/// Compares layers with `reference`, which gives the output for items and parameters (in the order and
+/// layout of PyTorch). What goes in is the table of an embedding, so that its gradient is found as well.
+pub(crate) fn check(case: &Case, reference: impl Fn(&Items, &[Vec<f64>]) -> Vec<f64>) {
+    let mut offsets = vec![0];
+    case.lengths.iter().for_each(|length| offsets.push(offsets[offsets.len() - 1] + length));
+    let rows = offsets[case.lengths.len()];
+    let mut layers =
+        vec![json!({"kind": "embedding", "values": rows.max(1), "dimensions": case.width})];
+    layers.extend(case.layers.as_array().expect("a list").clone());
+    let input = json!({"content": "ids", "positions": case.positions});
+    let description = json!({"inputs": [input], "layers": layers}).to_string();
+    let network = Network::new(&description, SEED).expect("a network");
+    let plan = network.plan(Purpose::Train, &[]).expect("a plan");
+    let wide = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
+    let parameters: Vec<Vec<f64>> =
+        network.parameters.iter().map(|found| wide(found.get())).collect();
+
+    for kernels in Kernels::available() {
+        network.parameters.iter().for_each(|parameter| parameter.prepare(kernels, true));
+        let outcome = run(&network, &plan, &offsets, kernels, 1);
+        let given = Items { values: parameters[0].clone(), offsets: offsets.clone() };
+        let wanted = reference(&given, &parameters[1..]);
+        close(&outcome.output, &wanted, &format!("{} output", kernels.name()));
+        for threads in [2, 3] {
+            let again = run(&network, &plan, &offsets, kernels, threads);
+            assert_eq!(again.output, outcome.output, "{threads} shards");
+            assert_eq!(again.gradients, outcome.gradients, "{threads} shards");
+        }
+        let loss = |parameters: &[Vec<f64>]| -> f64 {
+            let given = Items { values: parameters[0].clone(), offsets: offsets.clone() };
+            let output = reference(&given, &parameters[1..]);
+            output.iter().enumerate().map(|(i, y)| y * f64::from(weight(i))).sum()
+        };
+        for (number, gradient) in outcome.gradients.iter().enumerate() {
+            let slopes: Vec<f64> =
+                (0..gradient.len()).map(|i| slope(&parameters, number, i, &loss)).collect();
+            let name = &network.parameters[number].name;
+            close(gradient, &slopes, &format!("{} gradient of {name}", kernels.name()));
+        }
+    }
+    network.prepare();
+    let encoded = Plan::new(
+        crate::description::Description::parse(&description).expect("a description"),
+        Purpose::Encode(None),
+        &[],
+    );
+    let encoded = forward(&network, &encoded.expect("a plan"), &offsets);
+    let given = Items { values: parameters[0].clone(), offsets: offsets.clone() };
+    close(&encoded, &reference(&given, &parameters[1..]), "encoded");
+}
+
+/// The loss is Σ weight·output.
+fn weight(i: usize) -> f32 {
+    ((i * 29 % 17) as f32 - 8.0) / 8.0
+}
+
+fn slope(
+    parameters: &[Vec<f64>],
+    number: usize,
+    i: usize,
+    loss: &impl Fn(&[Vec<f64>]) -> f64,
+) -> f64 {
+    const STEP: f64 = 1e-6;
+    let mut moved = parameters.to_vec();
+    moved[number][i] += STEP;
+    let above = loss(&moved);
+    moved[number][i] -= 2.0 * STEP;
+    (above - loss(&moved)) / (2.0 * STEP)
+}
+
+fn close(found: &[f32], wanted: &[f64], what: &str) {
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    let size = wanted.iter().fold(1.0f64, |size, value| size.max(value.abs()));
+    for (i, (&found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let error = (f64::from(found) - wanted).abs();
+        assert!(error < 2e-5 * size, "{what}: value {i} is {found} and should be {wanted}");
+    }
+}
+
+fn shards(
+    network: &Network,
+    plan: &Plan,
+    offsets: &[usize],
+    threads: usize,
+) -> Vec<(Shard, usize)> {
+    let items = offsets.len() - 1;
+    let rows: Vec<Vec<usize>> = offsets
+        .windows(2)
+        .map(|ends| plan.rows(&[ends[1] - ends[0]]).expect("items that fit"))
+        .collect();
+    assert_eq!(network.parameters.len(), plan_parameters(plan));
+    let cuts: Vec<usize> = (0..=threads).map(|thread| thread * items / threads).collect();
+    let shard = |ends: &[usize]| {
+        let mut shard = Shard::default();
+        shard.begin(plan, ends[1] - ends[0], |item| &rows[ends[0] + item]);
+        let (_, ids) = shard.input(0);
+        ids.extend((offsets[ends[0]]..offsets[ends[1]]).map(|row| row as u32));
+        (shard, ends[0])
+    };
+    cuts.windows(2).map(shard).collect()
+}
+
+fn plan_parameters(plan: &Plan) -> usize {
+    let count = |work: &Work| match work {
+        Work::Layer { parameters, .. } => parameters.1,
+        _ => 0,
+    };
+    plan.nodes.iter().map(|node| count(&node.work)).sum()
+}
+
+fn forward(network: &Network, plan: &Plan, offsets: &[usize]) -> Vec<f32> {
+    let (mut shard, _) = shards(network, plan, offsets, 1).remove(0);
+    let kernels = Kernels::get();
+    shard.forward(plan, &network.parameters, Mode::Encode, kernels, &mut Desk::default());
+    shard.rows(plan, plan.output).values.to_vec()
+}
+
+fn run(
+    network: &Network,
+    plan: &Plan,
+    offsets: &[usize],
+    kernels: Kernels,
+    threads: usize,
+) -> Outcome {
+    let mut desk = Desk::default();
+    let mut output = Vec::new();
+    let mut shards = shards(network, plan, offsets, threads);
+    for (shard, first) in &mut shards {
+        let mode = Mode::Train { seed: SEED, step: 1, first: *first, node: 0 };
+        shard.forward(plan, &network.parameters, mode, kernels, &mut desk);
+        let (rows, gradient) = shard.output(plan);
+        let begin = output.len();
+        output.extend_from_slice(rows.values);
+        gradient.iter_mut().enumerate().for_each(|(i, value)| *value = weight(begin + i));
+        shard.backward(plan, &network.parameters, mode, kernels, &mut desk);
+    }
+    let mut gradients = Vec::new();
+    for (node, found) in plan.nodes.iter().enumerate() {
+        let Work::Layer { layer, parameters: (first, count), .. } = &found.work else { continue };
+        for local in 0..*count {
+            let parameter = &network.parameters[first + local];
+            let of_piece = |number: usize| {
+                let piece = parameter.piece(number);
+                let mut gradient = vec![0.0; piece.values.len()];
+                layer.learn(&mut Lesson {
+                    kernels,
+                    desk: &mut Desk::default(),
+                    parameter: local,
+                    first: piece.first,
+                    count: piece.count,
+                    shards: &mut shards.iter().map(|(shard, _)| shard.known(plan, node)),
+                    gradient: &mut gradient,
+                });
+                gradient
+            };
+            gradients.push(parameter.in_pytorchs_order(of_piece));
+        }
+    }
+    Outcome { output, gradients }
+}
+
+/// Numbers that are the same in every run.
+pub(crate) fn numbers(length: usize, stream: u64) -> Vec<f64> {
+    let mut random = Random::new(SEED, stream);
+    (0..length).map(|_| f64::from(random.unit()) - 0.5).collect()
+}

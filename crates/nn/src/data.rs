@@ -1,0 +1,125 @@
+use inlay_base::{Error, Result};
+
+use crate::shape::{Content, Positions, Shape};
+
+/// What items have at one input, or what is wanted of them: items one after the other.
+pub struct Column {
+    /// Numbers or ids.
+    pub cells: Cells,
+    /// Where each item's rows begin, and where the last one's end.
+    pub offsets: Vec<usize>,
+    /// Values of a row.
+    pub width: usize,
+}
+
+/// The content of a column.
+pub enum Cells {
+    /// [rows]
+    Ids(Vec<u32>),
+    /// [rows, width]
+    Values(Vec<f32>),
+}
+
+/// An id that stands for "nothing is wanted here" among targets.
+pub const IGNORED: u32 = u32::MAX;
+
+impl Column {
+    /// Checks a column against what goes into an input.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with the item, for what does not fit or is not finite.
+    pub fn new(name: &str, cells: Cells, lengths: Option<&[u32]>, shape: &Shape) -> Result<Self> {
+        let wrong =
+            |problem: String| Error::InvalidInput { source: name.into(), offset: None, problem };
+        let content = match cells {
+            Cells::Ids(_) => Content::Ids,
+            Cells::Values(_) => Content::Values,
+        };
+        if content != shape.content {
+            return Err(wrong(format!("is not what the network takes: {shape}")));
+        }
+        let width = shape.width;
+        let size = match &cells {
+            Cells::Ids(ids) => ids.len(),
+            Cells::Values(values) => values.len(),
+        };
+        if !size.is_multiple_of(width) {
+            return Err(wrong(format!("has {size} values, no whole number of rows of {width}")));
+        }
+        let rows = size / width;
+        let mut offsets = vec![0];
+        match (lengths, &shape.positions) {
+            (Some(lengths), Positions::Any) => {
+                let mut end = 0usize;
+                for &length in lengths {
+                    end = end.saturating_add(length as usize);
+                    offsets.push(end);
+                }
+                if end != rows {
+                    return Err(wrong(format!("has {rows} rows, and lengths that make {end}")));
+                }
+            }
+            (None, Positions::Fixed(axes)) => {
+                let each = axes.iter().product::<usize>();
+                if each == 0 || !rows.is_multiple_of(each) {
+                    return Err(wrong(format!(
+                        "has {rows} rows, no whole number of items of {shape}"
+                    )));
+                }
+                offsets.extend((1..=rows / each).map(|item| item * each));
+            }
+            (None, Positions::Any) => return Err(wrong("lacks the lengths of its items".into())),
+            (Some(_), Positions::Fixed(_)) => {
+                return Err(wrong(format!("has lengths, and all items are {shape}")));
+            }
+        }
+        if let Cells::Values(values) = &cells
+            && let Some(at) = values.iter().position(|value| !value.is_finite())
+        {
+            let item = offsets.partition_point(|&offset| offset <= at / width) - 1;
+            return Err(wrong(format!(
+                "item {item} has a value that is not finite: {}",
+                values[at]
+            )));
+        }
+        Ok(Self { cells, offsets, width })
+    }
+
+    /// How many items there are.
+    pub fn items(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Rows of an item.
+    pub fn rows(&self, item: usize) -> usize {
+        self.offsets[item + 1] - self.offsets[item]
+    }
+
+    /// An item's cells, behind those of others.
+    pub fn append(&self, item: usize, values: &mut Vec<f32>, ids: &mut Vec<u32>) {
+        let (start, end) = (self.offsets[item], self.offsets[item + 1]);
+        match &self.cells {
+            Cells::Ids(of) => ids.extend_from_slice(&of[start..end]),
+            Cells::Values(of) => {
+                values.extend_from_slice(&of[start * self.width..end * self.width])
+            }
+        }
+    }
+
+    /// Refuses ids that a layer has no row for.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with the item and the id.
+    pub fn below(&self, name: &str, limit: usize, ignored: bool) -> Result<()> {
+        let Cells::Ids(ids) = &self.cells else { return Ok(()) };
+        let fits = |&id: &u32| (id as usize) < limit || ignored && id == IGNORED;
+        match ids.iter().position(|id| !fits(id)) {
+            None => Ok(()),
+            Some(at) => {
+                let item = self.offsets.partition_point(|&offset| offset <= at) - 1;
+                let problem = format!("item {item} has the id {}; they are below {limit}", ids[at]);
+                Err(Error::InvalidInput { source: name.into(), offset: None, problem })
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What a layer is: shapes, parameters, forward, backward, and the gradients of its parameters.
+
+use inlay_kernels::{Activation, Desk, Kernels};
+
+use crate::parameter::{Blueprint, Parameter};
+use crate::shape::Shape;
+
+/// One kind of layer, with its options.
+///
+/// A batch is cut into shards by its items, one for each thread, and a shard goes forward and
+/// backward by itself. Then the gradients of parameters are made, a piece of a parameter at a time,
+/// each from all shards in their order. As products are chains of additions (see
+/// `inlay_kernels::multiply`), nothing of that depends on where the batch was cut.
+pub trait Layer: Send + Sync {
+    /// What comes out where `input` goes in.
+    ///
+    /// # Errors
+    /// Why it cannot go in, as what follows the layer's name: "expects ...".
+    fn shape(&self, input: &Shape) -> Result<Shape, String>;
+
+    /// What it learns.
+    fn parameters(&self, _input: &Shape) -> Vec<Blueprint> {
+        Vec::new()
+    }
+
+    /// Rows that come of an item of so many, where lengths are not fixed.
+    fn rows(&self, rows: usize) -> usize {
+        rows
+    }
+
+    /// The least rows of an item that it can take, where lengths are not fixed.
+    fn least_rows(&self) -> usize {
+        0
+    }
+
+    /// Where it takes ids: they are below this.
+    fn ids(&self) -> Option<usize> {
+        None
+    }
+
+    /// Multiplications and additions for an item of `rows` rows.
+    fn operations(&self, _input: &Shape, _rows: usize) -> u64 {
+        0
+    }
+
+    /// Whether it does nothing but see rows otherwise: [4, 100] as [400].
+    fn reshapes(&self) -> bool {
+        false
+    }
+
+    /// The function of each value that it is, if that is all that it is.
+    fn activation(&self) -> Option<Activation> {
+        None
+    }
+
+    /// Whether it writes over what it is given, forward and backward, and wants neither afterwards.
+    fn in_place(&self) -> bool {
+        false
+    }
+
+    /// Whether `forward` can apply an activation to what it gives while that is still at hand.
+    fn fuses(&self) -> bool {
+        false
+    }
+
+    /// Whether `backward` reads what `forward` gave.
+    fn keeps_output(&self) -> bool {
+        false
+    }
+
+    /// Works out `pass.output` for all items of a shard.
+    fn forward(&self, pass: &mut Forward<'_>);
+
+    /// Turns the gradient of what it gave into that of what it was given.
+    fn backward(&self, pass: &mut Backward<'_>);
+
+    /// Works out the gradient of a piece of a parameter.
+    fn learn(&self, _lesson: &mut Lesson<'_>) {
+        unreachable!("a layer with parameters says how it learns them");
+    }
+}
+
+/// Numbers of a shard between two layers: items one after the other, each of some rows.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// [rows, width]; empty for ids.
+    pub values: &'a [f32],
+    /// [rows]; empty for values.
+    pub ids: &'a [u32],
+    /// Where each item's rows begin, and where the last one's end.
+    pub offsets: &'a [usize],
+    /// The shape of an item.
+    pub shape: &'a Shape,
+}
+
+impl Rows<'_> {
+    /// Rows of all items.
+    pub fn rows(&self) -> usize {
+        self.offsets.last().copied().unwrap_or(0)
+    }
+
+    /// Values of a row.
+    pub fn width(&self) -> usize {
+        self.shape.width
+    }
+}
+
+/// What the forward pass of a layer leaves for its backward pass; used again in the next step.
+#[derive(Default)]
+pub struct Memo {
+    /// Numbers.
+    pub values: Vec<Vec<f32>>,
+    /// Places.
+    pub places: Vec<Vec<u32>>,
+}
+
+impl Memo {
+    /// `length` values under a number, with whatever they hold.
+    pub fn values(&mut self, number: usize, length: usize) -> &mut Vec<f32> {
+        if self.values.len() <= number {
+            self.values.resize_with(number + 1, Vec::new);
+        }
+        self.values[number].resize(length, 0.0);
+        &mut self.values[number]
+    }
+
+    /// `length` places under a number, with whatever they hold.
+    pub fn places(&mut self, number: usize, length: usize) -> &mut Vec<u32> {
+        if self.places.len() <= number {
+            self.places.resize_with(number + 1, Vec::new);
+        }
+        self.places[number].resize(length, 0);
+        &mut self.places[number]
+    }
+}
+
+/// What the network is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// For its output.
+    Encode,
+    /// To learn: `backward` will follow.
+    Train {
+        /// Of random numbers, which belong to (seed, step, item) and not to shards.
+        seed: u64,
+        /// Number of the step.
+        step: u64,
+        /// The shard's first item in its batch.
+        first: usize,
+        /// The layer's number, so that each has numbers of its own.
+        node: usize,
+    },
+}
+
+impl Mode {
+    /// For a layer's own random numbers.
+    pub(crate) fn of(mut self, number: usize) -> Self {
+        if let Self::Train { node, .. } = &mut self {
+            *node = number;
+        }
+        self
+    }
+}
+
+/// A layer's forward pass over a shard.
+pub struct Forward<'a> {
+    /// The instruction set.
+    pub kernels: Kernels,
+    /// Where products work.
+    pub desk: &'a mut Desk,
+    /// Of this layer.
+    pub parameters: &'a [Parameter],
+    /// What it is given.
+    pub input: Rows<'a>,
+    /// Where each item's rows of the output begin.
+    pub offsets: &'a [usize],
+    /// What it gives: [rows, width]. A layer `in_place` finds its input here.
+    pub output: &'a mut [f32],
+    /// A function to apply last, if the layer `fuses`.
+    pub activation: Option<Activation>,
+    /// For the backward pass.
+    pub memo: &'a mut Memo,
+    /// What it is all for.
+    pub mode: Mode,
+}
+
+/// A layer's backward pass over a shard.
+pub struct Backward<'a> {
+    /// The instruction set.
+    pub kernels: Kernels,
+    /// Where products work.
+    pub desk: &'a mut Desk,
+    /// Of this layer.
+    pub parameters: &'a [Parameter],
+    /// What it was given; without values if the layer is `in_place`.
+    pub input: Rows<'a>,
+    /// What it gave.
+    pub output: Rows<'a>,
+    /// Of the loss by what it gave. A layer `in_place` turns it into that by what it was given; others
+    /// may write over it only what `learn` wants to find.
+    pub output_gradient: &'a mut [f32],
+    /// Of the loss by what it was given, to be written; nobody may want it.
+    pub input_gradient: Option<&'a mut [f32]>,
+    /// From the forward pass.
+    pub memo: &'a mut Memo,
+    /// As in the forward pass.
+    pub mode: Mode,
+}
+
+/// What a shard knows of a layer once it has gone backward.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// What the layer was given.
+    pub input: Rows<'a>,
+    /// What it gave.
+    pub output: Rows<'a>,
+    /// Of the loss by what it gave.
+    pub output_gradient: &'a [f32],
+    /// From both passes.
+    pub memo: &'a Memo,
+}
+
+/// The making of a gradient.
+pub struct Lesson<'a> {
+    /// The instruction set.
+    pub kernels: Kernels,
+    /// Where products work.
+    pub desk: &'a mut Desk,
+    /// Which of the layer's parameters.
+    pub parameter: usize,
+    /// The first of the piece's columns (of a table: rows).
+    pub first: usize,
+    /// How many there are.
+    pub count: usize,
+    /// All shards, in order.
+    pub shards: &'a mut dyn Iterator<Item = Known<'a>>,
+    /// As long as the piece. The gradient is added to it.
+    pub gradient: &'a mut [f32],
+}

@@ -1,0 +1,35 @@
+//! The layers, a file for each idea.
+
+mod activation;
+mod dense;
+mod dropout;
+mod embedding;
+mod flatten;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Error, Value};
+
+use crate::layer::Layer;
+
+/// A layer of a kind with its options; `None` if there is no such kind.
+pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, Error>> {
+    Some(match kind {
+        "dense" => of::<dense::Dense>(options),
+        "dropout" => of::<dropout::Dropout>(options),
+        "embedding" => of::<embedding::Embedding>(options),
+        "flatten" => of::<flatten::Flatten>(options),
+        _ => return activation::named(kind).map(|layer| none_left(options).map(|()| layer)),
+    })
+}
+
+fn of<L: Layer + DeserializeOwned + 'static>(options: Value) -> Result<Box<dyn Layer>, Error> {
+    Ok(Box::new(serde_json::from_value::<L>(options)?))
+}
+
+/// For layers without options.
+fn none_left(options: Value) -> Result<(), Error> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct None {}
+    serde_json::from_value::<None>(options).map(|_| ())
+}

@@ -1,0 +1,27 @@
+//! Networks as data: a description in JSON, compiled once into steps over packed rows; training from
+//! start to end; any layer's output as vectors; weights under PyTorch's names.
+
+#[cfg(test)]
+mod check;
+mod data;
+mod description;
+mod layer;
+mod layers;
+mod losses;
+mod network;
+mod optimizers;
+mod parameter;
+mod plan;
+mod schedule;
+mod shape;
+mod shard;
+mod train;
+mod weights;
+
+pub use data::{Cells, Column, IGNORED};
+pub use losses::Loss;
+pub use network::{Line, Network};
+pub use optimizers::Optimizer;
+pub use schedule::{Curve, Schedule};
+pub use shape::{Content, Positions, Shape};
+pub use train::{Epoch, Examples, Training};

@@ -1,0 +1,165 @@
+//! What training makes small. A loss is the mean over all that is wanted in a batch: over rows with a
+//! class, or over values.
+
+use inlay_kernels::{Kernels, softmax};
+use serde::Deserialize;
+
+use crate::data::IGNORED;
+use crate::layer::Rows;
+use crate::shape::{Content, Positions, Shape};
+
+/// A loss.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Loss {
+    /// -ln softmax(scores)[class], for scores of each class in each row.
+    CrossEntropy {
+        /// What each class counts; 1 without.
+        #[serde(default)]
+        weights: Option<Vec<f32>>,
+        /// This share of what is wanted is spread over all classes (Szegedy et al. 2016).
+        #[serde(default)]
+        smoothing: f32,
+    },
+    /// -(t·ln σ(s) + (1 - t)·ln(1 - σ(s))) for each score s and its target t.
+    BinaryCrossEntropy,
+    /// (y - t)²
+    SquaredError,
+}
+
+/// What is wanted of the items of a shard.
+#[derive(Default)]
+pub struct Targets {
+    /// Classes, a row each.
+    pub ids: Vec<u32>,
+    /// Values, [rows, width].
+    pub values: Vec<f32>,
+}
+
+impl Loss {
+    /// What must be given beside each item.
+    ///
+    /// # Errors
+    /// Why the network's output is nothing for this loss.
+    pub fn target(&self, output: &Shape) -> Result<Shape, String> {
+        match self {
+            Self::CrossEntropy { weights, .. } => {
+                if let Some(weights) = weights
+                    && weights.len() != output.width
+                {
+                    let (classes, given) = (output.width, weights.len());
+                    return Err(format!("has {classes} classes, and {given} weights came"));
+                }
+                let positions = match &output.positions {
+                    Positions::Fixed(axes) => Positions::Fixed(axes.clone()),
+                    Positions::Any => Positions::Any,
+                };
+                Ok(Shape { content: Content::Ids, positions, width: 1 })
+            }
+            Self::BinaryCrossEntropy | Self::SquaredError => Ok(output.clone()),
+        }
+    }
+
+    /// What a batch's losses are divided by: rows with a class (by their weights), or values.
+    pub fn share(&self, targets: &Targets) -> f64 {
+        match self {
+            Self::CrossEntropy { weights, .. } => {
+                let wanted = targets.ids.iter().filter(|&&class| class != IGNORED);
+                match weights {
+                    None => wanted.count() as f64,
+                    Some(weights) => wanted.map(|&class| f64::from(weights[class as usize])).sum(),
+                }
+            }
+            _ => targets.values.len() as f64,
+        }
+    }
+
+    /// The loss of each item of a shard, as its part of the batch's sum (not of its mean), and the
+    /// gradient of the mean.
+    pub fn apply(
+        &self,
+        kernels: Kernels,
+        output: Rows<'_>,
+        targets: &Targets,
+        share: f64,
+        gradient: &mut [f32],
+        losses: &mut Vec<f64>,
+    ) {
+        let scale = if share > 0.0 { (1.0 / share) as f32 } else { 0.0 };
+        let width = output.width();
+        gradient.copy_from_slice(output.values);
+        for ends in output.offsets.windows(2) {
+            let mut loss = 0.0;
+            for row in ends[0]..ends[1] {
+                let gradient = &mut gradient[row * width..][..width];
+                loss += match self {
+                    Self::CrossEntropy { weights, smoothing } => {
+                        let class = targets.ids[row];
+                        let weight = match weights {
+                            Some(weights) if class != IGNORED => weights[class as usize],
+                            _ => 1.0,
+                        };
+                        cross_entropy(kernels, class, weight, *smoothing, scale, gradient)
+                    }
+                    Self::BinaryCrossEntropy => {
+                        binary(&targets.values[row * width..][..width], scale, gradient)
+                    }
+                    Self::SquaredError => {
+                        squared(&targets.values[row * width..][..width], scale, gradient)
+                    }
+                };
+            }
+            losses.push(loss);
+        }
+    }
+}
+
+/// Scores become their gradient, softmax less what is wanted.
+fn cross_entropy(
+    kernels: Kernels,
+    class: u32,
+    weight: f32,
+    smoothing: f32,
+    scale: f32,
+    scores: &mut [f32],
+) -> f64 {
+    if class == IGNORED {
+        scores.fill(0.0);
+        return 0.0;
+    }
+    let class = class as usize;
+    let wanted = scores[class];
+    let spread: f64 = match smoothing {
+        0.0 => 0.0,
+        _ => scores.iter().map(|&score| f64::from(score)).sum::<f64>() / scores.len() as f64,
+    };
+    let (logarithm, highest) = softmax(kernels, scores);
+    let total = f64::from(logarithm) + f64::from(highest);
+    let factor = scale * weight;
+    let least = smoothing / scores.len() as f32;
+    scores.iter_mut().for_each(|share| *share = (*share - least) * factor);
+    scores[class] -= (1.0 - smoothing) * factor;
+    let smoothing = f64::from(smoothing);
+    f64::from(weight) * (total - (1.0 - smoothing) * f64::from(wanted) - smoothing * spread)
+}
+
+fn binary(targets: &[f32], scale: f32, scores: &mut [f32]) -> f64 {
+    let mut loss = 0.0;
+    for (score, &target) in scores.iter_mut().zip(targets) {
+        let s = f64::from(*score);
+        // ln(1 + e⁻|s|) never overflows.
+        loss += s.max(0.0) - s * f64::from(target) + (-s.abs()).exp().ln_1p();
+        *score = ((1.0 / (1.0 + (-s).exp())) as f32 - target) * scale;
+    }
+    loss
+}
+
+fn squared(targets: &[f32], scale: f32, values: &mut [f32]) -> f64 {
+    let mut loss = 0.0;
+    for (value, &target) in values.iter_mut().zip(targets) {
+        let difference = *value - target;
+        loss += f64::from(difference) * f64::from(difference);
+        *value = 2.0 * difference * scale;
+    }
+    loss
+}

@@ -1,0 +1,220 @@
+//! A network with what it has learnt, and what it gives.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use inlay_base::{Error, Random, Result, Run};
+use inlay_kernels::{Desk, Kernels};
+
+use crate::data::Column;
+use crate::description::{Description, wrong};
+use crate::layer::Mode;
+use crate::parameter::Parameter;
+use crate::plan::{Plan, Purpose, Work};
+use crate::shape::Shape;
+use crate::shard::Shard;
+
+/// A network with its parameters.
+pub struct Network {
+    description: String,
+    pub(crate) parameters: Vec<Parameter>,
+}
+
+/// What `summary` says of a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// The layer's name; of a sum or concat, that word.
+    pub name: String,
+    /// For one item.
+    pub shape: Shape,
+    /// Numbers that it learns.
+    pub parameters: usize,
+    /// Multiplications and additions for an item; for sequences, of one row.
+    pub operations: u64,
+}
+
+impl Network {
+    /// A network that has learnt nothing: its parameters begin at random.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a description that is not understood, or layers that do not fit.
+    pub fn new(description: &str, seed: u64) -> Result<Self> {
+        let plan = Plan::new(Description::parse(description)?, Purpose::Encode(None), &[])?;
+        let mut parameters = Vec::new();
+        for node in &plan.nodes {
+            let Work::Layer { name, layer, .. } = &node.work else { continue };
+            for blueprint in layer.parameters(&plan.slots[node.inputs[0]].shape) {
+                let random = Random::new(seed, parameters.len() as u64);
+                let name = format!("{name}.{}", blueprint.name);
+                parameters.push(Parameter::new(name, blueprint, random));
+            }
+        }
+        Ok(Self { description: description.into(), parameters })
+    }
+
+    /// As it was given.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// All that it learns.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// A plan for a purpose.
+    pub(crate) fn plan(&self, purpose: Purpose<'_>, frozen: &[String]) -> Result<Plan> {
+        Plan::new(Description::parse(&self.description)?, purpose, frozen)
+    }
+
+    /// Names and shapes of the inputs.
+    pub fn inputs(&self) -> Result<Vec<(String, Shape)>> {
+        Ok(Description::parse(&self.description)?.inputs)
+    }
+
+    /// The shape of what a layer gives, or the last one.
+    pub fn output(&self, layer: Option<&str>) -> Result<Shape> {
+        let plan = self.plan(Purpose::Encode(layer), &[])?;
+        Ok(plan.slots[plan.output].shape.clone())
+    }
+
+    /// The layers in their order.
+    pub fn summary(&self) -> Result<Vec<Line>> {
+        let plan = self.plan(Purpose::Encode(None), &[])?;
+        let lines = plan.nodes.iter().map(|node| {
+            let input = &plan.slots[node.inputs[0]].shape;
+            let shape = plan.slots[node.output].shape.clone();
+            match &node.work {
+                Work::Layer { name, layer, .. } => Line {
+                    name: name.clone(),
+                    parameters: layer.parameters(input).iter().map(|found| found.size()).sum(),
+                    operations: layer.operations(input, input.rows().unwrap_or(1)),
+                    shape,
+                },
+                Work::Sum => Line { name: "sum".into(), shape, parameters: 0, operations: 0 },
+                Work::Concat => Line { name: "concat".into(), shape, parameters: 0, operations: 0 },
+            }
+        });
+        Ok(lines.collect())
+    }
+
+    /// Makes the network ready to encode; `encode` and training need it once after every change.
+    pub fn prepare(&self) {
+        self.parameters.iter().for_each(|parameter| parameter.prepare(Kernels::get(), false));
+    }
+
+    /// What a layer (or the last one) gives for items: all rows, and where each item's begin.
+    ///
+    /// # Errors
+    /// `InvalidInput` for items that do not fit; `Aborted`.
+    pub fn encode(
+        &self,
+        inputs: &[Column],
+        layer: Option<&str>,
+        run: &Run,
+    ) -> Result<(Vec<f32>, Vec<usize>)> {
+        /// Rows of the first input that are worked on at once.
+        const TOGETHER: usize = 1024;
+        let plan = &self.plan(Purpose::Encode(layer), &[])?;
+        let rows = Fitted::new(plan, inputs)?;
+        let items = rows.items();
+        let width = plan.slots[plan.output].shape.width;
+        let mut offsets = vec![0];
+        for item in 0..items {
+            offsets.push(offsets[item] + rows.of(item)[plan.output]);
+        }
+        let mut groups = vec![0];
+        let mut load = 0;
+        for item in 0..items {
+            load += rows.of(item)[0].max(1);
+            if load >= TOGETHER || item + 1 == items {
+                groups.push(item + 1);
+                load = 0;
+            }
+        }
+        let done: Vec<Mutex<Vec<f32>>> = groups.windows(2).map(|_| Default::default()).collect();
+        let next = AtomicUsize::new(0);
+        run.phase("encode", "items", 0, Some(items as u64));
+        run.workers(|_| {
+            let (mut shard, mut desk) = (Shard::default(), Desk::default());
+            loop {
+                run.check()?;
+                let group = next.fetch_add(1, Relaxed);
+                let Some(done) = done.get(group) else { return Ok(()) };
+                let (first, last) = (groups[group], groups[group + 1]);
+                shard.begin(plan, last - first, |item| rows.of(first + item));
+                fill(&mut shard, inputs, first..last);
+                shard.forward(plan, &self.parameters, Mode::Encode, Kernels::get(), &mut desk);
+                let values = shard.rows(plan, plan.output).values.to_vec();
+                *done.lock().unwrap_or_else(PoisonError::into_inner) = values;
+                run.advance((last - first) as u64);
+            }
+        })?;
+        let mut values = Vec::with_capacity(offsets[items] * width);
+        for done in done {
+            values.extend(done.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+        Ok((values, offsets))
+    }
+}
+
+/// Puts items into a shard's inputs.
+pub(crate) fn fill(
+    shard: &mut Shard,
+    inputs: &[Column],
+    items: impl Iterator<Item = usize> + Clone,
+) {
+    for (slot, column) in inputs.iter().enumerate() {
+        let (values, ids) = shard.input(slot);
+        for item in items.clone() {
+            column.append(item, values, ids);
+        }
+    }
+}
+
+/// Inputs that have been checked against a plan: how many rows each item has in each slot.
+pub(crate) struct Fitted {
+    rows: Vec<usize>,
+    slots: usize,
+}
+
+impl Fitted {
+    pub(crate) fn new(plan: &Plan, inputs: &[Column]) -> Result<Self> {
+        if inputs.len() != plan.inputs {
+            return Err(wrong(format!("has {} inputs, and {} came", plan.inputs, inputs.len())));
+        }
+        let items = inputs[0].items();
+        if let Some(other) = inputs.iter().find(|column| column.items() != items) {
+            let other = other.items();
+            return Err(wrong(format!("got {items} items at one input and {other} at another")));
+        }
+        for node in &plan.nodes {
+            if let Work::Layer { layer, name, .. } = &node.work
+                && let (Some(limit), Some(column)) = (layer.ids(), inputs.get(node.inputs[0]))
+            {
+                column.below(&format!("what goes into `{name}`"), limit, false)?;
+            }
+        }
+        let slots = plan.slots.len();
+        let mut rows = Vec::with_capacity(items * slots);
+        let mut given = vec![0; inputs.len()];
+        for item in 0..items {
+            given.iter_mut().zip(inputs).for_each(|(rows, column)| *rows = column.rows(item));
+            let found = plan.rows(&given).map_err(|problem| {
+                let source = format!("item {item}");
+                Error::InvalidInput { source, offset: None, problem }
+            })?;
+            rows.extend(found);
+        }
+        Ok(Self { rows, slots })
+    }
+
+    pub(crate) fn items(&self) -> usize {
+        self.rows.len() / self.slots.max(1)
+    }
+
+    /// Rows of an item in each slot.
+    pub(crate) fn of(&self, item: usize) -> &[usize] {
+        &self.rows[item * self.slots..][..self.slots]
+    }
+}

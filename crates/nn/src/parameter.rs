@@ -1,0 +1,270 @@
+//! What a network learns: numbers under the names and in the shapes that PyTorch gives them, held in
+//! the order in which products read them, and in pieces, so that threads can learn a large one together.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use inlay_base::Random;
+use inlay_kernels::{Kernels, Matrix, Packed};
+
+/// Values of a piece, about: the work of a task, and what fits the second cache with its gradient.
+const PIECE: usize = 1 << 17;
+/// Columns of a piece are a multiple of this, so that panels of products are whole.
+const PANEL: usize = 32;
+
+/// What a layer wants to learn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blueprint {
+    /// As PyTorch calls it, without the layer's name: "weight", "bias_hh_l0".
+    pub name: String,
+    /// As PyTorch has it.
+    pub shape: Vec<usize>,
+    /// How PyTorch's order and ours belong together.
+    pub order: Order,
+    /// What it is before it has learnt anything.
+    pub initial: Initial,
+    /// Whether weight decay draws on it: matrices, and neither biases nor norms.
+    pub decays: bool,
+}
+
+/// How PyTorch's order of values and ours belong together. Ours is always a matrix [rows, columns].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// A vector: one row.
+    Vector,
+    /// The same, cut into pieces by rows: a table that is looked up.
+    Table,
+    /// PyTorch's [columns, rows, taps...] is our [taps x rows, columns]: what a product has on its
+    /// right. A dense layer has one tap.
+    Turned {
+        /// Places of a window.
+        taps: usize,
+    },
+}
+
+/// What a parameter is before it has learnt anything.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Initial {
+    /// The same everywhere.
+    Constant(f32),
+    /// Uniform from -limit to limit.
+    Uniform(f32),
+    /// Normal about zero, with this standard deviation.
+    Normal(f32),
+}
+
+/// A parameter with its values.
+pub struct Parameter {
+    /// With the layer's name before it: "C.weight".
+    pub name: String,
+    /// What it is.
+    pub blueprint: Blueprint,
+    /// Whether training leaves it as it is.
+    pub frozen: bool,
+    rows: usize,
+    columns: usize,
+    pieces: Vec<RwLock<Piece>>,
+}
+
+/// Some columns of a parameter, or some rows of a table, with all of the other.
+pub struct Piece {
+    /// The first of its columns (of a table: rows).
+    pub first: usize,
+    /// How many there are.
+    pub count: usize,
+    /// [rows, count]; of a table [count, columns].
+    pub values: Vec<f32>,
+    /// Packed for the product with what the layer is given; `Order::Turned` only.
+    packed: Option<Packed>,
+    /// Packed for the product with gradients: transposed. In training only.
+    packed_back: Option<Packed>,
+}
+
+impl Piece {
+    /// [rows, count], ready for a product.
+    pub fn packed(&self) -> &Packed {
+        self.packed.as_ref().expect("a parameter of products")
+    }
+
+    /// [count, rows], ready for a product.
+    pub fn packed_back(&self) -> &Packed {
+        self.packed_back.as_ref().expect("a network that is being trained")
+    }
+
+    /// Makes ready for products what has changed.
+    pub fn refresh(&mut self, kernels: Kernels) {
+        let (count, values) = (self.count, &self.values);
+        let rows = values.len() / count.max(1);
+        let matrix = Matrix::new(values, rows, count);
+        if let Some(packed) = &mut self.packed {
+            packed.pack(kernels, matrix);
+        }
+        if let Some(packed) = &mut self.packed_back {
+            packed.pack(kernels, matrix.transposed());
+        }
+    }
+}
+
+impl Blueprint {
+    /// A matrix of a product: PyTorch's [outputs, inputs, taps...].
+    pub fn matrix(name: &str, shape: &[usize], initial: Initial) -> Self {
+        let order = Order::Turned { taps: shape[2..].iter().product() };
+        Self { name: name.into(), shape: shape.to_vec(), order, initial, decays: true }
+    }
+
+    /// A vector.
+    pub fn vector(name: &str, length: usize, initial: Initial) -> Self {
+        let order = Order::Vector;
+        Self { name: name.into(), shape: vec![length], order, initial, decays: false }
+    }
+
+    /// How many values it has.
+    pub fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Our rows and columns.
+    fn extent(&self) -> (usize, usize) {
+        match self.order {
+            Order::Vector => (1, self.size()),
+            Order::Table => (self.shape[0], self.shape[1]),
+            Order::Turned { .. } => (self.shape[1..].iter().product(), self.shape[0]),
+        }
+    }
+
+    /// Where in PyTorch's order the value of our row and column is.
+    fn place(&self, row: usize, column: usize) -> usize {
+        let (rows, columns) = self.extent();
+        match self.order {
+            Order::Vector | Order::Table => row * columns + column,
+            Order::Turned { taps } => {
+                let inputs = rows / taps.max(1);
+                let (tap, input) = (row / inputs.max(1), row % inputs.max(1));
+                (column * inputs + input) * taps + tap
+            }
+        }
+    }
+}
+
+impl Parameter {
+    /// With its first values, from a stream of random numbers of its own.
+    pub fn new(name: String, blueprint: Blueprint, random: Random) -> Self {
+        let (rows, columns) = blueprint.extent();
+        let (along, across) =
+            if blueprint.order == Order::Table { (columns, rows) } else { (rows, columns) };
+        let step = match blueprint.order {
+            Order::Vector => across.max(1),
+            _ => (PIECE / along.max(1)).next_multiple_of(PANEL).max(PANEL),
+        };
+        let pieces = (0..across).step_by(step).map(|first| {
+            let count = step.min(across - first);
+            let values = vec![0.0; along * count];
+            RwLock::new(Piece { first, count, values, packed: None, packed_back: None })
+        });
+        let pieces = pieces.collect();
+        let mut parameter = Self { name, blueprint, frozen: false, rows, columns, pieces };
+        parameter.begin(random);
+        parameter
+    }
+
+    fn begin(&mut self, mut random: Random) {
+        let initial = self.blueprint.initial;
+        let mut draw = || match initial {
+            Initial::Constant(value) => value,
+            Initial::Uniform(limit) => (2.0 * random.unit() - 1.0) * limit,
+            Initial::Normal(deviation) => normal(&mut random) * deviation,
+        };
+        let values: Vec<f32> = (0..self.blueprint.size()).map(|_| draw()).collect();
+        self.set(&values);
+    }
+
+    /// Takes values in PyTorch's order.
+    pub fn set(&mut self, values: &[f32]) {
+        assert_eq!(values.len(), self.blueprint.size());
+        self.each_place(|piece, at, place| piece.values[at] = values[place]);
+    }
+
+    /// The values in PyTorch's order.
+    pub fn get(&self) -> Vec<f32> {
+        self.in_pytorchs_order(|piece| self.piece(piece).values.clone())
+    }
+
+    /// What is kept beside each piece, a value for each of the parameter's, in PyTorch's order.
+    pub fn in_pytorchs_order(&self, of_piece: impl Fn(usize) -> Vec<f32>) -> Vec<f32> {
+        let mut values = vec![0.0; self.blueprint.size()];
+        for number in 0..self.pieces.len() {
+            let found = of_piece(number);
+            let piece = self.piece(number);
+            for (at, &value) in found.iter().enumerate() {
+                values[self.place(&piece, at)] = value;
+            }
+        }
+        values
+    }
+
+    /// The other way round: what belongs beside each piece.
+    pub fn in_pieces(&self, values: &[f32]) -> Vec<Vec<f32>> {
+        let of_piece = |number| {
+            let piece = self.piece(number);
+            (0..piece.values.len()).map(|at| values[self.place(&piece, at)]).collect()
+        };
+        (0..self.pieces.len()).map(of_piece).collect()
+    }
+
+    fn place(&self, piece: &Piece, at: usize) -> usize {
+        let (row, column) = match self.blueprint.order {
+            Order::Table => (piece.first + at / self.columns, at % self.columns),
+            _ => (at / piece.count, piece.first + at % piece.count),
+        };
+        self.blueprint.place(row, column)
+    }
+
+    fn each_place(&mut self, mut with: impl FnMut(&mut Piece, usize, usize)) {
+        for number in 0..self.pieces.len() {
+            let mut piece = self.piece_mut(number);
+            for at in 0..piece.values.len() {
+                let place = self.place(&piece, at);
+                with(&mut piece, at, place);
+            }
+        }
+    }
+
+    /// How many pieces there are.
+    pub fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// A piece, to be read.
+    pub fn piece(&self, number: usize) -> RwLockReadGuard<'_, Piece> {
+        self.pieces[number].read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The only piece of what is never cut: vectors of biases.
+    pub fn whole(&self) -> RwLockReadGuard<'_, Piece> {
+        debug_assert_eq!(self.pieces(), 1);
+        self.piece(0)
+    }
+
+    /// A piece, to be changed.
+    pub fn piece_mut(&self, number: usize) -> RwLockWriteGuard<'_, Piece> {
+        self.pieces[number].write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes it ready for products, forward and, for training, backward.
+    pub fn prepare(&self, kernels: Kernels, training: bool) {
+        for number in 0..self.pieces.len() {
+            let mut piece = self.piece_mut(number);
+            if let Order::Turned { .. } = self.blueprint.order {
+                let (rows, count) = (self.rows, piece.count);
+                piece.packed = Some(Packed::new(kernels, rows, count));
+                piece.packed_back = training.then(|| Packed::new(kernels, count, rows));
+            }
+            piece.refresh(kernels);
+        }
+    }
+}
+
+/// A standard normal number: Box and Muller 1958.
+fn normal(random: &mut Random) -> f32 {
+    let radius = (-2.0 * f64::from(1.0 - random.unit()).ln()).sqrt();
+    (radius * (std::f64::consts::TAU * f64::from(random.unit())).cos()) as f32
+}

@@ -1,0 +1,77 @@
+use std::fmt;
+
+/// What a value between two layers looks like, for one item of a batch: its positions, each with so
+/// many values. A picture is [height, width, channels], a sentence [any, dimensions], a vector
+/// [values]. Items of a batch lie one after the other, position after position, without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// What stands at each place.
+    pub content: Content,
+    /// The positions of an item.
+    pub positions: Positions,
+    /// Values at each position.
+    pub width: usize,
+}
+
+/// What stands at each place of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Numbers from 0 that stand for words, categories, pieces.
+    Ids,
+    /// f32 values.
+    Values,
+}
+
+/// The positions of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Positions {
+    /// A sequence, each item of its own length.
+    Any,
+    /// The same for each item: [] for a vector, [length], [height, width], [time, height, width].
+    Fixed(Vec<usize>),
+}
+
+impl Shape {
+    /// A vector for each item.
+    pub fn vector(width: usize) -> Self {
+        Self { content: Content::Values, positions: Positions::Fixed(Vec::new()), width }
+    }
+
+    /// The same positions with other values.
+    #[must_use]
+    pub fn with_width(&self, width: usize) -> Self {
+        Self { content: Content::Values, positions: self.positions.clone(), width }
+    }
+
+    /// Rows of an item, if they are the same for each.
+    pub fn rows(&self) -> Option<usize> {
+        match &self.positions {
+            Positions::Any => None,
+            Positions::Fixed(axes) => Some(axes.iter().product()),
+        }
+    }
+
+    /// Why a layer that works on values cannot take it, if it cannot.
+    pub(crate) fn values(&self) -> Result<(), String> {
+        match self.content {
+            Content::Values => Ok(()),
+            Content::Ids => Err(format!("takes values, and {self} comes: an embedding is missing")),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut axes: Vec<String> = match &self.positions {
+            Positions::Any => vec!["any".into()],
+            Positions::Fixed(axes) => axes.iter().map(ToString::to_string).collect(),
+        };
+        match self.content {
+            Content::Ids => write!(f, "ids [{}]", axes.join(", ")),
+            Content::Values => {
+                axes.push(self.width.to_string());
+                write!(f, "[{}]", axes.join(", "))
+            }
+        }
+    }
+}

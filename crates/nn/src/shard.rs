@@ -1,0 +1,225 @@
+//! The items of a batch that one thread works on: all that lies between layers, both ways. Buffers grow
+//! to the largest batch and stay: a step of training allocates nothing.
+
+use std::mem;
+
+use inlay_kernels::{Desk, Kernels, add};
+
+use crate::layer::{Backward, Forward, Known, Memo, Mode, Rows};
+use crate::parameter::Parameter;
+use crate::plan::{Back, Plan, Work};
+
+/// One thread's part of a batch.
+#[derive(Default)]
+pub struct Shard {
+    /// Of values and ids, in the order of the plan.
+    buffers: Vec<Buffer>,
+    /// Of each slot: where each item's rows begin, and where the last one's end.
+    offsets: Vec<Vec<usize>>,
+    gradients: Vec<Vec<f32>>,
+    memos: Vec<Memo>,
+}
+
+#[derive(Default)]
+struct Buffer {
+    values: Vec<f32>,
+    ids: Vec<u32>,
+}
+
+impl Shard {
+    /// Makes room for items of these many rows in each slot: `rows(item)[slot]`.
+    pub fn begin<'a>(&mut self, plan: &Plan, items: usize, rows: impl Fn(usize) -> &'a [usize]) {
+        self.buffers.resize_with(plan.buffers, Buffer::default);
+        self.offsets.resize_with(plan.slots.len(), Vec::new);
+        self.gradients.resize_with(plan.gradients, Vec::new);
+        self.memos.resize_with(plan.nodes.len(), Memo::default);
+        for (slot, offsets) in self.offsets.iter_mut().enumerate() {
+            offsets.clear();
+            offsets.push(0);
+            for item in 0..items {
+                offsets.push(offsets[item] + rows(item)[slot]);
+            }
+        }
+        for slot in 0..plan.inputs {
+            let buffer = &mut self.buffers[slot];
+            buffer.values.clear();
+            buffer.ids.clear();
+        }
+    }
+
+    /// The inputs' places, to be filled in the order of items.
+    pub fn input(&mut self, slot: usize) -> (&mut Vec<f32>, &mut Vec<u32>) {
+        let Buffer { values, ids } = &mut self.buffers[slot];
+        (values, ids)
+    }
+
+    /// What lies in a slot.
+    pub fn rows<'a>(&'a self, plan: &'a Plan, slot: usize) -> Rows<'a> {
+        let Buffer { values, ids } = &self.buffers[plan.slots[slot].buffer];
+        Rows { values, ids, offsets: &self.offsets[slot], shape: &plan.slots[slot].shape }
+    }
+
+    fn size(&self, plan: &Plan, slot: usize) -> usize {
+        self.offsets[slot].last().copied().unwrap_or(0) * plan.slots[slot].shape.width
+    }
+
+    /// From the inputs to the output.
+    pub fn forward(
+        &mut self,
+        plan: &Plan,
+        parameters: &[Parameter],
+        mode: Mode,
+        kernels: Kernels,
+        desk: &mut Desk,
+    ) {
+        for (at, node) in plan.nodes.iter().enumerate() {
+            let buffer = plan.slots[node.output].buffer;
+            let over = buffer == plan.slots[node.inputs[0]].buffer;
+            if let Work::Layer { layer, done, .. } = &node.work {
+                if *done || over && layer.reshapes() {
+                    continue;
+                }
+            }
+            let size = self.size(plan, node.output);
+            let mut output = mem::take(&mut self.buffers[buffer]);
+            output.values.resize(size, 0.0);
+            match &node.work {
+                Work::Layer { layer, fused, parameters: (first, count), .. } => {
+                    let mut memo = mem::take(&mut self.memos[at]);
+                    let input = self.rows(plan, node.inputs[0]);
+                    if !over && (layer.in_place() || layer.activation().is_some()) {
+                        output.values.copy_from_slice(input.values);
+                    }
+                    layer.forward(&mut Forward {
+                        kernels,
+                        desk,
+                        parameters: &parameters[*first..first + count],
+                        input,
+                        offsets: &self.offsets[node.output],
+                        output: &mut output.values,
+                        activation: *fused,
+                        memo: &mut memo,
+                        mode: mode.of(at),
+                    });
+                    self.memos[at] = memo;
+                }
+                Work::Sum => {
+                    for (i, &input) in node.inputs.iter().enumerate() {
+                        let input = self.rows(plan, input).values;
+                        match i {
+                            0 => output.values.copy_from_slice(input),
+                            _ => add(kernels, input, &mut output.values),
+                        }
+                    }
+                }
+                Work::Concat => {
+                    let whole = plan.slots[node.output].shape.width;
+                    let mut begin = 0;
+                    for &input in &node.inputs {
+                        let input = self.rows(plan, input);
+                        let width = input.width();
+                        let to = output.values.chunks_exact_mut(whole);
+                        for (from, to) in input.values.chunks_exact(width).zip(to) {
+                            to[begin..begin + width].copy_from_slice(from);
+                        }
+                        begin += width;
+                    }
+                }
+            }
+            self.buffers[buffer] = output;
+        }
+    }
+
+    /// Where the gradient of the output is to be put, beside the output.
+    pub fn output<'a>(&'a mut self, plan: &'a Plan) -> (Rows<'a>, &'a mut [f32]) {
+        let size = self.size(plan, plan.output);
+        let gradient = &mut self.gradients[plan.output_gradient];
+        gradient.resize(size, 0.0);
+        let Buffer { values, ids } = &self.buffers[plan.slots[plan.output].buffer];
+        let offsets = &self.offsets[plan.output];
+        (Rows { values, ids, offsets, shape: &plan.slots[plan.output].shape }, gradient)
+    }
+
+    /// From the gradient of the output to those of all that learns.
+    pub fn backward(
+        &mut self,
+        plan: &Plan,
+        parameters: &[Parameter],
+        mode: Mode,
+        kernels: Kernels,
+        desk: &mut Desk,
+    ) {
+        for back in &plan.backward {
+            match *back {
+                Back::Layer { node, from, to } => {
+                    let Work::Layer { layer, parameters: (first, count), .. } =
+                        &plan.nodes[node].work
+                    else {
+                        unreachable!("a step of a layer")
+                    };
+                    let mut gradient = mem::take(&mut self.gradients[from]);
+                    let mut input_gradient = to.filter(|&to| to != from).map(|to| {
+                        let size = self.size(plan, plan.nodes[node].inputs[0]);
+                        let mut gradient = mem::take(&mut self.gradients[to]);
+                        gradient.resize(size, 0.0);
+                        gradient
+                    });
+                    let mut memo = mem::take(&mut self.memos[node]);
+                    layer.backward(&mut Backward {
+                        kernels,
+                        desk,
+                        parameters: &parameters[*first..first + count],
+                        input: self.rows(plan, plan.nodes[node].inputs[0]),
+                        output: self.rows(plan, plan.nodes[node].output),
+                        output_gradient: &mut gradient,
+                        input_gradient: input_gradient.as_deref_mut(),
+                        memo: &mut memo,
+                        mode: mode.of(node),
+                    });
+                    self.memos[node] = memo;
+                    self.gradients[from] = gradient;
+                    if let (Some(to), Some(gradient)) = (to, input_gradient) {
+                        self.gradients[to] = gradient;
+                    }
+                }
+                Back::Part { from, to, node, input } => {
+                    let inputs = &plan.nodes[node].inputs;
+                    let width = |slot: usize| plan.slots[slot].shape.width;
+                    let begin: usize = inputs[..input].iter().map(|&slot| width(slot)).sum();
+                    let (width, whole) = (width(inputs[input]), width(plan.nodes[node].output));
+                    let mut part = mem::take(&mut self.gradients[to]);
+                    part.resize(self.size(plan, inputs[input]), 0.0);
+                    let rows = self.gradients[from].chunks_exact(whole);
+                    for (from, to) in rows.zip(part.chunks_exact_mut(width)) {
+                        to.copy_from_slice(&from[begin..begin + width]);
+                    }
+                    self.gradients[to] = part;
+                }
+                Back::Copy { from, to } => {
+                    let mut copy = mem::take(&mut self.gradients[to]);
+                    copy.clear();
+                    copy.extend_from_slice(&self.gradients[from]);
+                    self.gradients[to] = copy;
+                }
+                Back::Add { from, to } => {
+                    let mut sum = mem::take(&mut self.gradients[to]);
+                    add(kernels, &self.gradients[from], &mut sum);
+                    self.gradients[to] = sum;
+                }
+            }
+        }
+    }
+
+    /// What a node's layer can learn from.
+    pub fn known<'a>(&'a self, plan: &'a Plan, node: usize) -> Known<'a> {
+        let Work::Layer { output_gradient, .. } = &plan.nodes[node].work else {
+            unreachable!("only layers learn")
+        };
+        Known {
+            input: self.rows(plan, plan.nodes[node].inputs[0]),
+            output: self.rows(plan, plan.nodes[node].output),
+            output_gradient: &self.gradients[*output_gradient],
+            memo: &self.memos[node],
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Weights as safetensors, under PyTorch's names and in its shapes: what a `state_dict` holds.
+
+use std::path::Path;
+
+use half::{bf16, f16};
+use inlay_base::{Error, Result};
+use inlay_formats::safetensors::{Dtype, Part, Reader, Tensor, save};
+
+use crate::network::Network;
+use crate::parameter::Parameter;
+
+impl Network {
+    /// Writes all parameters under PyTorch's names, in its shapes and order.
+    ///
+    /// # Errors
+    /// `DiskFull`, `Io`.
+    pub fn save(&self, path: &Path, metadata: &[(&str, &str)]) -> Result<()> {
+        let values: Vec<Vec<f32>> = self.parameters.iter().map(Parameter::get).collect();
+        let parts = self.parameters.iter().zip(&values).map(|(parameter, values)| {
+            let bytes = bytemuck::cast_slice(values);
+            Part::bytes(&parameter.name, Dtype::F32, &parameter.blueprint.shape, bytes)
+        });
+        save(path, metadata, parts.collect())
+    }
+
+    /// Takes the parameters of a file, whose names and shapes must be this network's; `prefix` stands
+    /// before each name in the file.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with all tensors that are missing or of another shape.
+    pub fn load(&mut self, reader: &Reader, path: &Path, prefix: &str) -> Result<()> {
+        let mut problems = Vec::new();
+        let mut found = Vec::new();
+        for parameter in &self.parameters {
+            let name = format!("{prefix}{}", parameter.name);
+            let wanted = &parameter.blueprint.shape;
+            match reader.tensor(&name) {
+                None => problems.push(format!("`{name}` {wanted:?} is missing")),
+                Some(tensor) if tensor.shape != *wanted => {
+                    problems
+                        .push(format!("`{name}` is {:?} and should be {wanted:?}", tensor.shape));
+                }
+                Some(tensor) => match floats(&tensor) {
+                    Some(values) => found.push(values),
+                    None => problems.push(format!("`{name}` is of type {}", tensor.dtype.name())),
+                },
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Error::invalid_file(path, None, problems.join("; ")));
+        }
+        for (parameter, values) in self.parameters.iter_mut().zip(found) {
+            parameter.set(&values);
+        }
+        Ok(())
+    }
+}
+
+/// The values of a tensor as f32.
+fn floats(tensor: &Tensor<'_>) -> Option<Vec<f32>> {
+    let bytes = tensor.bytes;
+    let each =
+        |size: usize, read: fn(&[u8]) -> f32| Some(bytes.chunks_exact(size).map(read).collect());
+    match tensor.dtype {
+        Dtype::F32 => each(4, bytemuck::pod_read_unaligned::<f32>),
+        Dtype::F64 => each(8, |bytes| bytemuck::pod_read_unaligned::<f64>(bytes) as f32),
+        Dtype::F16 => each(2, |bytes| bytemuck::pod_read_unaligned::<f16>(bytes).to_f32()),
+        Dtype::BF16 => each(2, |bytes| bytemuck::pod_read_unaligned::<bf16>(bytes).to_f32()),
+        _ => None,
+    }
+}
