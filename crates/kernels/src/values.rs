@@ -58,15 +58,28 @@ pub fn add_up(kernels: Kernels, values: &[f32], rows: usize, step: usize, sums: 
 }
 
 /// The sum of squares, in f64.
-pub fn square_sum(values: &[f32]) -> f64 {
-    // Sixteen sums side by side, so that the compiler can keep them in registers.
-    let mut sums = [0.0f64; 16];
-    for chunk in values.chunks(16) {
-        for (sum, &value) in sums.iter_mut().zip(chunk) {
-            *sum += f64::from(value) * f64::from(value);
+pub fn square_sum(kernels: Kernels, values: &[f32]) -> f64 {
+    kernels.run(SquareSum(values))
+}
+
+struct SquareSum<'a>(&'a [f32]);
+
+impl Task for SquareSum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) -> f64 {
+        // Sums side by side, so that the compiler can keep them in registers.
+        let mut sums = [0.0f64; 32];
+        let chunks = self.0.chunks_exact(32);
+        let rest: f64 = chunks.remainder().iter().map(|&value| f64::from(value).powi(2)).sum();
+        for chunk in chunks {
+            for (sum, &value) in sums.iter_mut().zip(chunk) {
+                *sum += f64::from(value) * f64::from(value);
+            }
         }
+        sums.iter().sum::<f64>() + rest
     }
-    sums.iter().sum()
 }
 
 /// Scores of a row become eˢ / Σ eˢ. Returns the logarithm of the sum and its highest score, whose
@@ -104,7 +117,9 @@ impl Task for Softmax<'_> {
             unsafe {
                 let to = scores.as_mut_ptr().add(at);
                 let score = simd.load_first(to, count);
-                let power = exp(simd, simd.sub(score, simd.splat(highest)));
+                let below = simd.sub(score, simd.splat(highest));
+                // `exp` makes a number of what is none; nothing times none stays none.
+                let power = simd.fma(below, simd.splat(0.0), exp(simd, below));
                 simd.store_first(to, power, count);
                 // What is beyond the end must not be counted.
                 total = simd.add(total, simd.load_first(to, count));
@@ -256,7 +271,7 @@ mod tests {
                     assert!((sum - 1.0 - wanted).abs() < 1e-4);
                 }
                 let wanted: f64 = values.iter().map(|&v| f64::from(v * v)).sum();
-                assert!((square_sum(&values) - wanted).abs() < 1e-3);
+                assert!((square_sum(set, &values) - wanted).abs() < 1e-3);
             }
         }
     }

@@ -22,6 +22,7 @@ pub use data::{Cells, Column, IGNORED};
 pub use losses::Loss;
 pub use network::{Line, Network};
 pub use optimizers::Optimizer;
+pub use parameter::Parameter;
 pub use schedule::{Curve, Schedule};
 pub use shape::{Content, Positions, Shape};
 pub use train::{Epoch, Examples, Training};

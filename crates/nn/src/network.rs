@@ -62,6 +62,28 @@ impl Network {
         &self.parameters
     }
 
+    /// A parameter by its name, in PyTorch's order.
+    pub fn get(&self, name: &str) -> Option<Vec<f32>> {
+        self.parameters.iter().find(|parameter| parameter.name == name).map(Parameter::get)
+    }
+
+    /// Gives a parameter values, in PyTorch's order.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidInput` if there are more or fewer than it has.
+    pub fn set(&mut self, name: &str, values: &[f32]) -> Result<()> {
+        let found = self.parameters.iter_mut().find(|parameter| parameter.name == name);
+        let no_such = || Error::NotFound { what: "parameter", name: name.into() };
+        let parameter = found.ok_or_else(no_such)?;
+        let (given, size) = (values.len(), parameter.blueprint.size());
+        if given != size {
+            return Err(wrong(format!("has {size} values in `{name}`, and {given} came")));
+        }
+        parameter.set(values);
+        parameter.prepare(Kernels::get(), false);
+        Ok(())
+    }
+
     /// A plan for a purpose.
     pub(crate) fn plan(&self, purpose: Purpose<'_>, frozen: &[String]) -> Result<Plan> {
         Plan::new(Description::parse(&self.description)?, purpose, frozen)

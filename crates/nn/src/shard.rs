@@ -75,10 +75,10 @@ impl Shard {
         for (at, node) in plan.nodes.iter().enumerate() {
             let buffer = plan.slots[node.output].buffer;
             let over = buffer == plan.slots[node.inputs[0]].buffer;
-            if let Work::Layer { layer, done, .. } = &node.work {
-                if *done || over && layer.reshapes() {
-                    continue;
-                }
+            if let Work::Layer { layer, done, .. } = &node.work
+                && (*done || over && layer.reshapes())
+            {
+                continue;
             }
             let size = self.size(plan, node.output);
             let mut output = mem::take(&mut self.buffers[buffer]);

@@ -182,7 +182,7 @@ impl<'a> Team<'a> {
         run: &'a Run,
     ) -> Result<Self> {
         let output = &plan.slots[plan.output].shape;
-        let target = how.loss.target(output).map_err(|problem| wrong(format!("{problem}")))?;
+        let target = how.loss.target(output).map_err(wrong)?;
         let sets = std::iter::once(examples).chain(validation).map(|examples| {
             let rows = Fitted::new(plan, &examples.inputs)?;
             let set = Set { examples, rows };
@@ -245,23 +245,28 @@ impl<'a> Team<'a> {
             if !job.learn {
                 continue;
             }
-            if self.broken.load(Relaxed) {
-                let what =
-                    "the loss is no longer finite: a smaller `learningRate` or `clip` may help";
-                return Err(Error::Diverged { what: what.into() });
-            }
+            self.is_finite("loss")?;
             self.gradients(&job, &mut desk)?;
+            self.barrier.wait(self.run)?;
+            self.is_finite("gradient")?;
             if job.step.is_some() && self.how.clip.is_some() {
-                self.barrier.wait(self.run)?;
                 if worker == 0 {
                     self.next.store(0, Relaxed);
                 }
                 self.barrier.wait(self.run)?;
                 self.clipped(&job)?;
+                self.barrier.wait(self.run)?;
             }
-            drop(job);
-            self.barrier.wait(self.run)?;
         }
+    }
+
+    fn is_finite(&self, what: &str) -> Result<()> {
+        if !self.broken.load(Relaxed) {
+            return Ok(());
+        }
+        let what =
+            format!("the {what} is no longer finite: a smaller `learningRate` or `clip` may help");
+        Err(Error::Diverged { what })
     }
 
     /// A shard's way forward and, in a step, backward.
@@ -326,11 +331,15 @@ impl<'a> Team<'a> {
                 shards: &mut shards.iter().map(|part| part.shard.known(self.plan, task.node)),
                 gradient,
             });
-            if let Some(step) = job.step {
-                match self.how.clip {
-                    Some(_) => *square = square_sum(gradient),
-                    None => self.follow(task, &mut growth, step),
-                }
+            *square = square_sum(self.kernels, gradient);
+            let reach = square.sqrt() * f64::from(job.step.map_or(1.0, |step| step.rate).max(1.0));
+            if reach.is_nan() || reach > f64::from(f32::MAX) {
+                // The parameter stays as it is: a step by this gradient would ruin it.
+                self.broken.store(true, Relaxed);
+                continue;
+            }
+            if let (Some(step), None) = (job.step, self.how.clip) {
+                self.follow(task, &mut growth, step);
             }
         }
         Ok(())
