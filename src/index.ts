@@ -164,3 +164,48 @@ export {
   type NgramOptions,
   type PerplexityOptions,
 } from './language/ngram-options.js'
+export {
+  ids,
+  network,
+  sequence,
+  summary,
+  values,
+  type Input,
+  type LayerSummary,
+  type NetworkDescription,
+} from './nn/description.js'
+export {
+  concat,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  gelu,
+  relu,
+  sigmoid,
+  silu,
+  softmax,
+  sum,
+  take,
+  tanh,
+  type Layer,
+} from './nn/layers.js'
+export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from './nn/losses.js'
+export { adam, adamw, sgd, type Optimizer } from './nn/optimizers.js'
+export type { Item, Items } from './nn/columns.js'
+export {
+  Network,
+  networkTrainingOptions,
+  type Epoch,
+  type Examples,
+  type NetworkTrainingOptions,
+} from './nn/network.js'
+export {
+  Classifier,
+  classifierHeadOptions,
+  type ClassPrediction,
+  type ClassifierHeadOptions,
+  type Labelled,
+  type LabelledInputs,
+} from './models/classifier.js'
+export type { ClassEvaluation, ClassScore } from './models/class-evaluation.js'

@@ -1,5 +1,16 @@
 // The only door to the binary: everything else imports the native functions from here.
 export {
+  ColumnHandle,
+  describeNetwork,
+  encodeNetwork,
+  loadNetwork,
+  openNetwork,
+  saveNetwork,
+  summaryOfNetwork,
+  trainNetwork,
+  type Encoded,
+  type NetworkHandle,
+  type ShapeOf,
   denseOfSparse,
   multiplySparse,
   nearestRows,

@@ -85,6 +85,9 @@ impl Description {
             return Err(wrong("has no input"));
         }
         let layers = list(&mut fields, "layers", "")?;
+        // What training makes small and what a model says of itself are read by those who need them.
+        fields.remove("loss");
+        fields.remove("about");
         if let Some(unknown) = fields.keys().next() {
             return Err(wrong(format!("has an unknown field `{unknown}`")));
         }

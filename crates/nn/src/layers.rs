@@ -5,6 +5,7 @@ mod dense;
 mod dropout;
 mod embedding;
 mod flatten;
+mod softmax;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Error, Value};
@@ -18,6 +19,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "dropout" => of::<dropout::Dropout>(options),
         "embedding" => of::<embedding::Embedding>(options),
         "flatten" => of::<flatten::Flatten>(options),
+        "softmax" => of::<softmax::Softmax>(options),
         _ => return activation::named(kind).map(|layer| none_left(options).map(|()| layer)),
     })
 }

@@ -49,7 +49,33 @@ impl Network {
                 parameters.push(Parameter::new(name, blueprint, random));
             }
         }
-        Ok(Self { description: description.into(), parameters })
+        let network = Self { description: description.into(), parameters };
+        network.prepare();
+        Ok(network)
+    }
+
+    /// Another network that knows what this one does, where its parameters have the same names and
+    /// shapes; others begin at random.
+    ///
+    /// # Errors
+    /// As for `new`.
+    pub fn described(&self, description: &str, seed: u64) -> Result<Self> {
+        let mut other = Self::new(description, seed)?;
+        for to in &mut other.parameters {
+            let same = |from: &&Parameter| {
+                from.name == to.name && from.blueprint.shape == to.blueprint.shape
+            };
+            if let Some(from) = self.parameters.iter().find(same) {
+                to.set(&from.get());
+            }
+        }
+        other.prepare();
+        Ok(other)
+    }
+
+    /// Numbers that it learns.
+    pub fn size(&self) -> usize {
+        self.parameters.iter().map(|parameter| parameter.blueprint.size()).sum()
     }
 
     /// As it was given.
@@ -100,9 +126,12 @@ impl Network {
         Ok(plan.slots[plan.output].shape.clone())
     }
 
-    /// The layers in their order.
-    pub fn summary(&self) -> Result<Vec<Line>> {
-        let plan = self.plan(Purpose::Encode(None), &[])?;
+    /// The layers of a description in their order, without making any of them.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a description that is not understood, or layers that do not fit.
+    pub fn summary(description: &str) -> Result<Vec<Line>> {
+        let plan = Plan::new(Description::parse(description)?, Purpose::Encode(None), &[])?;
         let lines = plan.nodes.iter().map(|node| {
             let input = &plan.slots[node.inputs[0]].shape;
             let shape = plan.slots[node.output].shape.clone();

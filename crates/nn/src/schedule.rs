@@ -1,5 +1,8 @@
+use serde::Deserialize;
+
 /// Learning rates over the steps of a training.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// The highest rate.
     pub rate: f64,
@@ -10,7 +13,8 @@ pub struct Schedule {
 }
 
 /// How a rate goes on after its rise.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Curve {
     /// As it is.
     Constant,

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use inlay_base::{Barrier, Error, Random, Result, Run};
 use inlay_kernels::{Desk, Kernels, square_sum};
+use serde::Deserialize;
 
 use crate::data::Column;
 use crate::description::wrong;
@@ -25,7 +26,8 @@ use crate::schedule::Schedule;
 use crate::shard::Shard;
 
 /// How a network is trained.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Training {
     /// What is to become small.
     pub loss: Loss,
@@ -471,7 +473,7 @@ impl<'a> Conductor<'a> {
             self.keep_the_best(team, loss);
             self.order.clear();
         }
-        if self.epoch == self.how.epochs || self.idle > self.how.patience.unwrap_or(usize::MAX) {
+        if self.epoch == self.how.epochs || self.idle >= self.how.patience.unwrap_or(usize::MAX) {
             return Ok(());
         }
         if !self.validating && self.given == 0 {

@@ -4,23 +4,47 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use inlay_base::{Error, Result};
-use inlay_formats::safetensors::{Dtype, Part, Reader, Tensor, save};
+use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, Tensor, save};
+
+use serde::{Deserialize, Serialize};
 
 use crate::network::Network;
 use crate::parameter::Parameter;
 
+const KIND: Kind = Kind { name: "network", what: "a network", version: 1 };
+
+/// What a file says of itself.
+#[derive(Serialize, Deserialize)]
+struct About {
+    description: String,
+}
+
 impl Network {
-    /// Writes all parameters under PyTorch's names, in its shapes and order.
+    /// Writes the description and all parameters, these under PyTorch's names and in its shapes.
     ///
     /// # Errors
     /// `DiskFull`, `Io`.
-    pub fn save(&self, path: &Path, metadata: &[(&str, &str)]) -> Result<()> {
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let (key, about) = KIND.entry(&About { description: self.description().into() })?;
         let values: Vec<Vec<f32>> = self.parameters.iter().map(Parameter::get).collect();
         let parts = self.parameters.iter().zip(&values).map(|(parameter, values)| {
             let bytes = bytemuck::cast_slice(values);
             Part::bytes(&parameter.name, Dtype::F32, &parameter.blueprint.shape, bytes)
         });
-        save(path, metadata, parts.collect())
+        save(path, &[(key, &about)], parts.collect())
+    }
+
+    /// Opens what `save` wrote.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidInput` for what is no network, or a damaged one.
+    pub fn open(path: &Path) -> Result<Self> {
+        let reader = Reader::open(path)?;
+        let about: About = KIND.read(&reader, path)?;
+        let problem = |error: Error| Error::invalid_file(path, None, error.to_string());
+        let mut network = Self::new(&about.description, 0).map_err(problem)?;
+        network.load(&reader, path, "")?;
+        Ok(network)
     }
 
     /// Takes the parameters of a file, whose names and shapes must be this network's; `prefix` stands
@@ -52,6 +76,7 @@ impl Network {
         for (parameter, values) in self.parameters.iter_mut().zip(found) {
             parameter.set(&values);
         }
+        self.prepare();
         Ok(())
     }
 }

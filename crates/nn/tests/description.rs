@@ -73,8 +73,7 @@ fn a_summary_has_shapes_parameters_and_operations() {
             {"kind": "tanh"},
         ],
     });
-    let network = Network::new(&description.to_string(), 1).unwrap();
-    let lines = network.summary().unwrap();
+    let lines = Network::summary(&description.to_string()).unwrap();
     let shown: Vec<String> = lines
         .iter()
         .map(|line| format!("{} {} {} {}", line.name, line.shape, line.parameters, line.operations))

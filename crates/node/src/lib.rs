@@ -16,6 +16,7 @@ mod language;
 mod lda;
 mod live;
 mod names;
+mod network;
 mod phrases;
 mod probe;
 mod run;

@@ -1,0 +1,152 @@
+// Brings items from JavaScript to where networks read them, some thousands at a time, so that the event loop
+// is free in between.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ColumnHandle } from '../native.js'
+import { wrongOption } from '../options.js'
+import type { Input } from './description.js'
+
+/** An item: one number, or its numbers one after the other. */
+export type Item = number | ArrayLike<number>
+
+/** Items of an input: all numbers in one typed array, where every item has the same shape, or one item after
+ * the other. */
+export type Items = Float32Array | Uint32Array | Int32Array | Iterable<Item> | AsyncIterable<Item>
+
+/** Numbers that are brought over at once. */
+const TOGETHER = 1 << 16
+const ignored = 2 ** 32 - 1
+
+/** What a number of a target means that is -1. */
+type Kind = Pick<Input, 'content' | 'positions' | 'width'>
+
+/**
+ * A column of items. `targets` may be -1: nothing is wanted there.
+ *
+ * @throws {InvalidOptionError} an item is no number and no array of numbers, or an id no whole number from 0
+ */
+export async function columnOf(
+  items: Items,
+  kind: Kind,
+  option: string,
+  who: string,
+  signal?: AbortSignal,
+  targets = false,
+): Promise<ColumnHandle> {
+  const column = new ColumnHandle()
+  const add = kind.content === 'ids' ? new Ids(column, targets) : new Values(column)
+  if (ArrayBuffer.isView(items)) {
+    if (kind.positions === null) throw wrongOption(option, 'an array of sequences', items, who)
+    for (let at = 0; at < items.length; at += TOGETHER) {
+      signal?.throwIfAborted()
+      add.all(items.subarray(at, at + TOGETHER) as ArrayLike<number>, option, who)
+      add.flush()
+      await nextTurn()
+    }
+    return column
+  }
+  if (
+    typeof items !== 'object' ||
+    items === null ||
+    !(Symbol.iterator in items || Symbol.asyncIterator in items)
+  ) {
+    throw wrongOption(
+      option,
+      'a typed array, or an iterable of numbers or arrays of numbers',
+      items,
+      who,
+    )
+  }
+  let lengths: number[] = []
+  const flush = () => {
+    add.flush()
+    if (kind.positions === null) column.addLengths(Uint32Array.from(lengths))
+    lengths = []
+  }
+  let number = 0
+  for await (const item of items) {
+    const name = `${option}[${number++}]`
+    if (typeof item === 'number') add.all([item], name, who)
+    else if (isList(item)) add.all(item, name, who)
+    else throw wrongOption(name, 'a number or an array of numbers', item, who)
+    lengths.push(typeof item === 'number' ? 1 : item.length / kind.width)
+    if (!Number.isInteger(lengths.at(-1))) {
+      throw wrongOption(
+        name,
+        `rows of ${kind.width} numbers`,
+        (item as ArrayLike<number>).length,
+        who,
+      )
+    }
+    if (add.size >= TOGETHER || lengths.length >= TOGETHER) {
+      flush()
+      signal?.throwIfAborted()
+      await nextTurn()
+    }
+  }
+  flush()
+  return column
+}
+
+function isList(item: unknown): item is ArrayLike<number> {
+  return (
+    typeof item === 'object' &&
+    item !== null &&
+    Number.isInteger((item as ArrayLike<number>).length)
+  )
+}
+
+class Ids {
+  #numbers: number[] = []
+
+  constructor(
+    readonly column: ColumnHandle,
+    readonly targets: boolean,
+  ) {}
+
+  get size(): number {
+    return this.#numbers.length
+  }
+
+  all(numbers: ArrayLike<number>, name: string, who: string): void {
+    for (let i = 0; i < numbers.length; i++) {
+      const id = numbers[i]
+      if (this.targets && id === -1) this.#numbers.push(ignored)
+      else if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < ignored)
+        this.#numbers.push(id)
+      else throw wrongOption(name, 'whole numbers from 0 up', id, who)
+    }
+  }
+
+  flush(): void {
+    this.column.addIds(Uint32Array.from(this.#numbers))
+    this.#numbers = []
+  }
+}
+
+class Values {
+  #numbers: number[] = []
+
+  constructor(readonly column: ColumnHandle) {}
+
+  get size(): number {
+    return this.#numbers.length
+  }
+
+  all(numbers: ArrayLike<number>, name: string, who: string): void {
+    if (numbers instanceof Float32Array && numbers.length >= 256) {
+      this.flush()
+      this.column.addValues(numbers)
+      return
+    }
+    for (let i = 0; i < numbers.length; i++) {
+      const value = numbers[i]
+      if (typeof value !== 'number') throw wrongOption(name, 'numbers', value, who)
+      this.#numbers.push(value)
+    }
+  }
+
+  flush(): void {
+    if (this.#numbers.length > 0) this.column.addValues(Float32Array.from(this.#numbers))
+    this.#numbers = []
+  }
+}

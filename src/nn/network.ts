@@ -1,0 +1,441 @@
+import { Vectors } from '../embedder.js'
+import { Handle } from '../handle.js'
+import {
+  type ColumnHandle,
+  type Encoded,
+  type NetworkHandle,
+  type ShapeOf,
+  describeNetwork,
+  encodeNetwork,
+  loadNetwork,
+  openNetwork,
+  saveNetwork,
+  trainNetwork,
+} from '../native.js'
+import {
+  type Options,
+  type RunOptions,
+  type RunSettings,
+  type Settings,
+  custom,
+  flag,
+  integer,
+  list,
+  oneOf,
+  real,
+  settle,
+  text,
+  wrongOption,
+} from '../options.js'
+import { type Path, settlePath } from '../path.js'
+import { run } from '../run.js'
+import { type Items, columnOf } from './columns.js'
+import {
+  type Input,
+  type LayerSummary,
+  type NetworkDescription,
+  summary,
+  toJson,
+} from './description.js'
+import { type Optimizer, adam, isOptimizer } from './optimizers.js'
+
+/** What a network learns from: a column for each of its inputs, and what is wanted. */
+export interface Examples {
+  /** Items of the only input, or of each by its name. */
+  readonly inputs: Items | Readonly<Record<string, Items>>
+  /** What is wanted of each item: for `crossEntropy` its class, or a class for each position; for the
+   * others as many numbers as the network gives. Without, what goes into the first input. */
+  readonly targets?: Items
+}
+
+/** Every option of `Network.train`. In brackets: PyTorch's names. */
+export const networkTrainingOptions = {
+  /** How parameters follow their gradients: `sgd()`, `adam()`, `adamw()`. Default: `adam()`. */
+  optimizer: custom<Optimizer>(
+    'what `sgd`, `adam` or `adamw` gives',
+    isOptimizer,
+    'how parameters follow their gradients',
+  ),
+  /** The highest learning rate [lr]. */
+  learningRate: real(0.001, { above: 0 }, 'the highest learning rate'),
+  /** How it goes on from there: to zero in a straight line or along half a cosine, or multiplied by
+   * `stepFactor` after each `stepEvery` of the training. */
+  schedule: oneOf(['constant', 'linear', 'cosine', 'steps'], 'how the learning rate goes on'),
+  /** Steps at the beginning over which it rises from nothing. */
+  warmup: integer(0, { from: 0 }, 'steps over which the learning rate rises'),
+  /** With `schedule: 'steps'` [gamma]. */
+  stepFactor: real(0.1, { above: 0, to: 1 }, 'factor of a step'),
+  /** With `schedule: 'steps'`: this share of all steps. */
+  stepEvery: real(1 / 3, { above: 0, to: 1 }, 'share of all steps'),
+  /** Passes over the examples. */
+  epochs: integer(10, { from: 1, to: 1_000_000 }, 'passes over the examples'),
+  /** Items of a batch [batch_size]. */
+  batchSize: integer(32, { from: 1, to: 1_000_000 }, 'items of a batch'),
+  /** Batches whose gradients are added up before a step. */
+  accumulate: integer(1, { from: 1, to: 1_000_000 }, 'batches of a step'),
+  /** The longest that the gradient may be; a longer one is made as long as this [max_norm]. */
+  clip: real(undefined, { above: 0 }, 'the longest that the gradient may be'),
+  /** Whether each epoch has an order of its own. */
+  shuffle: flag(true, 'whether each epoch has an order of its own'),
+  /** Names of layers that stay as they are. */
+  freeze: list('names of layers that stay as they are'),
+  /** Examples whose loss is worked out after each epoch. */
+  validation: custom<Examples>(
+    'examples',
+    (given) => typeof given === 'object' && given !== null && 'inputs' in given,
+    'examples whose loss is worked out after each epoch',
+  ),
+  /** Epochs without a lower loss on `validation` after which training ends; the best parameters are kept.
+   * Default: it goes on to the end. */
+  patience: integer(undefined, { from: 1 }, 'epochs without a lower validation loss'),
+}
+
+/** The options of `Network.train`: see `networkTrainingOptions`. */
+export type NetworkTrainingOptions = Options<typeof networkTrainingOptions> & RunOptions
+
+/** What became of an epoch. */
+export interface Epoch {
+  /** Mean loss of the examples, each when it was met. */
+  readonly loss: number
+  /** Mean loss of the validation examples afterwards. */
+  readonly validation?: number
+}
+
+const encodeOptions = {
+  /** The layer whose output is wanted. Default: the last one. */
+  layer: text('the layer whose output is wanted', 'NAME'),
+}
+
+const loadOptions = {
+  /** What stands before each name in the file: 'encoder.'. */
+  prefix: custom<string>(
+    'a string',
+    (given) => typeof given === 'string',
+    'what stands before names',
+  ),
+}
+
+/**
+ * A network that has been trained, or whose parameters come from a file. Any layer's output is a vector of
+ * what went in: that is what makes an embedding of it.
+ *
+ *     const description = network({
+ *       input: ids({ length: 4 }),
+ *       layers: [embedding({ values: 10_000, dimensions: 100 }), flatten(), dense({ units: 10_000 })],
+ *       loss: crossEntropy(),
+ *     })
+ *     const model = await Network.train(description, { inputs, targets })
+ *     const scores = await model.encode(inputs)
+ */
+export class Network {
+  /** Inputs, layers and loss. */
+  readonly description: NetworkDescription
+  /** How its training went, epoch by epoch; of a network from a file, empty. */
+  readonly history: readonly Epoch[]
+  readonly #handle: Handle<NetworkHandle>
+
+  private constructor(native: NetworkHandle, description: NetworkDescription) {
+    this.#handle = new Handle(native)
+    this.description = description
+    const validation = native.validationLosses
+    this.history = Array.from(native.losses, (loss, epoch) => ({
+      loss,
+      ...(epoch < validation.length && { validation: validation[epoch]! }),
+    }))
+  }
+
+  /**
+   * Trains a new network, whose parameters begin at random. The same bytes for the same `seed`, whatever the
+   * number of threads.
+   *
+   * @throws {InvalidOptionError} before anything is read
+   * @throws {InlayError} `INVALID_INPUT` examples that do not fit, or that are not finite numbers;
+   *   `DIVERGED` a loss or gradient is no longer finite
+   */
+  static async train(
+    description: NetworkDescription,
+    examples: Examples,
+    options: NetworkTrainingOptions = {},
+  ): Promise<Network> {
+    return trained('Network.train', description, undefined, examples, options)
+  }
+
+  /**
+   * Opens what `save` wrote.
+   *
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no network, or damaged
+   */
+  static async open(path: Path, options: RunOptions = {}): Promise<Network> {
+    const who = 'Network.open'
+    const file = settlePath(path, who)
+    const settings = settle({}, options, who).run
+    const native = await run<NetworkHandle>(who, settings, (spec, events) =>
+      openNetwork(file, spec, events),
+    )
+    return Network.#of(native, JSON.parse(native.description) as NetworkDescription)
+  }
+
+  /**
+   * A network whose parameters are those of a PyTorch module of the same layers: a safetensors file of its
+   * `state_dict`, whose names are those of the layers (`name: '0'` for the first of an `nn.Sequential`).
+   *
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT`, with all tensors that are missing or of another shape
+   */
+  static async load(
+    description: NetworkDescription,
+    path: Path,
+    options: Options<typeof loadOptions> & RunOptions = {},
+  ): Promise<Network> {
+    const who = 'Network.load'
+    const file = settlePath(path, who)
+    const { settings, run: runSettings } = settle(loadOptions, options, who)
+    const native = await run<NetworkHandle>(who, runSettings, (spec, events) =>
+      loadNetwork(toJson(description), file, settings.prefix ?? '', spec, events),
+    )
+    return Network.#of(native, description)
+  }
+
+  /** @internal */
+  static of(native: NetworkHandle, description: NetworkDescription): Network {
+    return Network.#of(native, description)
+  }
+
+  static #of(native: NetworkHandle, description: NetworkDescription): Network {
+    return new Network(native, description)
+  }
+
+  /** Goes on training, with other examples or options: another network comes of it, and this one stays as
+   * it is. The loss is the description's. Errors as for `Network.train`. */
+  async train(examples: Examples, options: NetworkTrainingOptions = {}): Promise<Network> {
+    const who = 'network.train'
+    return trained(who, this.description, this.#handle.use(who), examples, options)
+  }
+
+  /**
+   * Another network that knows what this one does: layers of the same name and shape keep their parameters,
+   * and the others begin at random, by `seed`. A head for another task is put on a network so.
+   *
+   * @throws {InlayError} `CLOSED`
+   */
+  async transfer(description: NetworkDescription, options: RunOptions = {}): Promise<Network> {
+    const who = 'network.transfer'
+    const settings = settle({}, options, who).run
+    const native = this.#handle.use(who)
+    const other = await run<NetworkHandle>(who, settings, (spec, events) =>
+      describeNetwork(native, toJson(description), spec, events),
+    )
+    return Network.#of(other, description)
+  }
+
+  /**
+   * What a layer gives for each item, all positions in one row: [items, values]. It depends on the item
+   * alone.
+   *
+   * @throws {InvalidOptionError} the layer gives as many rows as the item has: see `encodeSteps`
+   * @throws {InlayError} `INVALID_INPUT` items that do not fit
+   */
+  async encode(
+    inputs: Examples['inputs'],
+    options: Options<typeof encodeOptions> & RunOptions = {},
+  ): Promise<Vectors> {
+    const who = 'network.encode'
+    const { settings, run: runSettings } = settle(encodeOptions, options, who)
+    const { positions, width } = this.#output(settings.layer, who)
+    if (positions === undefined) {
+      const expected =
+        'a layer that gives one vector for each item: for sequences there is `encodeSteps`'
+      throw wrongOption('layer', expected, settings.layer ?? 'the last one', who)
+    }
+    const { values } = await this.#encoded(inputs, settings.layer, runSettings, who)
+    return new Vectors(
+      values,
+      positions.reduce((product, axis) => product * axis, width),
+    )
+  }
+
+  /** What a layer gives at each position of each item: for an item, [positions, width]. */
+  async encodeSteps(
+    inputs: Examples['inputs'],
+    options: Options<typeof encodeOptions> & RunOptions = {},
+  ): Promise<Vectors[]> {
+    const who = 'network.encodeSteps'
+    const { settings, run: runSettings } = settle(encodeOptions, options, who)
+    const { width } = this.#output(settings.layer, who)
+    const { values, offsets } = await this.#encoded(inputs, settings.layer, runSettings, who)
+    return Array.from(offsets.subarray(1), (end, item) => {
+      return new Vectors(values.subarray(offsets[item]! * width, end * width), width)
+    })
+  }
+
+  #output(layer: string | undefined, who: string): ShapeOf {
+    if (layer !== undefined) checkLayer('layer', layer, this.description, who)
+    return this.#handle.use(who).output(layer)
+  }
+
+  async #encoded(
+    inputs: Examples['inputs'],
+    layer: string | undefined,
+    settings: RunSettings,
+    who: string,
+  ): Promise<Encoded> {
+    const columns = await columnsOf(this.description.inputs, inputs, who, settings)
+    const native = this.#handle.use(who)
+    return run<Encoded>(who, settings, (spec, events) =>
+      encodeNetwork(native, columns, layer, spec, events),
+    )
+  }
+
+  /** The layers, with shapes, parameters and operations. */
+  summary(): LayerSummary[] {
+    return summary(this.description, 'network.summary')
+  }
+
+  /**
+   * A parameter by PyTorch's name, as 'dense1.weight': its numbers in PyTorch's order, copied, and its shape.
+   * `undefined` if there is none.
+   */
+  parameter(name: string): { values: Float32Array; shape: number[] } | undefined {
+    const native = this.#handle.use('network.parameter')
+    const [found, shape] = [native.parameter(name), native.parameterShape(name)]
+    return found && shape ? { values: found, shape } : undefined
+  }
+
+  /**
+   * Writes description and parameters to a safetensors file, these under PyTorch's names and in its shapes:
+   * `module.load_state_dict(safetensors.torch.load_file(path))`. It is there in full or not at all.
+   *
+   * @throws {InlayError} `DISK_FULL`, `IO`
+   */
+  async save(path: Path, options: RunOptions = {}): Promise<void> {
+    const who = 'network.save'
+    const file = settlePath(path, who)
+    const settings = settle({}, options, who).run
+    const native = this.#handle.use(who)
+    await run<void>(who, settings, (spec, events) => saveNetwork(native, file, spec, events))
+  }
+
+  /** Frees the memory now rather than when the garbage is collected. */
+  close(): void {
+    this.#handle.close()
+  }
+
+  /** As `close`: at the end of the block of `using`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+async function trained(
+  who: string,
+  description: NetworkDescription,
+  base: NetworkHandle | undefined,
+  examples: Examples,
+  options: NetworkTrainingOptions,
+): Promise<Network> {
+  const { settings, run: runSettings } = settle(networkTrainingOptions, options, who)
+  const { inputs, loss } = description
+  if (loss === undefined) {
+    throw wrongOption('description', 'a network with a `loss`', 'one without', who)
+  }
+  for (const name of settings.freeze ?? []) checkLayer('freeze', name, description, who)
+  const targets = targetsOf(description, who)
+  const given = await columnsOf(inputs, examples.inputs, who, runSettings)
+  const wanted = await wantedOf(targets, examples, 'targets', who, runSettings)
+  const { validation } = settings
+  const heldOut = validation
+    ? await columnsOf(inputs, validation.inputs, who, runSettings, 'validation.inputs')
+    : []
+  const heldOutWanted =
+    validation && (await wantedOf(targets, validation, 'validation.targets', who, runSettings))
+  const spec = { description: toJson(description), training: training(settings, loss) }
+  const native = await run<NetworkHandle>(who, runSettings, (runSpec, events) =>
+    trainNetwork(spec, base, given, wanted, heldOut, heldOutWanted, runSpec, events),
+  )
+  return Network.of(native, description)
+}
+
+/** What a target looks like: classes for one loss, as many numbers as come out for the others. */
+function targetsOf(description: NetworkDescription, who: string): Omit<Input, 'name'> {
+  const shape = summary(description, who).at(-1)!.shape
+  const axes = shape.slice(1, -1).split(', ')
+  const width = Number(axes.pop())
+  const positions = axes.includes('any') ? null : axes.map(Number)
+  return description.loss?.kind === 'cross-entropy'
+    ? { content: 'ids', positions, width: 1 }
+    : { content: 'values', positions, width }
+}
+
+async function wantedOf(
+  kind: Omit<Input, 'name'>,
+  { targets }: Examples,
+  option: string,
+  who: string,
+  { signal }: RunSettings,
+): Promise<ColumnHandle | undefined> {
+  if (targets === undefined && kind.content === 'ids') {
+    throw wrongOption(option, 'a class for each item or position', targets, who)
+  }
+  return targets && columnOf(targets, kind, option, who, signal, true)
+}
+
+async function columnsOf(
+  inputs: readonly Input[],
+  given: Examples['inputs'],
+  who: string,
+  { signal }: RunSettings,
+  option = 'inputs',
+): Promise<ColumnHandle[]> {
+  const columns: ColumnHandle[] = []
+  for (const input of inputs) {
+    const items =
+      inputs.length === 1 && isItems(given) ? given : named(given, input.name, option, who)
+    columns.push(await columnOf(items, input, option, who, signal))
+  }
+  return columns
+}
+
+function isItems(given: Examples['inputs']): given is Items {
+  return (
+    typeof given === 'object' &&
+    given !== null &&
+    (Symbol.iterator in given || Symbol.asyncIterator in given)
+  )
+}
+
+function named(given: Examples['inputs'], name: string, option: string, who: string): Items {
+  const items = typeof given === 'object' && given !== null && Object.hasOwn(given, name)
+  if (items) return (given as Readonly<Record<string, Items>>)[name]!
+  throw wrongOption(option, `items, or an object with \`${name}\``, given, who)
+}
+
+function checkLayer(
+  option: string,
+  name: string,
+  description: NetworkDescription,
+  who: string,
+): void {
+  const names = summary(description, who).map((layer) => layer.name)
+  if (!names.includes(name))
+    throw wrongOption(option, `the name of a layer: ${names.join(', ')}`, name, who)
+}
+
+/** What the native side reads. */
+function training(settings: Settings<typeof networkTrainingOptions>, loss: unknown): string {
+  const { optimizer = adam(), learningRate, schedule, warmup, stepFactor, stepEvery } = settings
+  const shape =
+    schedule === 'steps'
+      ? { kind: schedule, factor: stepFactor, share: stepEvery }
+      : { kind: schedule }
+  return JSON.stringify({
+    loss,
+    optimizer,
+    schedule: { rate: learningRate, warmup, shape },
+    epochs: settings.epochs,
+    batch: settings.batchSize,
+    accumulate: settings.accumulate,
+    clip: settings.clip,
+    shuffle: settings.shuffle,
+    frozen: settings.freeze,
+    patience: settings.patience,
+  })
+}
