@@ -15,6 +15,7 @@ mod avx512;
 mod detect;
 mod draw;
 mod fetch;
+mod gates;
 mod gather;
 mod logistic;
 mod math;
@@ -37,6 +38,7 @@ pub use draw::{
     weigh_word, weigh_word_at,
 };
 pub use fetch::fetch;
+pub use gates::{GruBack, LstmBack, gru, lstm};
 pub use gather::{gather, scatter};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
 pub use math::{exp, ln};

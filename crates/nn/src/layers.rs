@@ -5,6 +5,7 @@ mod dense;
 mod dropout;
 mod embedding;
 mod flatten;
+mod recurrent;
 mod softmax;
 
 use serde::de::DeserializeOwned;
@@ -19,6 +20,8 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "dropout" => of::<dropout::Dropout>(options),
         "embedding" => of::<embedding::Embedding>(options),
         "flatten" => of::<flatten::Flatten>(options),
+        "gru" => of::<recurrent::Gru>(options),
+        "lstm" => of::<recurrent::Lstm>(options),
         "softmax" => of::<softmax::Softmax>(options),
         _ => return activation::named(kind).map(|layer| none_left(options).map(|()| layer)),
     })

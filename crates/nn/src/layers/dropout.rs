@@ -29,20 +29,13 @@ impl Layer for Dropout {
     }
 
     fn forward(&self, pass: &mut Forward<'_>) {
-        let Mode::Train { seed, step, first, node } = pass.mode else { return };
         let width = pass.input.width();
         let together = if self.rows { width } else { 1 };
-        let factors = pass.memo.values(0, pass.output.len() / together);
-        let kept = 1.0 / (1.0 - self.probability);
-        for (item, ends) in pass.offsets.windows(2).enumerate() {
-            // An item's numbers are its own, wherever the batch was cut.
-            let stream = (step << 32) ^ ((first + item) as u64);
-            let mut random = Random::new(seed ^ ((node as u64) << 48), stream);
-            let (from, to) = (ends[0] * width / together, ends[1] * width / together);
-            for factor in &mut factors[from..to] {
-                *factor = if random.unit() < self.probability { 0.0 } else { kept };
-            }
+        if pass.mode == Mode::Encode {
+            return;
         }
+        let factors = pass.memo.values(0, pass.output.len() / together);
+        draw(pass.mode, self.probability, pass.offsets, width / together, factors);
         apply(factors, together, pass.output);
     }
 
@@ -52,7 +45,28 @@ impl Layer for Dropout {
     }
 }
 
-fn apply(factors: &[f32], together: usize, values: &mut [f32]) {
+/// In training, a factor for each of `width` values at every position: zero with this probability.
+pub(super) fn draw(
+    mode: Mode,
+    probability: f32,
+    offsets: &[usize],
+    width: usize,
+    factors: &mut [f32],
+) {
+    let Mode::Train { seed, step, first, node } = mode else { return };
+    let kept = 1.0 / (1.0 - probability);
+    for (item, ends) in offsets.windows(2).enumerate() {
+        // An item's numbers are its own, wherever the batch was cut.
+        let stream = (step << 32) ^ ((first + item) as u64);
+        let mut random = Random::new(seed ^ ((node as u64) << 48), stream);
+        for factor in &mut factors[ends[0] * width..ends[1] * width] {
+            *factor = if random.unit() < probability { 0.0 } else { kept };
+        }
+    }
+}
+
+/// Multiplies each `together` values by a factor.
+pub(super) fn apply(factors: &[f32], together: usize, values: &mut [f32]) {
     for (factor, values) in factors.iter().zip(values.chunks_exact_mut(together)) {
         values.iter_mut().for_each(|value| *value *= factor);
     }
