@@ -12,6 +12,7 @@ mod aligned;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod convolution;
 mod detect;
 mod draw;
 mod fetch;
@@ -21,6 +22,7 @@ mod logistic;
 mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod pooling;
 mod product;
 mod rows;
 mod scalar;
@@ -32,6 +34,7 @@ mod values;
 pub use activation::{Activation, activate, activation_gradient};
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use aligned::Aligned;
+pub use convolution::{NOWHERE, Windows, convolve, convolve_gradient};
 pub use detect::{Kernels, Task};
 pub use draw::{
     DRAW_WIDTH, List, Tree, add_at, draw_dense, draw_sparse, find, share_word, share_word_at,
@@ -42,6 +45,10 @@ pub use gates::{GruBack, LstmBack, gru, lstm};
 pub use gather::{gather, scatter};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
 pub use math::{exp, ln};
+pub use pooling::{
+    average_pool, average_pool_gradient, max_pool, max_pool_gradient, pool_max, pool_mean,
+    pool_mean_gradient,
+};
 pub use product::{Desk, Matrix, Packed, Second, Start, Target, multiply};
 pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,

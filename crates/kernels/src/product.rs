@@ -20,7 +20,8 @@ mod tile;
 
 pub use pack::Packed;
 use pack::{pack_columns, pack_rows};
-use tile::{Left, Place, Right, tile};
+use tile::{Left, Right, tile};
+pub(crate) use tile::{Place, read, write};
 
 use crate::{Activation, Aligned, Kernels, Simd, Task};
 
@@ -69,6 +70,38 @@ impl<'a> Matrix<'a> {
         Self { values, rows: columns, columns: rows, row_step: column_step, column_step: row_step }
     }
 
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// From one row to the next.
+    pub(crate) fn step(&self) -> usize {
+        self.row_step
+    }
+
+    /// Itself, if its rows are contiguous.
+    pub(crate) fn lying(self) -> Self {
+        assert_eq!(self.column_step, 1);
+        self
+    }
+
+    pub(crate) fn row(&self, row: usize) -> *const f32 {
+        self.at(row, 0)
+    }
+
+    /// A row whose values are contiguous.
+    pub(crate) fn values_of(&self, row: usize) -> &'a [f32] {
+        &self.values[row * self.row_step..][..self.columns]
+    }
+
+    pub(crate) fn some_rows(&self, first: usize, count: usize) -> Self {
+        Self::spaced(&self.values[first * self.row_step..], count, self.columns, self.row_step)
+    }
+
     fn at(&self, row: usize, column: usize) -> *const f32 {
         self.values.as_ptr().wrapping_add(row * self.row_step + column * self.column_step)
     }
@@ -98,6 +131,23 @@ impl<'a> Target<'a> {
     pub fn spaced(values: &'a mut [f32], rows: usize, columns: usize, step: usize) -> Self {
         assert!(step >= columns && values.len() >= span(rows, columns, step));
         Self { values, rows, columns, step }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    pub(crate) fn row(&mut self, row: usize) -> *mut f32 {
+        self.values.as_mut_ptr().wrapping_add(row * self.step)
+    }
+
+    /// The same once more.
+    pub(crate) fn again(&mut self) -> Target<'_> {
+        Target { values: self.values, rows: self.rows, columns: self.columns, step: self.step }
     }
 }
 
@@ -150,13 +200,25 @@ impl Second<'_> {
 pub struct Desk {
     a: Aligned<f32>,
     b: Aligned<f32>,
+    /// Rows that are not there (see `convolve`).
+    zeros: Vec<f32>,
+    /// Rows copied under the taps of windows.
+    pub(crate) copies: Vec<f32>,
+}
+
+impl Desk {
+    pub(crate) fn zeros(&mut self, length: usize) -> &[f32] {
+        self.zeros.resize(self.zeros.len().max(length), 0.0);
+        &self.zeros
+    }
 }
 
 impl Default for Desk {
     fn default() -> Self {
         let a = (ROWS + TALLEST) * DEPTH + 16;
         let b = DEPTH * (COLUMNS + WIDEST);
-        Self { a: Aligned::new(0.0, a), b: Aligned::new(0.0, b) }
+        let (a, b) = (Aligned::new(0.0, a), Aligned::new(0.0, b));
+        Self { a, b, zeros: Vec::new(), copies: Vec::new() }
     }
 }
 

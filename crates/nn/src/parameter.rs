@@ -38,6 +38,8 @@ pub enum Order {
     Turned {
         /// Places of a window.
         taps: usize,
+        /// Groups of columns, each of which has inputs of its own: no piece has columns of two.
+        groups: usize,
     },
 }
 
@@ -75,8 +77,9 @@ pub struct Piece {
     pub values: Vec<f32>,
     /// Packed for the product with what the layer is given; `Order::Turned` only.
     packed: Option<Packed>,
-    /// Packed for the product with gradients: transposed. In training only.
+    /// Packed for the product with gradients: transposed, tap by tap. In training only.
     packed_back: Option<Packed>,
+    taps: usize,
 }
 
 impl Piece {
@@ -85,7 +88,7 @@ impl Piece {
         self.packed.as_ref().expect("a parameter of products")
     }
 
-    /// [count, rows], ready for a product.
+    /// [taps x count, rows / taps], ready for a product.
     pub fn packed_back(&self) -> &Packed {
         self.packed_back.as_ref().expect("a network that is being trained")
     }
@@ -94,12 +97,16 @@ impl Piece {
     pub fn refresh(&mut self, kernels: Kernels) {
         let (count, values) = (self.count, &self.values);
         let rows = values.len() / count.max(1);
-        let matrix = Matrix::new(values, rows, count);
         if let Some(packed) = &mut self.packed {
-            packed.pack(kernels, matrix);
+            packed.pack(kernels, Matrix::new(values, rows, count));
         }
         if let Some(packed) = &mut self.packed_back {
-            packed.pack(kernels, matrix.transposed());
+            let inputs = rows / self.taps;
+            for tap in 0..self.taps {
+                let of_tap = &values[tap * inputs * count..][..inputs * count];
+                let matrix = Matrix::new(of_tap, inputs, count).transposed();
+                packed.pack_rows(kernels, tap * count, matrix);
+            }
         }
     }
 }
@@ -107,7 +114,13 @@ impl Piece {
 impl Blueprint {
     /// A matrix of a product: PyTorch's [outputs, inputs, taps...].
     pub fn matrix(name: &str, shape: &[usize], initial: Initial) -> Self {
-        let order = Order::Turned { taps: shape[2..].iter().product() };
+        Self::grouped(name, shape, 1, initial)
+    }
+
+    /// The same, of groups of outputs that have inputs of their own: [outputs, inputs of a group,
+    /// taps...].
+    pub fn grouped(name: &str, shape: &[usize], groups: usize, initial: Initial) -> Self {
+        let order = Order::Turned { taps: shape[2..].iter().product(), groups };
         Self { name: name.into(), shape: shape.to_vec(), order, initial, decays: true }
     }
 
@@ -136,7 +149,7 @@ impl Blueprint {
         let (rows, columns) = self.extent();
         match self.order {
             Order::Vector | Order::Table => row * columns + column,
-            Order::Turned { taps } => {
+            Order::Turned { taps, .. } => {
                 let inputs = rows / taps.max(1);
                 let (tap, input) = (row / inputs.max(1), row % inputs.max(1));
                 (column * inputs + input) * taps + tap
@@ -155,10 +168,18 @@ impl Parameter {
             Order::Vector => across.max(1),
             _ => (PIECE / along.max(1)).next_multiple_of(PANEL).max(PANEL),
         };
-        let pieces = (0..across).step_by(step).map(|first| {
-            let count = step.min(across - first);
+        let (taps, groups) = match blueprint.order {
+            Order::Turned { taps, groups } => (taps.max(1), groups),
+            _ => (1, 1),
+        };
+        let group = (across / groups.max(1)).max(1);
+        let firsts = (0..across).step_by(group).flat_map(|start| {
+            let end = (start + group).min(across);
+            (start..end).step_by(step).map(move |first| (first, step.min(end - first)))
+        });
+        let pieces = firsts.map(|(first, count)| {
             let values = vec![0.0; along * count];
-            RwLock::new(Piece { first, count, values, packed: None, packed_back: None })
+            RwLock::new(Piece { first, count, values, packed: None, packed_back: None, taps })
         });
         let pieces = pieces.collect();
         let mut parameter = Self { name, blueprint, frozen: false, rows, columns, pieces };
@@ -256,7 +277,9 @@ impl Parameter {
             if let Order::Turned { .. } = self.blueprint.order {
                 let (rows, count) = (self.rows, piece.count);
                 piece.packed = Some(Packed::new(kernels, rows, count));
-                piece.packed_back = training.then(|| Packed::new(kernels, count, rows));
+                let taps = piece.taps;
+                piece.packed_back =
+                    training.then(|| Packed::new(kernels, taps * count, rows / taps));
             }
             piece.refresh(kernels);
         }

@@ -31,8 +31,30 @@ impl Packed {
     /// # Panics
     /// If it is not of the shape that there is room for.
     pub fn pack(&mut self, kernels: Kernels, matrix: Matrix<'_>) {
-        assert_eq!((matrix.rows, matrix.columns), (self.rows, self.columns));
-        kernels.run(Pack { matrix, packed: self });
+        assert_eq!(matrix.rows, self.rows);
+        self.pack_rows(kernels, 0, matrix);
+    }
+
+    /// Takes in a matrix as the rows from `top` on.
+    ///
+    /// # Panics
+    /// If there is no room for it there.
+    pub fn pack_rows(&mut self, kernels: Kernels, top: usize, matrix: Matrix<'_>) {
+        assert!(matrix.columns == self.columns && top + matrix.rows <= self.rows);
+        kernels.run(Pack { matrix, top, packed: self });
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// A panel of columns.
+    pub(crate) fn panel(&self, panel: usize) -> *const f32 {
+        self.values[panel * self.width * self.rows..].as_ptr()
     }
 
     /// Columns from `first`, which begins a panel, and rows from `top` on.
@@ -54,6 +76,7 @@ impl Task for Width {
 
 struct Pack<'a, 'p> {
     matrix: Matrix<'a>,
+    top: usize,
     packed: &'p mut Packed,
 }
 
@@ -61,8 +84,16 @@ impl Task for Pack<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Packed { values, rows, columns, .. } = self.packed;
-        pack_columns(simd, self.matrix, 0..*rows, 0..*columns, values);
+        let Packed { values, rows, columns, width } = self.packed;
+        let deep = 0..self.matrix.rows;
+        if deep.is_empty() {
+            return;
+        }
+        let panels = values.chunks_mut(*rows * *width).zip((0..*columns).step_by(*width));
+        for (panel, first) in panels {
+            let across = first..(first + *width).min(*columns);
+            pack_columns(simd, self.matrix, deep.clone(), across, &mut panel[self.top * *width..]);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl Right {
 
 /// What the sums of a tile begin with.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Zero,
     Held,
     Row(*const f32),
@@ -144,7 +144,7 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
 /// # Safety
 /// The values are there.
 #[inline(always)]
-unsafe fn read<S: Simd, const VECTORS: usize>(
+pub(crate) unsafe fn read<S: Simd, const VECTORS: usize>(
     simd: S,
     from: *const f32,
     last: usize,
@@ -166,7 +166,7 @@ unsafe fn read<S: Simd, const VECTORS: usize>(
 /// # Safety
 /// There is room for the values.
 #[inline(always)]
-unsafe fn write<S: Simd, const VECTORS: usize>(
+pub(crate) unsafe fn write<S: Simd, const VECTORS: usize>(
     simd: S,
     to: *mut f32,
     vectors: &[S::Vector; VECTORS],

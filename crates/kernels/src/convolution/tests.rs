@@ -1,0 +1,124 @@
+use super::*;
+
+/// Numbers without a pattern.
+fn numbers(length: usize) -> Vec<f32> {
+    (0..length).map(|i| ((i * 7919 + 13) % 1013) as f32 / 506.0 - 1.0).collect()
+}
+
+/// A table without a pattern; each eleventh place is outside.
+fn places(length: usize, inputs: usize) -> Vec<u32> {
+    let place = |i: usize| if i % 11 == 3 { NOWHERE } else { ((i * 31 + 5) % inputs) as u32 };
+    (0..length).map(place).collect()
+}
+
+struct Sizes {
+    items: usize,
+    inputs: usize,
+    outputs: usize,
+    taps: usize,
+    channels: usize,
+    columns: usize,
+}
+
+const SIZES: [Sizes; 5] = [
+    Sizes { items: 3, inputs: 7, outputs: 5, taps: 3, channels: 1, columns: 1 },
+    Sizes { items: 2, inputs: 9, outputs: 17, taps: 4, channels: 10, columns: 37 },
+    Sizes { items: 1, inputs: 40, outputs: 40, taps: 9, channels: 33, columns: 16 },
+    Sizes { items: 5, inputs: 4, outputs: 3, taps: 2, channels: 5, columns: 70 },
+    Sizes { items: 0, inputs: 4, outputs: 3, taps: 2, channels: 5, columns: 7 },
+];
+
+fn under(x: &[f32], sizes: &Sizes, places: &[u32], row: usize, tap: usize) -> Vec<f64> {
+    let (item, window) = (row / sizes.outputs, row % sizes.outputs);
+    match places[tap * sizes.outputs + window] {
+        NOWHERE => vec![0.0; sizes.channels],
+        place => {
+            let from = (item * sizes.inputs + place as usize) * sizes.channels;
+            x[from..from + sizes.channels].iter().map(|&x| f64::from(x)).collect()
+        }
+    }
+}
+
+#[test]
+fn windows_are_sums_over_their_taps() {
+    for sizes in &SIZES {
+        let &Sizes { items, inputs, outputs, taps, channels, columns } = sizes;
+        let x = numbers(items * inputs * channels);
+        let weights = numbers(taps * channels * columns);
+        let bias = numbers(columns);
+        let table = places(taps * outputs, inputs);
+        let rows: Vec<u32> = (0..outputs as u32).collect();
+        let numbered: Vec<u32> = (0..taps as u32).collect();
+        let windows = Windows { inputs, outputs, rows: &rows, taps: &numbered, places: &table };
+        for set in Kernels::available() {
+            let mut packed = Packed::new(set, taps * channels, columns);
+            packed.pack(set, Matrix::new(&weights, taps * channels, columns));
+            for activation in [None, Some(Activation::Relu)] {
+                let mut y = vec![9.0; items * outputs * columns];
+                let to = Target::new(&mut y, items * outputs, columns);
+                let from = Matrix::new(&x, items * inputs, channels);
+                let start = Start::Bias(&bias);
+                let desk = &mut Desk::default();
+                convolve(set, from, windows, &packed, start, activation, to, desk);
+                for (at, &found) in y.iter().enumerate() {
+                    let (row, column) = (at / columns, at % columns);
+                    let mut wanted = f64::from(bias[column]);
+                    for tap in 0..taps {
+                        for (c, x) in under(&x, sizes, &table, row, tap).iter().enumerate() {
+                            wanted +=
+                                x * f64::from(weights[(tap * channels + c) * columns + column]);
+                        }
+                    }
+                    if activation.is_some() {
+                        wanted = wanted.max(0.0);
+                    }
+                    assert!((f64::from(found) - wanted).abs() < 1e-4, "{} {at}", set.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn some_windows_by_some_taps_leave_the_others_alone() {
+    // Window 2 of three by the second tap of two.
+    let windows = Windows { inputs: 2, outputs: 3, rows: &[2], taps: &[1], places: &[1] };
+    for set in Kernels::available() {
+        let mut packed = Packed::new(set, 2, 1);
+        packed.pack(set, Matrix::new(&[10.0, 100.0], 2, 1));
+        let mut y = [0.5; 6];
+        let x = [1.0, 2.0, 3.0, 4.0];
+        let (x, to) = (Matrix::new(&x, 4, 1), Target::new(&mut y, 6, 1));
+        convolve(set, x, windows, &packed, Start::Zero, None, to, &mut Desk::default());
+        assert_eq!(y, [0.5, 0.5, 200.0, 0.5, 0.5, 400.0]);
+    }
+}
+
+#[test]
+fn gradients_of_weights_are_sums_over_windows() {
+    for sizes in &SIZES {
+        let &Sizes { items, inputs, outputs, taps, channels, columns } = sizes;
+        let x = numbers(items * inputs * channels);
+        let gradient = numbers(items * outputs * columns);
+        let table = places(taps * outputs, inputs);
+        let rows: Vec<u32> = (0..outputs as u32).collect();
+        let numbered: Vec<u32> = (0..taps as u32).collect();
+        let windows = Windows { inputs, outputs, rows: &rows, taps: &numbered, places: &table };
+        for set in Kernels::available() {
+            let mut found = vec![0.25; taps * channels * columns];
+            let to = Target::new(&mut found, taps * channels, columns);
+            let from = Matrix::new(&x, items * inputs, channels);
+            let of_y = Matrix::new(&gradient, items * outputs, columns);
+            convolve_gradient(set, from, windows, of_y, to, &mut Desk::default());
+            for (at, &found) in found.iter().enumerate() {
+                let (tap, channel) = (at / columns / channels, at / columns % channels);
+                let mut wanted = 0.25;
+                for row in 0..items * outputs {
+                    let x = under(&x, sizes, &table, row, tap)[channel];
+                    wanted += x * f64::from(gradient[row * columns + at % columns]);
+                }
+                assert!((f64::from(found) - wanted).abs() < 1e-4, "{} {at}", set.name());
+            }
+        }
+    }
+}

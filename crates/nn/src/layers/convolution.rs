@@ -1,0 +1,392 @@
+use std::sync::OnceLock;
+
+use inlay_kernels::{Matrix, Start, Target, add_up, convolve, convolve_gradient};
+use serde::Deserialize;
+
+use super::windows::{Extent, Frame, Tables};
+use crate::layer::{Backward, Forward, Layer, Lesson};
+use crate::parameter::{Blueprint, Initial};
+use crate::shape::{Positions, Shape};
+
+/// Windows over one, two or three axes, each turned by the same weights (Fukushima 1980; LeCun et al.
+/// 1989). Over sequences of any length as well, if it has one axis: each ends where it ends, and the
+/// next one is not seen.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Convolution<const AXES: usize> {
+    /// Values of each position of the output.
+    channels: usize,
+    kernel: Extent,
+    #[serde(default = "Extent::one")]
+    stride: Extent,
+    /// Zeros at both ends of each axis.
+    #[serde(default = "Extent::zero")]
+    padding: Extent,
+    #[serde(default = "Extent::one")]
+    dilation: Extent,
+    /// Groups of channels, each of which sees its share of the input's.
+    #[serde(default = "one")]
+    groups: usize,
+    #[serde(default = "yes")]
+    bias: bool,
+    #[serde(skip)]
+    frame: OnceLock<Frame>,
+    #[serde(skip)]
+    tables: Tables,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl<const AXES: usize> Convolution<AXES> {
+    fn new_frame(&self) -> Result<Frame, String> {
+        Frame::new(AXES, &self.kernel, &self.stride, &self.padding, &self.dilation)
+    }
+
+    fn frame(&self) -> &Frame {
+        self.frame.get_or_init(|| self.new_frame().expect("options that `shape` has checked"))
+    }
+
+    /// Of a column of the weights: the first of the input's channels that it sees.
+    fn first_input(&self, column: usize, width: usize) -> usize {
+        column / (self.channels / self.groups) * (width / self.groups)
+    }
+}
+
+impl<const AXES: usize> Layer for Convolution<AXES> {
+    fn shape(&self, input: &Shape) -> Result<Shape, String> {
+        input.values()?;
+        match &input.positions {
+            Positions::Any if AXES == 1 => {}
+            Positions::Fixed(axes) if axes.len() == AXES => {}
+            _ => return Err(format!("expects items of {AXES} axes and channels")),
+        }
+        let (groups, width) = (self.groups, input.width);
+        if self.channels == 0 || groups == 0 {
+            return Err("has no channel".into());
+        }
+        if self.channels % groups != 0 || width % groups != 0 {
+            return Err(format!("cannot cut its channels into {groups} groups"));
+        }
+        let positions = self.new_frame()?.positions(&input.positions)?;
+        Ok(Shape { positions, ..input.with_width(self.channels) })
+    }
+
+    fn parameters(&self, input: &Shape) -> Vec<Blueprint> {
+        let frame = self.frame();
+        let inputs = input.width / self.groups;
+        // Kaiming's uniform with a = √5, which is what PyTorch's layers begin with.
+        let initial = Initial::Uniform(1.0 / ((inputs * frame.taps()).max(1) as f32).sqrt());
+        let mut shape = vec![self.channels, inputs];
+        shape.extend(frame.kernel());
+        let mut all = vec![Blueprint::grouped("weight", &shape, self.groups, initial)];
+        if self.bias {
+            all.push(Blueprint::vector("bias", self.channels, initial));
+        }
+        all
+    }
+
+    fn rows(&self, rows: usize) -> usize {
+        self.frame().rows(rows)
+    }
+
+    fn least_rows(&self) -> usize {
+        self.frame().least_rows()
+    }
+
+    fn operations(&self, input: &Shape, rows: usize) -> u64 {
+        let frame = self.frame();
+        let rows = match frame.positions(&input.positions) {
+            Ok(Positions::Fixed(axes)) => axes.iter().product(),
+            _ => frame.rows(rows),
+        };
+        2 * (rows * frame.taps() * (input.width / self.groups) * self.channels) as u64
+    }
+
+    fn fuses(&self) -> bool {
+        true
+    }
+
+    fn forward(&self, pass: &mut Forward<'_>) {
+        let (frame, width) = (self.frame(), pass.input.width());
+        let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));
+        frame.lay_out(pass.input, pass.offsets, pass.memo);
+        let windows = self.tables.forward(frame, pass.input.shape, rows, pass.memo);
+        let bias = pass.parameters.get(1).map(|bias| bias.whole());
+        let weight = &pass.parameters[0];
+        for number in 0..weight.pieces() {
+            let piece = weight.piece(number);
+            let columns = piece.first..piece.first + piece.count;
+            let start = match &bias {
+                Some(bias) => Start::Bias(&bias.values[columns.clone()]),
+                None => Start::Zero,
+            };
+            let x = pass.input.values.get(self.first_input(piece.first, width)..);
+            let x = Matrix::spaced(x.unwrap_or_default(), rows.0, width / self.groups, width);
+            let to = pass.output.get_mut(columns.start..).unwrap_or_default();
+            let to = Target::spaced(to, rows.1, piece.count, self.channels);
+            let (kernels, activation) = (pass.kernels, pass.activation);
+            convolve(kernels, x, windows, piece.packed(), start, activation, to, pass.desk);
+        }
+    }
+
+    fn backward(&self, pass: &mut Backward<'_>) {
+        let Some(to) = &mut pass.input_gradient else { return };
+        let (frame, width) = (self.frame(), pass.input.width());
+        let rows = (pass.input.rows(), pass.output.rows());
+        frame.lay_out_back(pass.input, pass.output.offsets, pass.memo);
+        let weight = &pass.parameters[0];
+        for number in 0..weight.pieces() {
+            let piece = weight.piece(number);
+            let gradient = pass.output_gradient.get(piece.first..).unwrap_or_default();
+            let gradient = Matrix::spaced(gradient, rows.1, piece.count, self.channels);
+            let first = piece.first % (self.channels / self.groups) == 0;
+            let start = if first { Start::Zero } else { Start::Held };
+            let to = to.get_mut(self.first_input(piece.first, width)..).unwrap_or_default();
+            let (shape, memo) = (pass.input.shape, &*pass.memo);
+            let tables = (0..).map_while(|class| self.tables.back(frame, shape, rows, memo, class));
+            for windows in tables {
+                let to = Target::spaced(to, rows.0, width / self.groups, width);
+                let weights = piece.packed_back();
+                convolve(pass.kernels, gradient, windows, weights, start, None, to, pass.desk);
+            }
+        }
+    }
+
+    fn learn(&self, lesson: &mut Lesson<'_>) {
+        let frame = self.frame();
+        for known in &mut *lesson.shards {
+            let (width, rows) = (known.input.width(), (known.input.rows(), known.output.rows()));
+            let gradient = known.output_gradient.get(lesson.first..).unwrap_or_default();
+            if lesson.parameter == 1 {
+                add_up(lesson.kernels, gradient, rows.1, self.channels, lesson.gradient);
+                continue;
+            }
+            let windows = self.tables.forward(frame, known.input.shape, rows, known.memo);
+            let inputs = width / self.groups;
+            let x = known.input.values.get(self.first_input(lesson.first, width)..);
+            let x = Matrix::spaced(x.unwrap_or_default(), rows.0, inputs, width);
+            let gradient = Matrix::spaced(gradient, rows.1, lesson.count, self.channels);
+            let to = Target::new(lesson.gradient, frame.taps() * inputs, lesson.count);
+            convolve_gradient(lesson.kernels, x, windows, gradient, to, lesson.desk);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::check::{Case, Items, check};
+
+    /// Options of a convolution over up to three axes, in the order time, height, width.
+    struct Plain {
+        kernel: [usize; 3],
+        stride: [usize; 3],
+        padding: [usize; 3],
+        dilation: [usize; 3],
+        groups: usize,
+        channels: usize,
+    }
+
+    /// One item, from its definition.
+    fn formula(plain: &Plain, axes: [usize; 3], x: &[f64], p: &[Vec<f64>]) -> Vec<f64> {
+        let width = x.len() / axes.iter().product::<usize>().max(1);
+        let size = |axis: usize| {
+            let reach = plain.dilation[axis] * (plain.kernel[axis] - 1) + 1;
+            (axes[axis] + 2 * plain.padding[axis] + plain.stride[axis] - reach) / plain.stride[axis]
+        };
+        let (inputs, outputs) = (width / plain.groups, plain.channels / plain.groups);
+        let [kt, kh, kw] = plain.kernel;
+        let mut y = Vec::new();
+        for (t, h, w) in each([size(0), size(1), size(2)]) {
+            for channel in 0..plain.channels {
+                let mut sum = p.get(1).map_or(0.0, |bias| bias[channel]);
+                for (a, b, c) in each([kt, kh, kw]) {
+                    let at = |axis: usize, row: usize, tap: usize| {
+                        let at = row * plain.stride[axis] + tap * plain.dilation[axis];
+                        at.checked_sub(plain.padding[axis]).filter(|&at| at < axes[axis])
+                    };
+                    let (Some(z), Some(u), Some(v)) = (at(0, t, a), at(1, h, b), at(2, w, c))
+                    else {
+                        continue;
+                    };
+                    for input in 0..inputs {
+                        let x = x[((z * axes[1] + u) * axes[2] + v) * width
+                            + channel / outputs * inputs
+                            + input];
+                        let tap = (a * kh + b) * kw + c;
+                        sum += x * p[0][(channel * inputs + input) * kt * kh * kw + tap];
+                    }
+                }
+                y.push(sum);
+            }
+        }
+        y
+    }
+
+    fn each([a, b, c]: [usize; 3]) -> impl Iterator<Item = (usize, usize, usize)> {
+        (0..a).flat_map(move |i| (0..b).flat_map(move |j| (0..c).map(move |k| (i, j, k))))
+    }
+
+    fn fixed(layer: &Value, plain: &Plain, axes: &[usize], width: usize) {
+        let rows: usize = axes.iter().product();
+        let case = Case {
+            layers: json!([layer]),
+            positions: Some(axes.to_vec()),
+            width,
+            lengths: vec![rows; 3],
+        };
+        let mut three = [1; 3];
+        three[3 - axes.len()..].copy_from_slice(axes);
+        check(&case, |x: &Items, p| {
+            x.values.chunks(rows * width).flat_map(|x| formula(plain, three, x, p)).collect()
+        });
+    }
+
+    #[test]
+    fn pictures_are_convolved_with_every_option() {
+        let layer = json!({"kind": "conv2d", "channels": 5, "kernel": 3, "padding": 1});
+        let mut plain = Plain {
+            kernel: [1, 3, 3],
+            stride: [1; 3],
+            padding: [0, 1, 1],
+            dilation: [1; 3],
+            groups: 1,
+            channels: 5,
+        };
+        fixed(&layer, &plain, &[5, 4], 2);
+        fixed(&layer, &plain, &[1, 1], 9);
+        let layer = json!({"kind": "conv2d", "channels": 6, "kernel": [3, 2], "stride": [2, 3],
+            "padding": [2, 0], "dilation": [2, 1], "groups": 2, "bias": false});
+        plain = Plain {
+            kernel: [1, 3, 2],
+            stride: [1, 2, 3],
+            padding: [0, 2, 0],
+            dilation: [1, 2, 1],
+            groups: 2,
+            channels: 6,
+        };
+        fixed(&layer, &plain, &[7, 8], 4);
+        // Each channel by itself, and a stride that leaves inputs out.
+        let layer = json!({"kind": "conv2d", "channels": 3, "kernel": 2, "stride": 3, "groups": 3});
+        plain = Plain {
+            kernel: [1, 2, 2],
+            stride: [1, 3, 3],
+            padding: [0; 3],
+            dilation: [1; 3],
+            groups: 3,
+            channels: 3,
+        };
+        fixed(&layer, &plain, &[6, 5], 3);
+    }
+
+    #[test]
+    fn lines_and_films_are_convolved() {
+        let layer = json!({"kind": "conv1d", "channels": 35, "kernel": 4, "padding": 2});
+        let mut plain = Plain {
+            kernel: [1, 1, 4],
+            stride: [1; 3],
+            padding: [0, 0, 2],
+            dilation: [1; 3],
+            groups: 1,
+            channels: 35,
+        };
+        fixed(&layer, &plain, &[6], 3);
+        let layer = json!({"kind": "conv3d", "channels": 4, "kernel": [2, 3, 2], "stride": [1, 2, 1],
+            "padding": [1, 1, 0]});
+        plain = Plain {
+            kernel: [2, 3, 2],
+            stride: [1, 2, 1],
+            padding: [1, 1, 0],
+            dilation: [1; 3],
+            groups: 1,
+            channels: 4,
+        };
+        fixed(&layer, &plain, &[2, 3, 4], 2);
+    }
+
+    #[test]
+    fn sequences_of_any_length_do_not_see_each_other() {
+        for (stride, padding, dilation) in [(1, 1, 1), (2, 2, 1), (1, 2, 2), (3, 0, 1)] {
+            let least = (2 * dilation + 1usize).saturating_sub(2 * padding);
+            let layer = json!({"kind": "conv1d", "channels": 4, "kernel": 3, "stride": stride,
+                "padding": padding, "dilation": dilation});
+            let plain = Plain {
+                kernel: [1, 1, 3],
+                stride: [1, 1, stride],
+                padding: [0, 0, padding],
+                dilation: [1, 1, dilation],
+                groups: 1,
+                channels: 4,
+            };
+            let mut lengths = vec![3, 1, 7, 2, 16, 5];
+            lengths.iter_mut().for_each(|length| *length = least.max(*length));
+            if least <= 1 {
+                lengths.push(0);
+            }
+            let case = Case { layers: json!([layer]), positions: None, width: 9, lengths };
+            check(&case, |x, p| {
+                let item = |ends: &[usize]| {
+                    let x = &x.values[ends[0] * 9..ends[1] * 9];
+                    formula(&plain, [1, 1, ends[1] - ends[0]], x, p)
+                };
+                x.offsets.windows(2).flat_map(item).collect()
+            });
+        }
+    }
+
+    #[test]
+    fn an_activation_is_applied_last_and_several_layers_learn() {
+        let layers = json!([
+            {"kind": "conv2d", "channels": 4, "kernel": 3, "padding": 1}, {"kind": "tanh"},
+            {"kind": "conv2d", "channels": 2, "kernel": 2, "stride": 2}, {"kind": "gelu"},
+        ]);
+        let plain = |channels, kernel, stride, padding| Plain {
+            kernel: [1, kernel, kernel],
+            stride: [1, stride, stride],
+            padding: [0, padding, padding],
+            dilation: [1; 3],
+            groups: 1,
+            channels,
+        };
+        let case = Case { layers, positions: Some(vec![4, 4]), width: 3, lengths: vec![16; 2] };
+        check(&case, |x, p| {
+            let item = |x: &[f64]| {
+                let mut y = formula(&plain(4, 3, 1, 1), [1, 4, 4], x, &p[..2]);
+                y.iter_mut().for_each(|y| *y = y.tanh());
+                let mut y = formula(&plain(2, 2, 2, 0), [1, 4, 4], &y, &p[2..]);
+                y.iter_mut().for_each(|y| *y = crate::layers::activation::formula("gelu", *y));
+                y
+            };
+            x.values.chunks(48).flat_map(item).collect()
+        });
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let refuse = |positions: Value, layer: Value, wanted: &str| {
+            let description = json!({"inputs": [{"content": "values", "positions": positions,
+                "width": 3}], "layers": [layer]});
+            let error = crate::Network::new(&description.to_string(), 1).err().expect("an error");
+            let text = format!("{error}");
+            assert!(text.contains(wanted), "{text}");
+        };
+        let conv = |fields: Value| {
+            let mut layer = json!({"kind": "conv2d", "channels": 4, "kernel": 3});
+            layer.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            layer
+        };
+        refuse(json!([8]), conv(json!({})), "expects items of 2 axes");
+        refuse(json!(null), conv(json!({})), "expects items of 2 axes");
+        refuse(json!([8, 2]), conv(json!({})), "does not fit");
+        refuse(json!([8, 8]), conv(json!({"groups": 2})), "into 2 groups");
+        refuse(json!([8, 8]), conv(json!({"stride": 0})), "`stride` of 1 or more");
+        refuse(json!([8, 8]), conv(json!({"padding": [1]})), "`padding` of 2 numbers");
+    }
+}

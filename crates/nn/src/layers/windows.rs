@@ -1,0 +1,333 @@
+//! Windows over the positions of an item: which rows of the input lie under the taps of each row of
+//! the output, and the other way round.
+
+use std::sync::OnceLock;
+
+use inlay_kernels::{NOWHERE, Windows};
+use serde::Deserialize;
+
+use crate::layer::{Memo, Rows};
+use crate::shape::{Positions, Shape};
+
+/// A number for each axis, or one for all of them.
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+pub(super) enum Extent {
+    All(usize),
+    Each(Vec<usize>),
+}
+
+impl Extent {
+    pub(super) fn one() -> Self {
+        Self::All(1)
+    }
+
+    pub(super) fn zero() -> Self {
+        Self::All(0)
+    }
+
+    fn of(&self, axes: usize, name: &str) -> Result<Vec<usize>, String> {
+        match self {
+            Self::All(number) => Ok(vec![*number; axes]),
+            Self::Each(numbers) if numbers.len() == axes => Ok(numbers.clone()),
+            Self::Each(numbers) => {
+                Err(format!("expects a `{name}` of {axes} numbers, got {}", numbers.len()))
+            }
+        }
+    }
+}
+
+/// The size of a window and how it moves, a number for each axis.
+pub(super) struct Frame {
+    kernel: Vec<usize>,
+    stride: Vec<usize>,
+    padding: Vec<usize>,
+    dilation: Vec<usize>,
+}
+
+impl Frame {
+    pub(super) fn new(
+        axes: usize,
+        kernel: &Extent,
+        stride: &Extent,
+        padding: &Extent,
+        dilation: &Extent,
+    ) -> Result<Self, String> {
+        let frame = Self {
+            kernel: kernel.of(axes, "kernel")?,
+            stride: stride.of(axes, "stride")?,
+            padding: padding.of(axes, "padding")?,
+            dilation: dilation.of(axes, "dilation")?,
+        };
+        for (name, numbers) in
+            [("kernel", &frame.kernel), ("stride", &frame.stride), ("dilation", &frame.dilation)]
+        {
+            if numbers.contains(&0) {
+                return Err(format!("expects a `{name}` of 1 or more"));
+            }
+        }
+        let most = 1 << 24;
+        let all = [&frame.kernel, &frame.stride, &frame.padding, &frame.dilation];
+        if all.iter().any(|numbers| numbers.iter().any(|&number| number > most)) {
+            return Err(format!("expects windows of no more than {most} positions"));
+        }
+        Ok(frame)
+    }
+
+    pub(super) fn kernel(&self) -> &[usize] {
+        &self.kernel
+    }
+
+    pub(super) fn taps(&self) -> usize {
+        self.kernel.iter().product()
+    }
+
+    /// Whether more than half of a window may lie outside.
+    pub(super) fn pads_more_than_half(&self) -> bool {
+        self.padding.iter().zip(&self.kernel).any(|(padding, kernel)| 2 * padding > *kernel)
+    }
+
+    /// Positions from the first tap to the last.
+    fn reach(&self, axis: usize) -> usize {
+        self.dilation[axis] * (self.kernel[axis] - 1) + 1
+    }
+
+    /// Positions of the output along an axis; where even one window does not fit, none.
+    fn outputs_along(&self, axis: usize, inputs: usize) -> usize {
+        let whole = inputs + 2 * self.padding[axis];
+        whole.checked_sub(self.reach(axis)).map_or(0, |free| free / self.stride[axis] + 1)
+    }
+
+    fn outputs(&self, axes: &[usize]) -> Vec<usize> {
+        let along = |(axis, &inputs): (usize, &usize)| self.outputs_along(axis, inputs);
+        axes.iter().enumerate().map(along).collect()
+    }
+
+    /// Rows that come of a sequence.
+    pub(super) fn rows(&self, rows: usize) -> usize {
+        self.outputs_along(0, rows)
+    }
+
+    /// The least rows of a sequence. One that is empty stays so where a window that lies outside but
+    /// for one position is a window.
+    pub(super) fn least_rows(&self) -> usize {
+        match self.reach(0).saturating_sub(2 * self.padding[0]) {
+            1 => 0,
+            least => least,
+        }
+    }
+
+    /// The positions that come of some.
+    pub(super) fn positions(&self, positions: &Positions) -> Result<Positions, String> {
+        let Positions::Fixed(axes) = positions else { return Ok(Positions::Any) };
+        let outputs = self.outputs(axes);
+        if outputs.contains(&0) {
+            let reach: Vec<_> = (0..axes.len()).map(|axis| self.reach(axis)).collect();
+            return Err(format!("has a window of {reach:?}, which does not fit"));
+        }
+        let size = |axes: &[usize]| axes.iter().try_fold(1usize, |size, &n| size.checked_mul(n));
+        let all = size(&outputs).and_then(|rows| rows.checked_mul(size(&self.kernel)?));
+        match (size(axes), all) {
+            (Some(rows), Some(all)) if rows.max(all) < NOWHERE as usize => {
+                Ok(Positions::Fixed(outputs))
+            }
+            _ => Err("has too many windows".into()),
+        }
+    }
+
+    /// What lies under each window of items of one shape.
+    fn table(&self, axes: &[usize]) -> Table {
+        let outputs = self.outputs(axes);
+        let (taps, rows) = (self.taps(), outputs.iter().product());
+        let mut places = Vec::with_capacity(taps * rows);
+        for tap in 0..taps {
+            let tap = coordinates(tap, &self.kernel);
+            for row in 0..rows {
+                let row = coordinates(row, &outputs);
+                let place = axes.iter().enumerate().try_fold(0, |place, (axis, &inputs)| {
+                    let at = row[axis] * self.stride[axis] + tap[axis] * self.dilation[axis];
+                    let at = at.checked_sub(self.padding[axis]).filter(|&at| at < inputs)?;
+                    Some(place * inputs + at)
+                });
+                places.push(place.map_or(NOWHERE, |place| place as u32));
+            }
+        }
+        let inputs = axes.iter().product();
+        Table { inputs, outputs: rows, rows: count(rows), taps: count(taps), places }
+    }
+
+    /// The windows that lie over each input. Inputs that lie alike between the steps of a stride lie
+    /// under the same taps: each such class has a table of its own, without the other taps.
+    fn tables_back(&self, axes: &[usize]) -> Vec<Table> {
+        let outputs = self.outputs(axes);
+        let (taps, rows): (usize, usize) = (self.taps(), axes.iter().product());
+        let class = |class: usize| {
+            let class = coordinates(class, &self.stride);
+            let every = 0..axes.len();
+            let in_class = |row: &Vec<usize>| {
+                let mut all = every.clone();
+                all.all(|axis| (row[axis] + self.padding[axis]) % self.stride[axis] == class[axis])
+            };
+            let of_class = |tap: &Vec<usize>| {
+                let mut all = every.clone();
+                all.all(|axis| tap[axis] * self.dilation[axis] % self.stride[axis] == class[axis])
+            };
+            let rows: Vec<u32> = (0..rows as u32)
+                .filter(|&row| in_class(&coordinates(row as usize, axes)))
+                .collect();
+            let taps: Vec<u32> = (0..taps as u32)
+                .filter(|&tap| of_class(&coordinates(tap as usize, &self.kernel)))
+                .collect();
+            let mut places = Vec::with_capacity(rows.len() * taps.len());
+            for &tap in &taps {
+                let tap = coordinates(tap as usize, &self.kernel);
+                for &row in &rows {
+                    let row = coordinates(row as usize, axes);
+                    let place =
+                        outputs.iter().enumerate().try_fold(0, |place, (axis, &outputs)| {
+                            let at = row[axis] + self.padding[axis];
+                            let at = at.checked_sub(tap[axis] * self.dilation[axis])?;
+                            let at = at / self.stride[axis];
+                            (at < outputs).then_some(place * outputs + at)
+                        });
+                    places.push(place.map_or(NOWHERE, |place| place as u32));
+                }
+            }
+            let inputs = outputs.iter().product();
+            Table { inputs, outputs: axes.iter().product(), rows, taps, places }
+        };
+        (0..self.stride.iter().product())
+            .map(class)
+            .filter(|table| !table.rows.is_empty())
+            .collect()
+    }
+}
+
+fn count(number: usize) -> Vec<u32> {
+    (0..number as u32).collect()
+}
+
+fn coordinates(mut number: usize, axes: &[usize]) -> Vec<usize> {
+    let mut found = vec![0; axes.len()];
+    for (at, &length) in found.iter_mut().zip(axes).rev() {
+        *at = number % length;
+        number /= length;
+    }
+    found
+}
+
+/// Windows with their places.
+struct Table {
+    inputs: usize,
+    outputs: usize,
+    rows: Vec<u32>,
+    taps: Vec<u32>,
+    places: Vec<u32>,
+}
+
+impl Table {
+    fn windows(&self) -> Windows<'_> {
+        let Self { inputs, outputs, rows, taps, places } = self;
+        Windows { inputs: *inputs, outputs: *outputs, rows, taps, places }
+    }
+}
+
+/// Tables of items of one shape, made when they are first wanted. Those of sequences are made for
+/// each batch, in the layer's memo, as if the batch were one item.
+#[derive(Default)]
+pub(super) struct Tables {
+    forward: OnceLock<Table>,
+    back: OnceLock<Vec<Table>>,
+}
+
+impl Tables {
+    /// What lies under each window. Sequences are laid out first: `lay_out`.
+    pub(super) fn forward<'a>(
+        &'a self,
+        frame: &Frame,
+        shape: &Shape,
+        rows: (usize, usize),
+        memo: &'a Memo,
+    ) -> Windows<'a> {
+        match &shape.positions {
+            Positions::Fixed(axes) => self.forward.get_or_init(|| frame.table(axes)).windows(),
+            Positions::Any => of_memo(memo, 0, rows.0, rows.1),
+        }
+    }
+
+    /// The windows over each input, of a class after the other.
+    pub(super) fn back<'a>(
+        &'a self,
+        frame: &Frame,
+        shape: &Shape,
+        rows: (usize, usize),
+        memo: &'a Memo,
+        class: usize,
+    ) -> Option<Windows<'a>> {
+        match &shape.positions {
+            Positions::Fixed(axes) => {
+                let tables = self.back.get_or_init(|| frame.tables_back(axes));
+                tables.get(class).map(Table::windows)
+            }
+            Positions::Any => (class == 0).then(|| of_memo(memo, TABLE, rows.1, rows.0)),
+        }
+    }
+}
+
+/// Vectors of places of one table.
+const TABLE: usize = 3;
+
+fn of_memo(memo: &Memo, first: usize, inputs: usize, outputs: usize) -> Windows<'_> {
+    let [rows, taps, places] = &memo.places[first..first + TABLE] else { unreachable!("laid out") };
+    Windows { inputs, outputs, rows, taps, places }
+}
+
+impl Frame {
+    /// Works out where the windows of sequences lie.
+    pub(super) fn lay_out(&self, input: Rows<'_>, outputs: &[usize], memo: &mut Memo) {
+        if input.shape.positions == Positions::Any {
+            let (stride, padding, dilation) = (self.stride[0], self.padding[0], self.dilation[0]);
+            let ends = (input.offsets, outputs);
+            self.lay_out_places(ends, memo, 0, |tap, row| {
+                (row * stride + tap * dilation).checked_sub(padding)
+            });
+        }
+    }
+
+    /// Works out which windows lie over the rows of sequences.
+    pub(super) fn lay_out_back(&self, input: Rows<'_>, outputs: &[usize], memo: &mut Memo) {
+        if input.shape.positions == Positions::Any {
+            let (stride, padding, dilation) = (self.stride[0], self.padding[0], self.dilation[0]);
+            let ends = (outputs, input.offsets);
+            self.lay_out_places(ends, memo, TABLE, |tap, row| {
+                let at = (row + padding).checked_sub(tap * dilation)?;
+                (at % stride == 0).then_some(at / stride)
+            });
+        }
+    }
+
+    fn lay_out_places(
+        &self,
+        (from, to): (&[usize], &[usize]),
+        memo: &mut Memo,
+        first: usize,
+        place: impl Fn(usize, usize) -> Option<usize>,
+    ) {
+        let last = |offsets: &[usize]| offsets.last().copied().unwrap_or(0);
+        let (rows, taps) = (last(to), self.taps());
+        assert!(last(from).max(rows) < NOWHERE as usize);
+        for (number, length) in [rows, taps].into_iter().enumerate() {
+            let numbers = memo.places(first + number, length).iter_mut();
+            numbers.zip(0..).for_each(|(number, at)| *number = at);
+        }
+        let mut places = memo.places(first + 2, rows * taps).iter_mut();
+        for tap in 0..taps {
+            for (from, to) in from.windows(2).zip(to.windows(2)) {
+                for (row, to) in (0..to[1] - to[0]).zip(&mut places) {
+                    let inside = place(tap, row).filter(|&at| at < from[1] - from[0]);
+                    *to = inside.map_or(NOWHERE, |at| (from[0] + at) as u32);
+                }
+            }
+        }
+    }
+}
