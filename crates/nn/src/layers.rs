@@ -3,6 +3,7 @@
 mod activation;
 mod average_pool;
 mod convolution;
+mod convolution_transposed;
 mod dense;
 mod dropout;
 mod embedding;
@@ -25,6 +26,9 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "conv1d" => of::<convolution::Convolution<1>>(options),
         "conv2d" => of::<convolution::Convolution<2>>(options),
         "conv3d" => of::<convolution::Convolution<3>>(options),
+        "conv-transpose1d" => of::<convolution_transposed::Transposed<1>>(options),
+        "conv-transpose2d" => of::<convolution_transposed::Transposed<2>>(options),
+        "conv-transpose3d" => of::<convolution_transposed::Transposed<3>>(options),
         "dense" => of::<dense::Dense>(options),
         "dropout" => of::<dropout::Dropout>(options),
         "embedding" => of::<embedding::Embedding>(options),

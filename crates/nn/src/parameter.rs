@@ -40,6 +40,8 @@ pub enum Order {
         taps: usize,
         /// Groups of columns, each of which has inputs of its own: no piece has columns of two.
         groups: usize,
+        /// Whether it is read transposed, tap by tap, on the way forward as well.
+        back: bool,
     },
 }
 
@@ -77,7 +79,7 @@ pub struct Piece {
     pub values: Vec<f32>,
     /// Packed for the product with what the layer is given; `Order::Turned` only.
     packed: Option<Packed>,
-    /// Packed for the product with gradients: transposed, tap by tap. In training only.
+    /// Packed for the product with gradients: transposed, tap by tap.
     packed_back: Option<Packed>,
     taps: usize,
 }
@@ -120,7 +122,7 @@ impl Blueprint {
     /// The same, of groups of outputs that have inputs of their own: [outputs, inputs of a group,
     /// taps...].
     pub fn grouped(name: &str, shape: &[usize], groups: usize, initial: Initial) -> Self {
-        let order = Order::Turned { taps: shape[2..].iter().product(), groups };
+        let order = Order::Turned { taps: shape[2..].iter().product(), groups, back: false };
         Self { name: name.into(), shape: shape.to_vec(), order, initial, decays: true }
     }
 
@@ -169,7 +171,7 @@ impl Parameter {
             _ => (PIECE / along.max(1)).next_multiple_of(PANEL).max(PANEL),
         };
         let (taps, groups) = match blueprint.order {
-            Order::Turned { taps, groups } => (taps.max(1), groups),
+            Order::Turned { taps, groups, .. } => (taps.max(1), groups),
             _ => (1, 1),
         };
         let group = (across / groups.max(1)).max(1);
@@ -274,12 +276,12 @@ impl Parameter {
     pub fn prepare(&self, kernels: Kernels, training: bool) {
         for number in 0..self.pieces.len() {
             let mut piece = self.piece_mut(number);
-            if let Order::Turned { .. } = self.blueprint.order {
+            if let Order::Turned { back, .. } = self.blueprint.order {
                 let (rows, count) = (self.rows, piece.count);
                 piece.packed = Some(Packed::new(kernels, rows, count));
                 let taps = piece.taps;
                 piece.packed_back =
-                    training.then(|| Packed::new(kernels, taps * count, rows / taps));
+                    (training || back).then(|| Packed::new(kernels, taps * count, rows / taps));
             }
             piece.refresh(kernels);
         }

@@ -65,8 +65,8 @@ impl Layer for AveragePool {
     fn forward(&self, pass: &mut Forward<'_>) {
         let (frame, width) = (self.frame(pass.input.shape), pass.input.width());
         let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));
-        frame.lay_out(pass.input, pass.offsets, pass.memo);
-        let windows = self.tables.forward(frame, pass.input.shape, rows, pass.memo);
+        frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
+        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
         let divisor = self.divisor(frame);
         average_pool(pass.kernels, pass.input.values, width, windows, divisor, pass.output);
     }
@@ -75,7 +75,7 @@ impl Layer for AveragePool {
         let Some(to) = &mut pass.input_gradient else { return };
         let (frame, width) = (self.frame(pass.input.shape), pass.input.width());
         let rows = (pass.input.rows(), pass.output.rows());
-        let windows = self.tables.forward(frame, pass.input.shape, rows, pass.memo);
+        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
         let divisor = self.divisor(frame);
         average_pool_gradient(pass.kernels, pass.output_gradient, width, windows, divisor, to);
     }

@@ -70,7 +70,7 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
         if self.channels == 0 || groups == 0 {
             return Err("has no channel".into());
         }
-        if self.channels % groups != 0 || width % groups != 0 {
+        if !self.channels.is_multiple_of(groups) || !width.is_multiple_of(groups) {
             return Err(format!("cannot cut its channels into {groups} groups"));
         }
         let positions = self.new_frame()?.positions(&input.positions)?;
@@ -115,8 +115,8 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
     fn forward(&self, pass: &mut Forward<'_>) {
         let (frame, width) = (self.frame(), pass.input.width());
         let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));
-        frame.lay_out(pass.input, pass.offsets, pass.memo);
-        let windows = self.tables.forward(frame, pass.input.shape, rows, pass.memo);
+        frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
+        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
         let bias = pass.parameters.get(1).map(|bias| bias.whole());
         let weight = &pass.parameters[0];
         for number in 0..weight.pieces() {
@@ -139,17 +139,23 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
         let Some(to) = &mut pass.input_gradient else { return };
         let (frame, width) = (self.frame(), pass.input.width());
         let rows = (pass.input.rows(), pass.output.rows());
-        frame.lay_out_back(pass.input, pass.output.offsets, pass.memo);
+        frame.lay_out_back(
+            &pass.input.shape.positions,
+            pass.input.offsets,
+            pass.output.offsets,
+            pass.memo,
+        );
         let weight = &pass.parameters[0];
         for number in 0..weight.pieces() {
             let piece = weight.piece(number);
             let gradient = pass.output_gradient.get(piece.first..).unwrap_or_default();
             let gradient = Matrix::spaced(gradient, rows.1, piece.count, self.channels);
-            let first = piece.first % (self.channels / self.groups) == 0;
+            let first = piece.first.is_multiple_of(self.channels / self.groups);
             let start = if first { Start::Zero } else { Start::Held };
             let to = to.get_mut(self.first_input(piece.first, width)..).unwrap_or_default();
-            let (shape, memo) = (pass.input.shape, &*pass.memo);
-            let tables = (0..).map_while(|class| self.tables.back(frame, shape, rows, memo, class));
+            let (positions, memo) = (&pass.input.shape.positions, &*pass.memo);
+            let tables =
+                (0..).map_while(|class| self.tables.back(frame, positions, rows, memo, class));
             for windows in tables {
                 let to = Target::spaced(to, rows.0, width / self.groups, width);
                 let weights = piece.packed_back();
@@ -167,7 +173,8 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
                 add_up(lesson.kernels, gradient, rows.1, self.channels, lesson.gradient);
                 continue;
             }
-            let windows = self.tables.forward(frame, known.input.shape, rows, known.memo);
+            let windows =
+                self.tables.forward(frame, &known.input.shape.positions, rows, known.memo);
             let inputs = width / self.groups;
             let x = known.input.values.get(self.first_input(lesson.first, width)..);
             let x = Matrix::spaced(x.unwrap_or_default(), rows.0, inputs, width);

@@ -75,9 +75,9 @@ impl Layer for MaxPool {
     fn forward(&self, pass: &mut Forward<'_>) {
         let (frame, width) = (self.frame(pass.input.shape), pass.input.width());
         let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));
-        frame.lay_out(pass.input, pass.offsets, pass.memo);
+        frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
         let mut chosen = std::mem::take(pass.memo.places(CHOSEN, rows.1 * width));
-        let windows = self.tables.forward(frame, pass.input.shape, rows, pass.memo);
+        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
         max_pool(pass.kernels, pass.input.values, width, windows, pass.output, &mut chosen);
         pass.memo.places[CHOSEN] = chosen;
     }
@@ -86,7 +86,7 @@ impl Layer for MaxPool {
         let Some(to) = &mut pass.input_gradient else { return };
         let (frame, width) = (self.frame(pass.input.shape), pass.input.width());
         let rows = (pass.input.rows(), pass.output.rows());
-        let windows = self.tables.forward(frame, pass.input.shape, rows, pass.memo);
+        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
         let chosen = &pass.memo.places[CHOSEN];
         max_pool_gradient(pass.kernels, pass.output_gradient, chosen, width, windows, to);
     }

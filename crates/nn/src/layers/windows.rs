@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use inlay_kernels::{NOWHERE, Windows};
 use serde::Deserialize;
 
-use crate::layer::{Memo, Rows};
-use crate::shape::{Positions, Shape};
+use crate::layer::Memo;
+use crate::shape::Positions;
 
 /// A number for each axis, or one for all of them.
 #[derive(Deserialize, Clone)]
@@ -26,7 +26,14 @@ impl Extent {
         Self::All(0)
     }
 
-    fn of(&self, axes: usize, name: &str) -> Result<Vec<usize>, String> {
+    fn along(&self, axis: usize) -> usize {
+        match self {
+            Self::All(number) => *number,
+            Self::Each(numbers) => numbers.get(axis).copied().unwrap_or(0),
+        }
+    }
+
+    pub(super) fn of(&self, axes: usize, name: &str) -> Result<Vec<usize>, String> {
         match self {
             Self::All(number) => Ok(vec![*number; axes]),
             Self::Each(numbers) if numbers.len() == axes => Ok(numbers.clone()),
@@ -132,6 +139,45 @@ impl Frame {
                 Ok(Positions::Fixed(outputs))
             }
             _ => Err("has too many windows".into()),
+        }
+    }
+
+    /// Positions along an axis over which so many windows lie, with some more behind the last one.
+    fn inputs_along(&self, axis: usize, outputs: usize, more: usize) -> usize {
+        let Some(last) = outputs.checked_sub(1) else { return 0 };
+        (last * self.stride[axis] + self.reach(axis) + more).saturating_sub(2 * self.padding[axis])
+    }
+
+    /// The rows of a sequence over which so many windows lie.
+    pub(super) fn rows_back(&self, rows: usize, more: &Extent) -> usize {
+        self.inputs_along(0, rows, more.along(0))
+    }
+
+    /// The least windows that lie over any row; none are none.
+    pub(super) fn least_rows_back(&self, more: &Extent) -> usize {
+        let outside = (2 * self.padding[0] + 1).saturating_sub(self.reach(0) + more.along(0));
+        match outside.div_ceil(self.stride[0]) {
+            0 => 0,
+            steps => steps + 1,
+        }
+    }
+
+    /// The positions over which some windows lie: the other way round.
+    pub(super) fn positions_back(
+        &self,
+        positions: &Positions,
+        more: &Extent,
+    ) -> Result<Positions, String> {
+        if (0..self.kernel.len()).any(|axis| more.along(axis) >= self.stride[axis]) {
+            return Err("expects an `outputPadding` of less than its `stride`".into());
+        }
+        let Positions::Fixed(axes) = positions else { return Ok(Positions::Any) };
+        let along = |(axis, &rows)| self.inputs_along(axis, rows, more.along(axis));
+        let found = Positions::Fixed(axes.iter().enumerate().map(along).collect());
+        match self.positions(&found) {
+            Ok(back) if back == *positions => Ok(found),
+            Ok(_) => Err("has a `padding` that leaves nothing".into()),
+            Err(problem) => Err(problem),
         }
     }
 
@@ -245,11 +291,11 @@ impl Tables {
     pub(super) fn forward<'a>(
         &'a self,
         frame: &Frame,
-        shape: &Shape,
+        positions: &Positions,
         rows: (usize, usize),
         memo: &'a Memo,
     ) -> Windows<'a> {
-        match &shape.positions {
+        match positions {
             Positions::Fixed(axes) => self.forward.get_or_init(|| frame.table(axes)).windows(),
             Positions::Any => of_memo(memo, 0, rows.0, rows.1),
         }
@@ -259,12 +305,12 @@ impl Tables {
     pub(super) fn back<'a>(
         &'a self,
         frame: &Frame,
-        shape: &Shape,
+        positions: &Positions,
         rows: (usize, usize),
         memo: &'a Memo,
         class: usize,
     ) -> Option<Windows<'a>> {
-        match &shape.positions {
+        match positions {
             Positions::Fixed(axes) => {
                 let tables = self.back.get_or_init(|| frame.tables_back(axes));
                 tables.get(class).map(Table::windows)
@@ -283,23 +329,34 @@ fn of_memo(memo: &Memo, first: usize, inputs: usize, outputs: usize) -> Windows<
 }
 
 impl Frame {
-    /// Works out where the windows of sequences lie.
-    pub(super) fn lay_out(&self, input: Rows<'_>, outputs: &[usize], memo: &mut Memo) {
-        if input.shape.positions == Positions::Any {
+    /// Works out where the windows of sequences lie, whose items begin at `from` and whose windows at
+    /// `to`.
+    pub(super) fn lay_out(
+        &self,
+        positions: &Positions,
+        from: &[usize],
+        to: &[usize],
+        memo: &mut Memo,
+    ) {
+        if *positions == Positions::Any {
             let (stride, padding, dilation) = (self.stride[0], self.padding[0], self.dilation[0]);
-            let ends = (input.offsets, outputs);
-            self.lay_out_places(ends, memo, 0, |tap, row| {
+            self.lay_out_places((from, to), memo, 0, |tap, row| {
                 (row * stride + tap * dilation).checked_sub(padding)
             });
         }
     }
 
-    /// Works out which windows lie over the rows of sequences.
-    pub(super) fn lay_out_back(&self, input: Rows<'_>, outputs: &[usize], memo: &mut Memo) {
-        if input.shape.positions == Positions::Any {
+    /// Works out which windows lie over the rows of such sequences.
+    pub(super) fn lay_out_back(
+        &self,
+        positions: &Positions,
+        from: &[usize],
+        to: &[usize],
+        memo: &mut Memo,
+    ) {
+        if *positions == Positions::Any {
             let (stride, padding, dilation) = (self.stride[0], self.padding[0], self.dilation[0]);
-            let ends = (outputs, input.offsets);
-            self.lay_out_places(ends, memo, TABLE, |tap, row| {
+            self.lay_out_places((to, from), memo, TABLE, |tap, row| {
                 let at = (row + padding).checked_sub(tap * dilation)?;
                 (at % stride == 0).then_some(at / stride)
             });
