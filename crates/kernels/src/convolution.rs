@@ -13,10 +13,12 @@
 //!
 //! As in `multiply`, each value is one chain of additions, tap after tap and channel after channel.
 
+mod channels;
 mod gradient;
 #[cfg(test)]
 mod tests;
 
+pub use channels::{convolve_channels, convolve_channels_gradient};
 pub use gradient::convolve_gradient;
 
 use crate::product::{Place, read, write};

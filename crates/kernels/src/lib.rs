@@ -34,7 +34,9 @@ mod values;
 pub use activation::{Activation, activate, activation_gradient};
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use aligned::Aligned;
-pub use convolution::{NOWHERE, Windows, convolve, convolve_gradient};
+pub use convolution::{
+    NOWHERE, Windows, convolve, convolve_channels, convolve_channels_gradient, convolve_gradient,
+};
 pub use detect::{Kernels, Task};
 pub use draw::{
     DRAW_WIDTH, List, Tree, add_at, draw_dense, draw_sparse, find, share_word, share_word_at,

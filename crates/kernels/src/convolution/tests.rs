@@ -122,3 +122,42 @@ fn gradients_of_weights_are_sums_over_windows() {
         }
     }
 }
+
+#[test]
+fn channels_by_themselves_are_sums_over_their_taps() {
+    for sizes in &SIZES {
+        let &Sizes { items, inputs, outputs, taps, channels, .. } = sizes;
+        let x = numbers(items * inputs * channels);
+        let (weights, bias) = (numbers(taps * channels), numbers(channels));
+        let gradient = numbers(items * outputs * channels);
+        let table = places(taps * outputs, inputs);
+        let rows: Vec<u32> = (0..outputs as u32).collect();
+        let numbered: Vec<u32> = (0..taps as u32).collect();
+        let windows = Windows { inputs, outputs, rows: &rows, taps: &numbered, places: &table };
+        for set in Kernels::available() {
+            let mut y = vec![9.0; items * outputs * channels];
+            let from = Matrix::new(&x, items * inputs, channels);
+            let to = Target::new(&mut y, items * outputs, channels);
+            let by = Matrix::new(&weights, taps, channels);
+            convolve_channels(set, from, windows, by, Start::Bias(&bias), None, to);
+            let mut learnt = vec![0.25; taps * channels];
+            let of_y = Matrix::new(&gradient, items * outputs, channels);
+            let to = Target::new(&mut learnt, taps, channels);
+            convolve_channels_gradient(set, from, windows, of_y, to);
+            let mut wanted = vec![0.25; taps * channels];
+            for (at, &found) in y.iter().enumerate() {
+                let (row, channel) = (at / channels, at % channels);
+                let mut sum = f64::from(bias[channel]);
+                for tap in 0..taps {
+                    let x = under(&x, sizes, &table, row, tap)[channel];
+                    sum += x * f64::from(weights[tap * channels + channel]);
+                    wanted[tap * channels + channel] += x * f64::from(gradient[at]);
+                }
+                assert!((f64::from(found) - sum).abs() < 1e-4, "{} {at}", set.name());
+            }
+            for (found, wanted) in learnt.iter().zip(wanted) {
+                assert!((f64::from(*found) - wanted).abs() < 1e-4, "{}", set.name());
+            }
+        }
+    }
+}

@@ -1,6 +1,9 @@
 use std::sync::OnceLock;
 
-use inlay_kernels::{Matrix, Start, Target, add_up, convolve, convolve_gradient};
+use inlay_kernels::{
+    Matrix, Start, Target, add_up, convolve, convolve_channels, convolve_channels_gradient,
+    convolve_gradient,
+};
 use serde::Deserialize;
 
 use super::windows::{Extent, Frame, Tables};
@@ -52,6 +55,11 @@ impl<const AXES: usize> Convolution<AXES> {
         self.frame.get_or_init(|| self.new_frame().expect("options that `shape` has checked"))
     }
 
+    /// Whether each channel is convolved by itself.
+    fn lone(&self, width: usize) -> bool {
+        self.groups == width && self.channels == width
+    }
+
     /// Of a column of the weights: the first of the input's channels that it sees.
     fn first_input(&self, column: usize, width: usize) -> usize {
         column / (self.channels / self.groups) * (width / self.groups)
@@ -84,7 +92,8 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
         let initial = Initial::Uniform(1.0 / ((inputs * frame.taps()).max(1) as f32).sqrt());
         let mut shape = vec![self.channels, inputs];
         shape.extend(frame.kernel());
-        let mut all = vec![Blueprint::grouped("weight", &shape, self.groups, initial)];
+        let groups = if self.lone(input.width) { 1 } else { self.groups };
+        let mut all = vec![Blueprint::grouped("weight", &shape, groups, initial)];
         if self.bias {
             all.push(Blueprint::vector("bias", self.channels, initial));
         }
@@ -126,11 +135,18 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
                 Some(bias) => Start::Bias(&bias.values[columns.clone()]),
                 None => Start::Zero,
             };
-            let x = pass.input.values.get(self.first_input(piece.first, width)..);
-            let x = Matrix::spaced(x.unwrap_or_default(), rows.0, width / self.groups, width);
             let to = pass.output.get_mut(columns.start..).unwrap_or_default();
             let to = Target::spaced(to, rows.1, piece.count, self.channels);
             let (kernels, activation) = (pass.kernels, pass.activation);
+            if self.lone(width) {
+                let x = pass.input.values.get(piece.first..).unwrap_or_default();
+                let x = Matrix::spaced(x, rows.0, piece.count, width);
+                let weights = Matrix::new(&piece.values, frame.taps(), piece.count);
+                convolve_channels(kernels, x, windows, weights, start, activation, to);
+                continue;
+            }
+            let x = pass.input.values.get(self.first_input(piece.first, width)..);
+            let x = Matrix::spaced(x.unwrap_or_default(), rows.0, width / self.groups, width);
             convolve(kernels, x, windows, piece.packed(), start, activation, to, pass.desk);
         }
     }
@@ -157,6 +173,13 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
             let tables =
                 (0..).map_while(|class| self.tables.back(frame, positions, rows, memo, class));
             for windows in tables {
+                if self.lone(width) {
+                    let to = Target::spaced(to, rows.0, piece.count, width);
+                    let weights = Matrix::new(&piece.values, frame.taps(), piece.count);
+                    let start = Start::Zero;
+                    convolve_channels(pass.kernels, gradient, windows, weights, start, None, to);
+                    continue;
+                }
                 let to = Target::spaced(to, rows.0, width / self.groups, width);
                 let weights = piece.packed_back();
                 convolve(pass.kernels, gradient, windows, weights, start, None, to, pass.desk);
@@ -176,6 +199,14 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
             let windows =
                 self.tables.forward(frame, &known.input.shape.positions, rows, known.memo);
             let inputs = width / self.groups;
+            if self.lone(width) {
+                let x = known.input.values.get(lesson.first..).unwrap_or_default();
+                let x = Matrix::spaced(x, rows.0, lesson.count, width);
+                let gradient = Matrix::spaced(gradient, rows.1, lesson.count, width);
+                let to = Target::new(lesson.gradient, frame.taps(), lesson.count);
+                convolve_channels_gradient(lesson.kernels, x, windows, gradient, to);
+                continue;
+            }
             let x = known.input.values.get(self.first_input(lesson.first, width)..);
             let x = Matrix::spaced(x.unwrap_or_default(), rows.0, inputs, width);
             let gradient = Matrix::spaced(gradient, rows.1, lesson.count, self.channels);
@@ -291,6 +322,9 @@ mod tests {
             channels: 3,
         };
         fixed(&layer, &plain, &[6, 5], 3);
+        // Two outputs of each.
+        let layer = json!({"kind": "conv2d", "channels": 6, "kernel": 2, "stride": 3, "groups": 3});
+        fixed(&layer, &Plain { channels: 6, ..plain }, &[6, 5], 3);
     }
 
     #[test]
