@@ -8,6 +8,7 @@
 mod activation;
 mod adagrad;
 mod aligned;
+mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +23,7 @@ mod logistic;
 mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod norm;
 mod pooling;
 mod product;
 mod rows;
@@ -34,6 +36,7 @@ mod values;
 pub use activation::{Activation, activate, activation_gradient};
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use aligned::Aligned;
+pub use attention::Attention;
 pub use convolution::{
     NOWHERE, Windows, convolve, convolve_channels, convolve_channels_gradient, convolve_gradient,
 };
@@ -47,6 +50,7 @@ pub use gates::{GruBack, LstmBack, gru, lstm};
 pub use gather::{gather, scatter};
 pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
 pub use math::{exp, ln};
+pub use norm::Norm;
 pub use pooling::{
     average_pool, average_pool_gradient, max_pool, max_pool_gradient, pool_max, pool_mean,
     pool_mean_gradient,

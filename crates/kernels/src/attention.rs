@@ -1,0 +1,355 @@
+//! Attention of an item's rows to each other (Vaswani et al. 2017, arXiv:1706.03762, equation 1), for
+//! each head with queries Q, keys K and values V of n values a row:
+//!
+//! ```text
+//! S = Q·Kᵀ / √n    P = softmax of each row of S    O = P·V
+//!
+//! backward, with δᵢ = Σ dOᵢ·Oᵢ:
+//! dV = Pᵀ·dO    dP = dO·Vᵀ    dS = P·(dP - δ) / √n    dQ = dS·K    dK = dSᵀ·Q
+//! ```
+//!
+//! Of P only the logarithm of each row's Σ eˢ is kept, and S is worked out again to go backward (Dao et
+//! al. 2022, arXiv:2205.14135). Some queries at a time meet all keys: memory grows with the length and
+//! not with its square, and each value is still one chain in the order of keys, or of queries.
+
+use inlay_base::Random;
+
+use crate::{Desk, Kernels, Matrix, Simd, Start, Target, Task, exp, multiply};
+
+/// Queries at a time: their scores by 512 keys fit the second cache, forward and backward.
+const QUERIES: usize = 64;
+
+/// How rows look at each other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attention {
+    /// Parts of a row that look for themselves.
+    pub heads: usize,
+    /// n, the values of a head's query, key and value.
+    pub width: usize,
+    /// Whether a row sees only itself and those before it.
+    pub causal: bool,
+    /// In training, each weight becomes zero with this probability.
+    pub dropout: f32,
+}
+
+/// Some queries of a head, and the keys that they see.
+struct Block {
+    head: usize,
+    first: usize,
+    queries: usize,
+    keys: usize,
+}
+
+impl Attention {
+    /// How long the scratch for an item of `length` rows is.
+    pub fn scratch(&self, length: usize) -> usize {
+        3 * QUERIES.min(length) * length
+    }
+
+    /// `projected` holds queries, keys and values, each of all heads: [length, 3·heads·width]. What the
+    /// heads see goes to `output` [length, heads·width], and what `backward` needs to `logarithms`
+    /// [heads, length]. `random` is there if weights are to fall out.
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
+    #[allow(clippy::too_many_arguments)]
+    pub fn forward(
+        &self,
+        kernels: Kernels,
+        projected: &[f32],
+        output: &mut [f32],
+        logarithms: &mut [f32],
+        mut random: Option<&mut Random>,
+        scratch: &mut [f32],
+        desk: &mut Desk,
+    ) {
+        let length = self.length(projected, output, logarithms);
+        let (scores, scratch) = scratch.split_at_mut(QUERIES.min(length) * length);
+        let mut shares = [0.0; QUERIES];
+        for block in self.blocks(length) {
+            let Block { head, first, queries, keys } = block;
+            let size = queries * keys;
+            let scores = &mut scores[..size];
+            let q = self.part(projected, 0, head, first, queries);
+            let k = self.part(projected, 1, head, 0, keys);
+            let v = self.part(projected, 2, head, 0, keys);
+            let to = Target::new(scores, queries, keys);
+            multiply(kernels, q, k.transposed(), Start::Zero, None, to, desk);
+            kernels.run(Weigh {
+                keys,
+                seen: self.seen(&block),
+                scale: self.scale(),
+                scores,
+                logarithms: &mut logarithms[head * length + first..][..queries],
+                shares: &mut shares,
+            });
+            if let Some(random) = &mut random {
+                let factors = &mut scratch[..size];
+                self.fall(random, factors);
+                kernels.run(Times { factors, to: scores });
+            }
+            let row = self.heads * self.width;
+            let output = &mut output[first * row + head * self.width..];
+            let p = Matrix::new(scores, queries, keys);
+            let to = Target::spaced(output, queries, self.width, row);
+            multiply(kernels, p, v, Start::Zero, None, to, desk);
+            for (output, share) in output.chunks_mut(row).zip(&shares[..queries]) {
+                output[..self.width].iter_mut().for_each(|value| *value *= share);
+            }
+        }
+    }
+
+    /// From the gradient of the output to that of `projected`; all else is as `forward` had it or left
+    /// it, `random` as it was before.
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
+    #[allow(clippy::too_many_arguments)]
+    pub fn backward(
+        &self,
+        kernels: Kernels,
+        projected: &[f32],
+        output: &[f32],
+        logarithms: &[f32],
+        output_gradient: &[f32],
+        gradient: &mut [f32],
+        mut random: Option<&mut Random>,
+        scratch: &mut [f32],
+        desk: &mut Desk,
+    ) {
+        let length = self.length(projected, output, logarithms);
+        assert_eq!((output_gradient.len(), gradient.len()), (output.len(), projected.len()));
+        gradient.fill(0.0);
+        let room = QUERIES.min(length) * length;
+        let (weights, scratch) = scratch.split_at_mut(room);
+        let (slopes, scratch) = scratch.split_at_mut(room);
+        for block in self.blocks(length) {
+            let Block { head, first, queries, keys } = block;
+            let size = queries * keys;
+            let (weights, slopes) = (&mut weights[..size], &mut slopes[..size]);
+            let q = self.part(projected, 0, head, first, queries);
+            let k = self.part(projected, 1, head, 0, keys);
+            let v = self.part(projected, 2, head, 0, keys);
+            let row = self.heads * self.width;
+            let at = first * row + head * self.width;
+            let above = Matrix::spaced(&output_gradient[at..], queries, self.width, row);
+            let to = Target::new(weights, queries, keys);
+            multiply(kernels, q, k.transposed(), Start::Zero, None, to, desk);
+            let to = Target::new(slopes, queries, keys);
+            multiply(kernels, above, v.transposed(), Start::Zero, None, to, desk);
+            let factors = &mut scratch[..if random.is_some() { size } else { 0 }];
+            if let Some(random) = &mut random {
+                self.fall(random, factors);
+                kernels.run(Times { factors, to: slopes });
+            }
+            kernels.run(Slopes {
+                keys,
+                seen: self.seen(&block),
+                scale: self.scale(),
+                width: self.width,
+                row,
+                output: &output[at..],
+                above: &output_gradient[at..],
+                logarithms: &logarithms[head * length + first..][..queries],
+                weights,
+                slopes,
+            });
+            if random.is_some() {
+                kernels.run(Times { factors, to: weights });
+            }
+            let mut add = |part: usize, first: usize, a: Matrix<'_>, b: Matrix<'_>, rows: usize| {
+                let to = &mut gradient[first * 3 * row + part * row + head * self.width..];
+                let to = Target::spaced(to, rows, self.width, 3 * row);
+                multiply(kernels, a, b, Start::Held, None, to, desk);
+            };
+            let (weights, slopes) =
+                (Matrix::new(weights, queries, keys), Matrix::new(slopes, queries, keys));
+            add(0, first, slopes, k, queries);
+            add(1, 0, slopes.transposed(), q, keys);
+            add(2, 0, weights.transposed(), above, keys);
+        }
+    }
+
+    fn length(&self, projected: &[f32], output: &[f32], logarithms: &[f32]) -> usize {
+        let row = self.heads * self.width;
+        assert!(row > 0 && (0.0..1.0).contains(&self.dropout));
+        let length = output.len() / row;
+        let lengths = (output.len(), projected.len(), logarithms.len());
+        assert_eq!(lengths, (length * row, length * 3 * row, length * self.heads));
+        length
+    }
+
+    fn blocks(&self, length: usize) -> impl Iterator<Item = Block> + use<> {
+        let causal = self.causal;
+        (0..self.heads).flat_map(move |head| {
+            (0..length).step_by(QUERIES).map(move |first| {
+                let queries = (length - first).min(QUERIES);
+                let keys = if causal { first + queries } else { length };
+                Block { head, first, queries, keys }
+            })
+        })
+    }
+
+    /// Keys that the first query of a block sees, and how many more each one after it.
+    fn seen(&self, block: &Block) -> (usize, usize) {
+        if self.causal { (block.first + 1, 1) } else { (block.keys, 0) }
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.width as f32).sqrt()
+    }
+
+    /// Queries (0), keys (1) or values (2) of a head.
+    fn part<'a>(
+        &self,
+        projected: &'a [f32],
+        part: usize,
+        head: usize,
+        first: usize,
+        rows: usize,
+    ) -> Matrix<'a> {
+        let row = self.heads * self.width;
+        let from = &projected[first * 3 * row + part * row + head * self.width..];
+        Matrix::spaced(from, rows, self.width, 3 * row)
+    }
+
+    fn fall(&self, random: &mut Random, factors: &mut [f32]) {
+        let kept = 1.0 / (1.0 - self.dropout);
+        for factor in factors {
+            *factor = if random.unit() < self.dropout { 0.0 } else { kept };
+        }
+    }
+}
+
+struct Times<'a> {
+    factors: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl Task for Times<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        for (to, factor) in self.to.iter_mut().zip(self.factors) {
+            *to *= factor;
+        }
+    }
+}
+
+/// Scores become e^(s - the highest), zero where a query does not see; `shares` are 1 / Σ.
+struct Weigh<'a> {
+    keys: usize,
+    seen: (usize, usize),
+    scale: f32,
+    scores: &'a mut [f32],
+    logarithms: &'a mut [f32],
+    shares: &'a mut [f32; QUERIES],
+}
+
+impl Task for Weigh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let scale = simd.splat(self.scale);
+        let rows = self.scores.chunks_exact_mut(self.keys).zip(self.shares.iter_mut());
+        for (query, ((scores, share), logarithm)) in rows.zip(self.logarithms).enumerate() {
+            let seen = self.seen.0 + query * self.seen.1;
+            let whole = seen / S::LANES * S::LANES;
+            let mut lanes = [f32::NEG_INFINITY; 16];
+            // SAFETY: sixteen values hold the lanes of any set; vectors end within what is seen.
+            unsafe {
+                let mut highest = simd.load(lanes.as_ptr());
+                for at in (0..whole).step_by(S::LANES) {
+                    highest = simd.max(simd.load(scores.as_ptr().add(at)), highest);
+                }
+                simd.store(lanes.as_mut_ptr(), highest);
+            }
+            let found = lanes.iter().chain(&scores[whole..seen]);
+            let highest = found.fold(f32::NEG_INFINITY, |a, &b| a.max(b)) * self.scale;
+            let (mut total, mut spoilt) = (simd.splat(0.0), simd.splat(0.0));
+            for at in (0..seen).step_by(S::LANES) {
+                let count = (seen - at).min(S::LANES);
+                // SAFETY: `count` values are there.
+                unsafe {
+                    let to = scores.as_mut_ptr().add(at);
+                    let score = simd.load_first(to, count);
+                    let above = simd.fma(score, scale, simd.splat(-highest));
+                    // `exp` stops short of what is infinite or no number: it must not be lost.
+                    spoilt = simd.fma(above, simd.splat(0.0), spoilt);
+                    let mut power = exp(simd, above);
+                    simd.store_first(to, power, count);
+                    if count < S::LANES {
+                        power = simd.load_first(to, count);
+                    }
+                    total = simd.add(total, power);
+                }
+            }
+            scores[seen..].fill(0.0);
+            let total = simd.sum(total) + simd.sum(spoilt);
+            *share = 1.0 / total;
+            *logarithm = highest + total.ln();
+        }
+    }
+}
+
+/// `weights` come as Q·Kᵀ and become P, `slopes` come as dP and become dS.
+struct Slopes<'a> {
+    keys: usize,
+    seen: (usize, usize),
+    scale: f32,
+    width: usize,
+    /// From one row of `output` and `above` to the next.
+    row: usize,
+    output: &'a [f32],
+    above: &'a [f32],
+    logarithms: &'a [f32],
+    weights: &'a mut [f32],
+    slopes: &'a mut [f32],
+}
+
+impl Task for Slopes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let scale = simd.splat(self.scale);
+        let rows = self.weights.chunks_exact_mut(self.keys);
+        let rows = rows.zip(self.slopes.chunks_exact_mut(self.keys)).zip(self.logarithms);
+        let outputs = self.output.chunks(self.row).zip(self.above.chunks(self.row));
+        for (query, (((weights, slopes), logarithm), (output, above))) in
+            rows.zip(outputs).enumerate()
+        {
+            let seen = self.seen.0 + query * self.seen.1;
+            let (output, above) = (&output[..self.width], &above[..self.width]);
+            // SAFETY: `count` values are there in the two that are read, and in the two that are
+            // written.
+            unsafe {
+                let mut delta = simd.splat(0.0);
+                for at in (0..self.width).step_by(S::LANES) {
+                    let count = (self.width - at).min(S::LANES);
+                    let output = simd.load_first(output.as_ptr().add(at), count);
+                    let above = simd.load_first(above.as_ptr().add(at), count);
+                    delta = simd.fma(output, above, delta);
+                }
+                let delta = simd.splat(-simd.sum(delta) * self.scale);
+                let logarithm = simd.splat(-logarithm);
+                for at in (0..seen).step_by(S::LANES) {
+                    let count = (seen - at).min(S::LANES);
+                    let (weight, slope) =
+                        (weights.as_mut_ptr().add(at), slopes.as_mut_ptr().add(at));
+                    let score = simd.load_first(weight, count);
+                    let share = exp(simd, simd.fma(score, scale, logarithm));
+                    let change = simd.fma(simd.load_first(slope, count), scale, delta);
+                    simd.store_first(weight, share, count);
+                    simd.store_first(slope, simd.mul(share, change), count);
+                }
+            }
+            weights[seen..].fill(0.0);
+            slopes[seen..].fill(0.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

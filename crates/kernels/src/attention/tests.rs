@@ -1,0 +1,160 @@
+use super::*;
+
+fn numbers(length: usize, stream: u64) -> Vec<f32> {
+    let mut random = Random::new(3, stream);
+    (0..length).map(|_| 2.0 * random.unit() - 1.0).collect()
+}
+
+/// What the heads see, in f64, by the formula above; `factors` [heads, length, length].
+fn formula(how: Attention, projected: &[f64], factors: &[f64]) -> Vec<f64> {
+    let row = how.heads * how.width;
+    let length = projected.len() / (3 * row);
+    let value = |at: usize, part: usize, head: usize, i: usize| {
+        projected[at * 3 * row + part * row + head * how.width + i]
+    };
+    let mut output = vec![0.0; length * row];
+    for (head, query) in (0..how.heads).flat_map(|head| (0..length).map(move |q| (head, q))) {
+        let seen = if how.causal { query + 1 } else { length };
+        let score = |key: usize| -> f64 {
+            let terms = (0..how.width).map(|i| value(query, 0, head, i) * value(key, 1, head, i));
+            terms.sum::<f64>() / (how.width as f64).sqrt()
+        };
+        let powers: Vec<f64> = (0..seen).map(|key| score(key).exp()).collect();
+        let total: f64 = powers.iter().sum();
+        for (key, power) in powers.iter().enumerate() {
+            let weight = power / total * factors[(head * length + query) * length + key];
+            for i in 0..how.width {
+                output[query * row + head * how.width + i] += weight * value(key, 2, head, i);
+            }
+        }
+    }
+    output
+}
+
+/// The factors that `forward` draws.
+fn factors(how: Attention, length: usize, random: &mut Random) -> Vec<f64> {
+    let mut factors = vec![0.0; how.heads * length * length];
+    for block in how.blocks(length) {
+        for query in block.first..block.first + block.queries {
+            for key in 0..block.keys {
+                let falls = random.unit() < how.dropout;
+                let kept = if falls { 0.0 } else { 1.0 / (1.0 - f64::from(how.dropout)) };
+                factors[(block.head * length + query) * length + key] = kept;
+            }
+        }
+    }
+    factors
+}
+
+struct Found {
+    output: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+fn both_ways(
+    set: Kernels,
+    how: Attention,
+    projected: &[f32],
+    above: &[f32],
+    random: Option<&Random>,
+) -> Found {
+    let length = above.len() / (how.heads * how.width);
+    let mut desk = Desk::default();
+    let mut scratch = vec![f32::NAN; how.scratch(length)];
+    let (mut output, mut gradient) = (vec![f32::NAN; above.len()], vec![f32::NAN; 3 * above.len()]);
+    let mut logarithms = vec![f32::NAN; how.heads * length];
+    let (mut once, mut again) = (random.cloned(), random.cloned());
+    let random = once.as_mut();
+    how.forward(set, projected, &mut output, &mut logarithms, random, &mut scratch, &mut desk);
+    scratch.fill(f32::NAN);
+    let random = again.as_mut();
+    how.backward(
+        set,
+        projected,
+        &output,
+        &logarithms,
+        above,
+        &mut gradient,
+        random,
+        &mut scratch,
+        &mut desk,
+    );
+    Found { output, gradient }
+}
+
+#[test]
+fn rows_look_at_each_other_and_slopes_go_back_on_every_set() {
+    let heads_and_widths = [(1, 1), (2, 5), (3, 16)];
+    for (causal, dropout) in [(false, 0.0), (true, 0.0), (false, 0.4), (true, 0.4)] {
+        for (heads, width) in heads_and_widths {
+            for length in [0, 1, 2, 17, 67] {
+                let how = Attention { heads, width, causal, dropout };
+                let row = heads * width;
+                let (projected, above) = (numbers(length * 3 * row, 1), numbers(length * row, 2));
+                let random = (dropout > 0.0).then(|| Random::new(1, 2));
+                let mask = match &random {
+                    Some(random) => factors(how, length, &mut random.clone()),
+                    None => vec![1.0; heads * length * length],
+                };
+                let wide: Vec<f64> = projected.iter().map(|&x| f64::from(x)).collect();
+                let wanted = formula(how, &wide, &mask);
+                let loss = |projected: &[f64]| -> f64 {
+                    let output = formula(how, projected, &mask);
+                    output.iter().zip(&above).map(|(y, &g)| y * f64::from(g)).sum()
+                };
+                // Some places stand for all where there are many.
+                let places: Vec<usize> =
+                    (0..wide.len()).step_by((wide.len() / 60).max(1)).collect();
+                let slopes: Vec<f64> = places
+                    .iter()
+                    .map(|&at| {
+                        let mut moved = wide.clone();
+                        moved[at] += 1e-5;
+                        let higher = loss(&moved);
+                        moved[at] -= 2e-5;
+                        (higher - loss(&moved)) / 2e-5
+                    })
+                    .collect();
+                for set in Kernels::available() {
+                    let found = both_ways(set, how, &projected, &above, random.as_ref());
+                    let name = set.name();
+                    for (found, wanted) in found.output.iter().zip(&wanted) {
+                        assert!((f64::from(*found) - wanted).abs() < 2e-6, "{name} {how:?}");
+                    }
+                    for (&at, slope) in places.iter().zip(&slopes) {
+                        let error = (f64::from(found.gradient[at]) - slope).abs();
+                        assert!(error < 2e-5, "{name} {how:?} {length} {at}: off by {error}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_later_changes_nothing_where_rows_look_back_only() {
+    let how = Attention { heads: 2, width: 8, causal: true, dropout: 0.0 };
+    let (projected, above) = (numbers(130 * 48, 1), numbers(130 * 16, 2));
+    for set in Kernels::available() {
+        let whole = both_ways(set, how, &projected, &above, None);
+        for length in [1, 64, 65, 100] {
+            let part = both_ways(set, how, &projected[..length * 48], &above[..length * 16], None);
+            assert_eq!(part.output, whole.output[..length * 16], "{} {length}", set.name());
+        }
+    }
+}
+
+#[test]
+fn high_scores_do_not_overflow_and_what_is_no_number_stays_so() {
+    let how = Attention { heads: 1, width: 1, causal: false, dropout: 0.0 };
+    for set in Kernels::available() {
+        // The first key is far ahead for both queries.
+        let found = both_ways(set, how, &[1e3, 1e3, 5.0, 1e3, -1e3, 7.0], &[1.0; 2], None);
+        assert_eq!(found.output, [5.0; 2], "{}", set.name());
+        assert!(found.gradient.iter().all(|value| value.is_finite()));
+        for spoilt in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let found = both_ways(set, how, &[spoilt, 1.0, 5.0, 1.0, 2.0, 7.0], &[1.0; 2], None);
+            assert!(found.output[0].is_nan() && found.output[1].is_finite(), "{}", set.name());
+        }
+    }
+}
