@@ -33,6 +33,11 @@ pub trait Layer: Send + Sync {
         0
     }
 
+    /// The most rows of an item that it can take, where lengths are not fixed.
+    fn most_rows(&self) -> usize {
+        usize::MAX
+    }
+
     /// Where it takes ids: they are below this.
     fn ids(&self) -> Option<usize> {
         None
@@ -122,6 +127,14 @@ impl Memo {
         }
         self.values[number].resize(length, 0.0);
         &mut self.values[number]
+    }
+
+    /// Room for several lists of values at once, numbered from 0, with whatever they hold.
+    pub fn lists<const N: usize>(&mut self, lengths: [usize; N]) -> &mut [Vec<f32>; N] {
+        for (number, length) in lengths.into_iter().enumerate() {
+            self.values(number, length);
+        }
+        self.values.first_chunk_mut().expect("lists that were just made")
     }
 
     /// `length` places under a number, with whatever they hold.

@@ -1,6 +1,8 @@
 //! The layers, a file for each idea.
 
 mod activation;
+mod attention;
+mod attention_pool;
 mod average_pool;
 mod convolution;
 mod convolution_transposed;
@@ -8,12 +10,16 @@ mod dense;
 mod dropout;
 mod embedding;
 mod flatten;
+mod linear;
 mod max_pool;
+mod norm;
 mod pool;
+mod positions;
 mod recurrent;
 mod softmax;
+mod transformer;
 mod windows;
-
+#[cfg(test)]
 use serde::de::DeserializeOwned;
 use serde_json::{Error, Value};
 
@@ -22,21 +28,26 @@ use crate::layer::Layer;
 /// A layer of a kind with its options; `None` if there is no such kind.
 pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, Error>> {
     Some(match kind {
+        "attention-pool" => of::<attention_pool::AttentionPool>(options),
         "average-pool" => of::<average_pool::AveragePool>(options),
-        "conv1d" => of::<convolution::Convolution<1>>(options),
-        "conv2d" => of::<convolution::Convolution<2>>(options),
-        "conv3d" => of::<convolution::Convolution<3>>(options),
         "conv-transpose1d" => of::<convolution_transposed::Transposed<1>>(options),
         "conv-transpose2d" => of::<convolution_transposed::Transposed<2>>(options),
         "conv-transpose3d" => of::<convolution_transposed::Transposed<3>>(options),
+        "conv1d" => of::<convolution::Convolution<1>>(options),
+        "conv2d" => of::<convolution::Convolution<2>>(options),
+        "conv3d" => of::<convolution::Convolution<3>>(options),
         "dense" => of::<dense::Dense>(options),
         "dropout" => of::<dropout::Dropout>(options),
         "embedding" => of::<embedding::Embedding>(options),
         "flatten" => of::<flatten::Flatten>(options),
         "gru" => of::<recurrent::Gru>(options),
+        "layer-norm" => of::<norm::LayerNorm>(options),
         "lstm" => of::<recurrent::Lstm>(options),
         "max-pool" => of::<max_pool::MaxPool>(options),
         "pool" => of::<pool::Pool>(options),
+        "positions" => of::<positions::PositionCodes>(options),
+        "rms-norm" => of::<norm::RmsNorm>(options),
+        "self-attention" => of::<attention::SelfAttention>(options),
         "softmax" => of::<softmax::Softmax>(options),
         _ => return activation::named(kind).map(|layer| none_left(options).map(|()| layer)),
     })

@@ -460,7 +460,7 @@ impl Plan {
     /// Rows of an item in each slot, where the items of the inputs have so many.
     ///
     /// # Errors
-    /// Which layer does not take an item that is so short.
+    /// Which layer does not take an item that is so short or so long.
     pub fn rows(&self, of_inputs: &[usize]) -> std::result::Result<Vec<usize>, String> {
         let mut rows = of_inputs.to_vec();
         rows.resize(self.slots.len(), 0);
@@ -473,6 +473,12 @@ impl Plan {
                         let least = layer.least_rows();
                         return Err(format!(
                             "`{name}` takes {least} rows or more, and gets {given}"
+                        ));
+                    }
+                    if given > layer.most_rows() {
+                        let most = layer.most_rows();
+                        return Err(format!(
+                            "`{name}` takes {most} rows at most, and gets {given}"
                         ));
                     }
                     layer.rows(given)

@@ -1,8 +1,9 @@
-use inlay_kernels::{Matrix, Start, Target, add_up, multiply};
+use inlay_kernels::Kernels;
 use serde::Deserialize;
 
+use super::linear::{Linear, learn_bias, learn_weight};
 use crate::layer::{Backward, Forward, Layer, Lesson};
-use crate::parameter::{Blueprint, Initial};
+use crate::parameter::{Blueprint, Initial, Parameter};
 use crate::shape::Shape;
 
 /// y = x·Wᵀ + b at every position.
@@ -46,51 +47,30 @@ impl Layer for Dense {
     }
 
     fn forward(&self, pass: &mut Forward<'_>) {
-        let (rows, width) = (pass.input.rows(), pass.input.width());
-        let x = Matrix::new(pass.input.values, rows, width);
-        let bias = pass.parameters.get(1).map(|bias| bias.whole());
-        let weight = &pass.parameters[0];
-        for number in 0..weight.pieces() {
-            let piece = weight.piece(number);
-            let columns = piece.first..piece.first + piece.count;
-            let start = match &bias {
-                Some(bias) => Start::Bias(&bias.values[columns.clone()]),
-                None => Start::Zero,
-            };
-            let to = pass.output.get_mut(columns.start..).unwrap_or_default();
-            let to = Target::spaced(to, rows, piece.count, self.units);
-            multiply(pass.kernels, x, piece.packed(), start, pass.activation, to, pass.desk);
-        }
+        let linear = linear(pass.kernels, pass.parameters, pass.input.rows());
+        linear.forward(pass.input.values, pass.output, pass.activation, pass.desk);
     }
 
     fn backward(&self, pass: &mut Backward<'_>) {
         let Some(to) = &mut pass.input_gradient else { return };
-        let (rows, width) = (pass.input.rows(), pass.input.width());
-        let weight = &pass.parameters[0];
-        for number in 0..weight.pieces() {
-            let piece = weight.piece(number);
-            let gradient = pass.output_gradient.get(piece.first..).unwrap_or_default();
-            let gradient = Matrix::spaced(gradient, rows, piece.count, self.units);
-            let start = if number == 0 { Start::Zero } else { Start::Held };
-            let to = Target::new(to, rows, width);
-            multiply(pass.kernels, gradient, piece.packed_back(), start, None, to, pass.desk);
-        }
+        let linear = linear(pass.kernels, pass.parameters, pass.input.rows());
+        linear.backward(pass.output_gradient, to, pass.desk);
     }
 
     fn learn(&self, lesson: &mut Lesson<'_>) {
-        for known in &mut *lesson.shards {
+        while let Some(known) = lesson.shards.next() {
             let (rows, width) = (known.input.rows(), known.input.width());
-            let gradient = known.output_gradient.get(lesson.first..).unwrap_or_default();
-            if lesson.parameter == 1 {
-                add_up(lesson.kernels, gradient, rows, self.units, lesson.gradient);
-                continue;
+            let from = known.output_gradient;
+            match lesson.parameter {
+                0 => learn_weight(lesson, known.input.values, from, (rows, width, self.units)),
+                _ => learn_bias(lesson, from, rows, self.units),
             }
-            let x = Matrix::new(known.input.values, rows, width).transposed();
-            let gradient = Matrix::spaced(gradient, rows, lesson.count, self.units);
-            let to = Target::new(lesson.gradient, width, lesson.count);
-            multiply(lesson.kernels, x, gradient, Start::Held, None, to, lesson.desk);
         }
     }
+}
+
+fn linear(kernels: Kernels, parameters: &[Parameter], rows: usize) -> Linear<'_> {
+    Linear { kernels, weight: &parameters[0], bias: parameters.get(1), rows }
 }
 
 #[cfg(test)]
