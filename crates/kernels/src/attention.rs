@@ -14,7 +14,7 @@
 
 use inlay_base::Random;
 
-use crate::{Desk, Kernels, Matrix, Simd, Start, Target, Task, exp, multiply};
+use crate::{Desk, Kernels, Matrix, Simd, Start, Target, Task, exp, ln, multiply};
 
 /// Queries at a time: their scores by 512 keys fit the second cache, forward and backward.
 const QUERIES: usize = 64;
@@ -93,9 +93,7 @@ impl Attention {
             let p = Matrix::new(scores, queries, keys);
             let to = Target::spaced(output, queries, self.width, row);
             multiply(kernels, p, v, Start::Zero, None, to, desk);
-            for (output, share) in output.chunks_mut(row).zip(&shares[..queries]) {
-                output[..self.width].iter_mut().for_each(|value| *value *= share);
-            }
+            kernels.run(Share { shares: &shares[..queries], row, width: self.width, output });
         }
     }
 
@@ -119,7 +117,9 @@ impl Attention {
     ) {
         let length = self.length(projected, output, logarithms);
         assert_eq!((output_gradient.len(), gradient.len()), (output.len(), projected.len()));
-        gradient.fill(0.0);
+        if self.causal {
+            gradient.fill(0.0);
+        }
         let room = QUERIES.min(length) * length;
         let (weights, scratch) = scratch.split_at_mut(room);
         let (slopes, scratch) = scratch.split_at_mut(room);
@@ -160,7 +160,10 @@ impl Attention {
             let mut add = |part: usize, first: usize, a: Matrix<'_>, b: Matrix<'_>, rows: usize| {
                 let to = &mut gradient[first * 3 * row + part * row + head * self.width..];
                 let to = Target::spaced(to, rows, self.width, 3 * row);
-                multiply(kernels, a, b, Start::Held, None, to, desk);
+                // The first queries that look at all keys begin their sums.
+                let begin = part == 0 || block.first == 0 && !self.causal;
+                let start = if begin { Start::Zero } else { Start::Held };
+                multiply(kernels, a, b, start, None, to, desk);
             };
             let (weights, slopes) =
                 (Matrix::new(weights, queries, keys), Matrix::new(slopes, queries, keys));
@@ -236,6 +239,27 @@ impl Task for Times<'_> {
     }
 }
 
+/// A head's part of each row is divided by the sum of its weights.
+struct Share<'a> {
+    shares: &'a [f32],
+    /// From one row of `output` to the next.
+    row: usize,
+    width: usize,
+    output: &'a mut [f32],
+}
+
+impl Task for Share<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        for (row, share) in self.output.chunks_mut(self.row).zip(self.shares) {
+            for value in &mut row[..self.width] {
+                *value *= share;
+            }
+        }
+    }
+}
+
 /// Scores become e^(s - the highest), zero where a query does not see; `shares` are 1 / Σ.
 struct Weigh<'a> {
     keys: usize,
@@ -252,45 +276,91 @@ impl Task for Weigh<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let scale = simd.splat(self.scale);
-        let rows = self.scores.chunks_exact_mut(self.keys).zip(self.shares.iter_mut());
-        for (query, ((scores, share), logarithm)) in rows.zip(self.logarithms).enumerate() {
-            let seen = self.seen.0 + query * self.seen.1;
-            let whole = seen / S::LANES * S::LANES;
-            let mut lanes = [f32::NEG_INFINITY; 16];
-            // SAFETY: sixteen values hold the lanes of any set; vectors end within what is seen.
+        let groups = self.scores.chunks_mut(S::LANES * self.keys).enumerate();
+        for (group, scores) in groups {
+            let first = group * S::LANES;
+            let rows = scores.len() / self.keys;
+            let seen = |row: usize| self.seen.0 + (first + row) * self.seen.1;
+            // Lane i of what is worked out for all rows of a group is for row i.
+            let mut each = [simd.splat(1.0); 16];
+            for (row, scores) in scores.chunks_exact(self.keys).enumerate() {
+                each[row] = highest(simd, &scores[..seen(row)]);
+            }
+            simd.transpose(&mut each);
+            let mut highest = each[0];
+            for &other in &each[1..S::LANES] {
+                highest = simd.max(highest, other);
+            }
+            let highest = simd.mul(highest, scale);
+            let mut heights = [0.0f32; 16];
+            // SAFETY: sixteen values hold the lanes of any set.
+            unsafe { simd.store(heights.as_mut_ptr(), highest) };
+            let mut each = [simd.splat(1.0); 16];
+            for (row, scores) in scores.chunks_exact_mut(self.keys).enumerate() {
+                let height = simd.splat(-heights[row]);
+                each[row] = raise(simd, &mut scores[..seen(row)], scale, height);
+                if seen(row) < self.keys {
+                    scores[seen(row)..].fill(0.0);
+                }
+            }
+            let total = simd.sums(&each);
+            // What is no number is none to `ln`.
+            let logarithm = simd.fma(total, simd.splat(0.0), ln(simd, total));
+            let logarithm = simd.add(highest, logarithm);
+            let share = simd.div(simd.splat(1.0), total);
+            let (shares, logarithms) =
+                (&mut self.shares[first..first + rows], &mut self.logarithms[first..first + rows]);
+            // SAFETY: there is a value for each row.
             unsafe {
-                let mut highest = simd.load(lanes.as_ptr());
-                for at in (0..whole).step_by(S::LANES) {
-                    highest = simd.max(simd.load(scores.as_ptr().add(at)), highest);
-                }
-                simd.store(lanes.as_mut_ptr(), highest);
+                simd.store_first(shares.as_mut_ptr(), share, rows);
+                simd.store_first(logarithms.as_mut_ptr(), logarithm, rows);
             }
-            let found = lanes.iter().chain(&scores[whole..seen]);
-            let highest = found.fold(f32::NEG_INFINITY, |a, &b| a.max(b)) * self.scale;
-            let (mut total, mut spoilt) = (simd.splat(0.0), simd.splat(0.0));
-            for at in (0..seen).step_by(S::LANES) {
-                let count = (seen - at).min(S::LANES);
-                // SAFETY: `count` values are there.
-                unsafe {
-                    let to = scores.as_mut_ptr().add(at);
-                    let score = simd.load_first(to, count);
-                    let above = simd.fma(score, scale, simd.splat(-highest));
-                    // `exp` stops short of what is infinite or no number: it must not be lost.
-                    spoilt = simd.fma(above, simd.splat(0.0), spoilt);
-                    let mut power = exp(simd, above);
-                    simd.store_first(to, power, count);
-                    if count < S::LANES {
-                        power = simd.load_first(to, count);
-                    }
-                    total = simd.add(total, power);
-                }
-            }
-            scores[seen..].fill(0.0);
-            let total = simd.sum(total) + simd.sum(spoilt);
-            *share = 1.0 / total;
-            *logarithm = highest + total.ln();
         }
     }
+}
+
+/// The highest of some values is the highest of the lanes.
+#[inline(always)]
+fn highest<S: Simd>(simd: S, values: &[f32]) -> S::Vector {
+    let mut lanes = [values[0]; 16];
+    if values.len() < S::LANES {
+        lanes[..values.len()].copy_from_slice(values);
+        // SAFETY: sixteen values hold the lanes of any set.
+        return unsafe { simd.load(lanes.as_ptr()) };
+    }
+    // The last vector may see again what the one before it saw.
+    let last = values.len() - S::LANES;
+    // SAFETY: vectors begin at `last` at most.
+    unsafe {
+        let mut highest = simd.load(values.as_ptr().add(last));
+        for at in (0..last).step_by(S::LANES) {
+            highest = simd.max(highest, simd.load(values.as_ptr().add(at)));
+        }
+        highest
+    }
+}
+
+/// Scores become e^(scale·s + height); their sum is that of the lanes.
+#[inline(always)]
+fn raise<S: Simd>(simd: S, scores: &mut [f32], scale: S::Vector, height: S::Vector) -> S::Vector {
+    let (mut total, mut spoilt) = (simd.splat(0.0), simd.splat(0.0));
+    for at in (0..scores.len()).step_by(S::LANES) {
+        let count = (scores.len() - at).min(S::LANES);
+        // SAFETY: `count` values are there.
+        unsafe {
+            let to = scores.as_mut_ptr().add(at);
+            let above = simd.fma(simd.load_first(to, count), scale, height);
+            // `exp` stops short of what is infinite or no number: it must not be lost.
+            spoilt = simd.fma(above, simd.splat(0.0), spoilt);
+            let mut power = exp(simd, above);
+            simd.store_first(to, power, count);
+            if count < S::LANES {
+                power = simd.load_first(to, count);
+            }
+            total = simd.add(total, power);
+        }
+    }
+    simd.add(total, spoilt)
 }
 
 /// `weights` come as Q·Kᵀ and become P, `slopes` come as dP and become dS.
@@ -345,8 +415,10 @@ impl Task for Slopes<'_> {
                     simd.store_first(slope, simd.mul(share, change), count);
                 }
             }
-            weights[seen..].fill(0.0);
-            slopes[seen..].fill(0.0);
+            if seen < self.keys {
+                weights[seen..].fill(0.0);
+                slopes[seen..].fill(0.0);
+            }
         }
     }
 }

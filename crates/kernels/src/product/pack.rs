@@ -116,8 +116,7 @@ pub(super) fn pack_columns<S: Simd>(
         if matrix.column_step == 1 {
             for (row, to) in deep.clone().zip(panel.chunks_mut(width)) {
                 let from = matrix.row_step * row + first;
-                to[..columns].copy_from_slice(&matrix.values[from..from + columns]);
-                to[columns..].fill(0.0);
+                copy(simd, &matrix.values[from..from + columns], to);
             }
         } else {
             let from = Square { values: matrix.at(deep.start, first), step: matrix.column_step };
@@ -147,13 +146,28 @@ pub(super) fn pack_rows<S: Simd>(
         if matrix.row_step == 1 {
             for (column, to) in deep.clone().zip(panel.chunks_mut(tall)) {
                 let from = matrix.column_step * column + first;
-                to[..rows].copy_from_slice(&matrix.values[from..from + rows]);
+                copy(simd, &matrix.values[from..from + rows], to);
             }
         } else {
             let from = Square { values: matrix.at(first, deep.start), step: matrix.row_step };
             // SAFETY: the rows of the matrix are contiguous and have the columns `deep`; the panel is
             // as deep and `tall` wide, and a vector lies behind the last one.
             unsafe { turn(simd, from, rows, deep.len(), panel.as_mut_ptr(), tall, rows) }
+        }
+    }
+}
+
+/// A line of a panel: values, and zeros after the last. So short a line is not worth a call of what
+/// copies memory.
+#[inline(always)]
+fn copy<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
+    for at in (0..to.len()).step_by(S::LANES) {
+        let count = from.len().saturating_sub(at).min(S::LANES);
+        let room = (to.len() - at).min(S::LANES);
+        // SAFETY: `count` values are there, and room for so many.
+        unsafe {
+            let values = simd.load_first(from.as_ptr().wrapping_add(at), count);
+            simd.store_first(to.as_mut_ptr().add(at), values, room);
         }
     }
 }
