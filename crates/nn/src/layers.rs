@@ -17,9 +17,10 @@ mod pool;
 mod positions;
 mod recurrent;
 mod softmax;
+#[cfg(test)]
 mod transformer;
 mod windows;
-#[cfg(test)]
+
 use serde::de::DeserializeOwned;
 use serde_json::{Error, Value};
 
