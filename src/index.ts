@@ -174,6 +174,7 @@ export {
   type LayerSummary,
   type NetworkDescription,
 } from './nn/description.js'
+export type { Extent, Layer } from './nn/layer.js'
 export {
   concat,
   dense,
@@ -181,15 +182,29 @@ export {
   embedding,
   flatten,
   gelu,
+  layerNorm,
   relu,
+  rmsNorm,
   sigmoid,
   silu,
   softmax,
   sum,
   take,
   tanh,
-  type Layer,
 } from './nn/layers.js'
+export {
+  attentionPool,
+  averagePool,
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+  maxPool,
+  pool,
+} from './nn/windows.js'
+export { gru, lstm, positions, selfAttention, transformerBlock } from './nn/sequences.js'
 export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from './nn/losses.js'
 export { adam, adamw, sgd, type Optimizer } from './nn/optimizers.js'
 export type { Item, Items } from './nn/columns.js'

@@ -83,9 +83,10 @@ test('hidden layers tell apart what no straight line does', async (t) => {
 
 test('scores are what the confusion matrix says', async (t) => {
   using classifier = await Classifier.train(points, clouds(350, 1))
-  const wrong = clouds(14, 2).map((example, i) =>
-    i < 7 ? { ...example, label: 'Monday' } : example,
-  )
+  const wrong = clouds(14, 2).map(({ input, label }, i) => ({
+    input,
+    label: i < 7 ? 'Monday' : label,
+  }))
   const { labels, confusion, accuracy } = await classifier.evaluate(wrong)
   t.is(accuracy, 8 / 14)
   t.deepEqual(confusion[0], [2, 1, 1, 1, 1, 1, 1])

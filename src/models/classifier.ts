@@ -138,7 +138,7 @@ export class Classifier<Input = string> {
       input: values({ shape: [embedder.dimensions] }),
       layers: [
         ...rest,
-        ...hidden.flatMap((units) => [dense({ units }), relu(), ...rest]),
+        ...hidden.flatMap((units) => [dense({ units }), relu()].concat(rest)),
         dense({ name: 'scores', units: labels.length }),
       ],
       loss: crossEntropy({ classWeights: labels.map((label) => labelWeights[label] ?? 1) }),

@@ -2,7 +2,7 @@
 import { InvalidOptionError } from '../errors.js'
 import { summaryOfNetwork } from '../native.js'
 import { type Options, custom, integer, settleAlone, text, wrongOption } from '../options.js'
-import type { Layer } from './layers.js'
+import type { Layer } from './layer.js'
 import { type Loss, isLoss } from './losses.js'
 
 /** What goes into a network: a frozen value. */

@@ -1,30 +1,7 @@
-// Layers as plain values: nothing runs here. A list of them is a network; what each becomes, its shape and
-// its arithmetic, is in the Rust crate of this folder's name.
-import {
-  type Option,
-  type Options,
-  type Table,
-  flag,
-  integer,
-  real,
-  settleAlone,
-  text,
-  wrongOption,
-} from '../options.js'
-
-/** A layer, or a composition of layers: a frozen value that can be printed, compared and stored. */
-export interface Layer {
-  /** What it is: 'dense', 'tanh', 'sum', ... */
-  readonly kind: string
-  /** By which its parameters and outputs are called. Default: its kind and a number, as in 'dense2'. */
-  readonly name?: string
-  readonly [option: string]: unknown
-}
-
-const name = text('by which its parameters and outputs are called', 'NAME')
-
-/** What every layer may have: a name. */
-export type Named = Options<{ name: typeof name }>
+// Layers of positions by themselves, activations, and what layers are composed by. Nothing runs here: what each
+// becomes, its shape and its arithmetic, is in the Rust crate of this folder's name.
+import { type Options, flag, integer, real, settleAlone, wrongOption } from '../options.js'
+import { type Layer, type Named, type Required, layer, name } from './layer.js'
 
 const embeddingOptions = {
   name,
@@ -113,6 +90,36 @@ export function gelu(options: Options<typeof geluOptions> = {}): Layer {
   return layer(byTanh ? 'gelu-tanh' : 'gelu', { name }, rest)
 }
 
+const layerNormOptions = {
+  name,
+  /** Added to the variance [eps]. */
+  epsilon: real(1e-5, { above: 0 }, 'added to the variance'),
+  /** Whether weights and biases are learnt [elementwise_affine]. */
+  affine: flag(true, 'whether weights and biases are learnt'),
+  /** Whether biases are, if weights are. */
+  bias: flag(true, 'whether biases are learnt'),
+}
+
+/** Each row with mean 0 and variance 1, times weights, plus biases (Ba, Kiros and Hinton 2016,
+ * arXiv:1607.06450). PyTorch's `nn.LayerNorm`. */
+export function layerNorm(options: Options<typeof layerNormOptions> = {}): Layer {
+  return layer('layer-norm', layerNormOptions, options)
+}
+
+const rmsNormOptions = {
+  name,
+  /** Added to the mean square [eps]. */
+  epsilon: real(1.1920929e-7, { above: 0 }, 'added to the mean square'),
+  /** Whether weights are learnt [elementwise_affine]. */
+  affine: flag(true, 'whether weights are learnt'),
+}
+
+/** Each row divided by the root of its mean square, times weights (Zhang and Sennrich 2019,
+ * arXiv:1910.07467). PyTorch's `nn.RMSNorm`. */
+export function rmsNorm(options: Options<typeof rmsNormOptions> = {}): Layer {
+  return layer('rms-norm', rmsNormOptions, options)
+}
+
 /** Branches that all get the same, added up: residual and direct connections. An empty branch is what
  * comes in, unchanged. */
 export function sum(branches: readonly (readonly Layer[])[]): Layer {
@@ -128,27 +135,6 @@ export function concat(branches: readonly (readonly Layer[])[]): Layer {
 export function take(input: string): Layer {
   if (typeof input !== 'string') throw wrongOption('input', 'the name of an input', input, 'take')
   return Object.freeze({ kind: 'take', input })
-}
-
-/** Options of which some must be given. */
-type Required<All, Names extends keyof All> = All & {
-  readonly [Name in Names]-?: Exclude<All[Name], undefined>
-}
-
-/** A layer with all its options, but those that were left out and have no default. */
-function layer(
-  kind: string,
-  table: Table,
-  given: unknown,
-  required: readonly string[] = [],
-): Layer {
-  const settled = settleAlone(table, given, kind)
-  for (const option of required) {
-    const { expected } = table[option] as Option<unknown>
-    if (settled[option] === undefined) throw wrongOption(option, expected, undefined, kind)
-  }
-  const known = Object.entries(settled).filter(([, value]) => value !== undefined)
-  return Object.freeze({ kind, ...Object.fromEntries(known) })
 }
 
 function composition(kind: string, branches: readonly (readonly Layer[])[]): Layer {

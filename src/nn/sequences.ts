@@ -1,0 +1,121 @@
+// Layers of sequences: recurrence, attention, places, and the Transformer's block, which is composed of others.
+import { type Options, flag, integer, oneOf, real, settleAlone, wrongOption } from '../options.js'
+import { type Layer, type Required, layer, name } from './layer.js'
+import { dense, dropout, gelu, layerNorm, relu, sum } from './layers.js'
+
+const recurrentOptions = {
+  name,
+  /** Values of a hidden state [hidden_size]. */
+  units: integer(undefined, { from: 1 }, 'values of a hidden state'),
+  /** Layers on top of each other [num_layers]. */
+  layers: integer(1, { from: 1, to: 64 }, 'layers on top of each other'),
+  /** Whether each also goes from the end to the start; its states come behind the others. */
+  bidirectional: flag(false, 'whether each also goes from the end to the start'),
+  /** With which values between two layers become zero while training. */
+  dropout: real(0, { from: 0, below: 1 }, 'with which values between layers become zero'),
+  /** Whether gates have biases. */
+  bias: flag(true, 'whether gates have biases'),
+}
+
+type RecurrentOptions = Required<Options<typeof recurrentOptions>, 'units'>
+
+/** Long short-term memory (Hochreiter and Schmidhuber 1997), each state as a row: [steps, width] → [steps,
+ * units], twice as wide if it is bidirectional. PyTorch's `nn.LSTM`. */
+export function lstm(options: RecurrentOptions): Layer {
+  return layer('lstm', recurrentOptions, options, ['units'])
+}
+
+/** Gated recurrent units (Cho et al. 2014, arXiv:1406.1078), as `lstm`. PyTorch's `nn.GRU`. */
+export function gru(options: RecurrentOptions): Layer {
+  return layer('gru', recurrentOptions, options, ['units'])
+}
+
+const selfAttentionOptions = {
+  name,
+  /** Parts of the values, each with weights of its own [num_heads]. */
+  heads: integer(undefined, { from: 1 }, 'parts of the values with weights of their own'),
+  /** Whether a position sees only itself and those before it. */
+  causal: flag(false, 'whether a position sees only itself and those before it'),
+  /** Whether values are added after each product. */
+  bias: flag(true, 'whether values are added after each product'),
+  /** With which a weight becomes zero while training. */
+  dropout: real(0, { from: 0, below: 1 }, 'with which a weight becomes zero'),
+}
+
+/** Positions of an item look at each other (Vaswani et al. 2017, arXiv:1706.03762): [length, width] → the
+ * same. PyTorch's `nn.MultiheadAttention` of a sequence with itself. */
+export function selfAttention(
+  options: Required<Options<typeof selfAttentionOptions>, 'heads'>,
+): Layer {
+  return layer('self-attention', selfAttentionOptions, options, ['heads'])
+}
+
+const positionsOptions = {
+  name,
+  /** Sines and cosines (Vaswani et al. 2017, section 3.5), or a table that is learnt. */
+  code: oneOf(['sinusoidal', 'learned'], 'sines and cosines, or a table that is learnt'),
+  /** Of a table: the most positions that an item may have. */
+  length: integer(undefined, { from: 1 }, 'the most positions that an item may have'),
+  /** Of a table: the standard deviation of its first values. */
+  deviation: real(undefined, { from: 0 }, 'standard deviation of the first values'),
+}
+
+/** Adds to each position what stands for its place. */
+export function positions(options: Options<typeof positionsOptions> = {}): Layer {
+  return layer('positions', positionsOptions, options)
+}
+
+const transformerBlockOptions = {
+  /** Before the names of its layers: 'layers.0'. */
+  name,
+  /** As for `selfAttention`. */
+  heads: selfAttentionOptions.heads,
+  /** Values of a position, which come in and go out. */
+  width: integer(undefined, { from: 1 }, 'values of a position'),
+  /** Values of the hidden layer between [dim_feedforward]. Default: four times `width`. */
+  hidden: integer(undefined, { from: 1 }, 'values of the hidden layer'),
+  /** Between the dense layers. */
+  activation: oneOf(['relu', 'gelu'], 'between the dense layers'),
+  /** Whether norms stand before what they belong to, and not behind the sums [norm_first]. */
+  normFirst: flag(false, 'whether norms stand first'),
+  /** Whether a position sees only itself and those before it. */
+  causal: flag(false, 'whether a position sees only itself and those before it'),
+  /** With which values become zero while training. */
+  dropout: real(0, { from: 0, below: 1 }, 'with which values become zero'),
+}
+
+/** Attention and a small network at each position, each beside what goes round it (Vaswani et al. 2017,
+ * section 3): a list of layers, with the names of PyTorch's `nn.TransformerEncoderLayer`. */
+export function transformerBlock(
+  options: Required<Options<typeof transformerBlockOptions>, 'heads' | 'width'>,
+): readonly Layer[] {
+  const who = 'transformerBlock'
+  const settled = settleAlone(transformerBlockOptions, options, who)
+  const { heads, width, causal, normFirst, dropout: probability } = settled
+  if (heads === undefined || width === undefined) {
+    throw wrongOption(
+      heads === undefined ? 'heads' : 'width',
+      'an integer from 1 up',
+      undefined,
+      who,
+    )
+  }
+  const named = (part: string) =>
+    settled.name === undefined ? {} : { name: `${settled.name}.${part}` }
+  const fall = probability > 0 ? [dropout({ probability })] : []
+  const attention = [
+    selfAttention({ ...named('self_attn'), heads, causal, dropout: probability }),
+    ...fall,
+  ]
+  const network = [
+    dense({ ...named('linear1'), units: settled.hidden ?? 4 * width }),
+    settled.activation === 'relu' ? relu() : gelu(),
+    ...fall,
+    dense({ ...named('linear2'), units: width }),
+    ...fall,
+  ]
+  const [first, second] = [layerNorm(named('norm1')), layerNorm(named('norm2'))]
+  return normFirst
+    ? [sum([[], [first, ...attention]]), sum([[], [second, ...network]])]
+    : [sum([[], attention]), first, sum([[], network]), second]
+}

@@ -1,0 +1,113 @@
+// Layers of windows over pictures and sequences: convolutions and pools.
+import { type Options, flag, integer, oneOf } from '../options.js'
+import { type Layer, type Named, type Required, extent, layer, name } from './layer.js'
+
+const convolutionOptions = {
+  name,
+  /** Values of each position that comes out [out_channels]. */
+  channels: integer(undefined, { from: 1 }, 'values of each position that comes out'),
+  /** Positions of a window [kernel_size]. */
+  kernel: extent(undefined, 1, 'positions of a window'),
+  /** From one window to the next. */
+  stride: extent(1, 1, 'from one window to the next'),
+  /** Zeros at both ends of each axis. */
+  padding: extent(0, 0, 'zeros at both ends of each axis'),
+  /** From one position of a window to the next. */
+  dilation: extent(1, 1, 'from one position of a window to the next'),
+  /** Groups of channels, each of which sees its share of what comes in. */
+  groups: integer(1, { from: 1 }, 'groups of channels'),
+  /** Whether a value is added to each channel. */
+  bias: flag(true, 'whether a value is added to each channel'),
+}
+
+type ConvolutionOptions = Required<Options<typeof convolutionOptions>, 'channels' | 'kernel'>
+
+/** A convolution along a sequence (of any length as well): [length, width] → [length', channels]. PyTorch's
+ * `nn.Conv1d`, with channels last. */
+export function conv1d(options: ConvolutionOptions): Layer {
+  return layer('conv1d', convolutionOptions, options, ['channels', 'kernel'])
+}
+
+/** A convolution over a picture: [height, width, values] → [height', width', channels]. PyTorch's
+ * `nn.Conv2d`, with channels last. */
+export function conv2d(options: ConvolutionOptions): Layer {
+  return layer('conv2d', convolutionOptions, options, ['channels', 'kernel'])
+}
+
+/** A convolution over pictures in a row: [time, height, width, values] → [time', height', width', channels].
+ * PyTorch's `nn.Conv3d`, with channels last. */
+export function conv3d(options: ConvolutionOptions): Layer {
+  return layer('conv3d', convolutionOptions, options, ['channels', 'kernel'])
+}
+
+const transposedOptions = {
+  ...convolutionOptions,
+  /** Positions that are left out at both ends of each axis of what comes out. */
+  padding: extent(0, 0, 'positions that are left out at both ends'),
+  /** Positions that are added at the end of each axis of what comes out [output_padding]. */
+  outputPadding: extent(0, 0, 'positions that are added at the end'),
+}
+
+type TransposedOptions = Required<Options<typeof transposedOptions>, 'channels' | 'kernel'>
+
+/** The way back of `conv1d`: with a stride more comes out than comes in. PyTorch's `nn.ConvTranspose1d`. */
+export function convTranspose1d(options: TransposedOptions): Layer {
+  return layer('conv-transpose1d', transposedOptions, options, ['channels', 'kernel'])
+}
+
+/** The way back of `conv2d`. PyTorch's `nn.ConvTranspose2d`. */
+export function convTranspose2d(options: TransposedOptions): Layer {
+  return layer('conv-transpose2d', transposedOptions, options, ['channels', 'kernel'])
+}
+
+/** The way back of `conv3d`. PyTorch's `nn.ConvTranspose3d`. */
+export function convTranspose3d(options: TransposedOptions): Layer {
+  return layer('conv-transpose3d', transposedOptions, options, ['channels', 'kernel'])
+}
+
+const maxPoolOptions = {
+  name,
+  /** Positions of a window [kernel_size]. */
+  kernel: extent(undefined, 1, 'positions of a window'),
+  /** From one window to the next. Default: as much as a window has. */
+  stride: extent(undefined, 1, 'from one window to the next'),
+  /** Positions at both ends of each axis that are less than everything. */
+  padding: extent(0, 0, 'positions at both ends of each axis'),
+}
+
+/** The largest value of each channel in each window. PyTorch's `nn.MaxPool1d`, `2d`, `3d`. */
+export function maxPool(options: Required<Options<typeof maxPoolOptions>, 'kernel'>): Layer {
+  return layer('max-pool', maxPoolOptions, options, ['kernel'])
+}
+
+const averagePoolOptions = {
+  ...maxPoolOptions,
+  /** Zeros at both ends of each axis. */
+  padding: extent(0, 0, 'zeros at both ends of each axis'),
+  /** Whether zeros at the ends count [count_include_pad]. */
+  countPadding: flag(true, 'whether zeros at the ends count'),
+}
+
+/** The mean of each channel in each window. PyTorch's `nn.AvgPool1d`, `2d`, `3d`. */
+export function averagePool(
+  options: Required<Options<typeof averagePoolOptions>, 'kernel'>,
+): Layer {
+  return layer('average-pool', averagePoolOptions, options, ['kernel'])
+}
+
+const poolOptions = {
+  name,
+  /** What becomes of the values of a channel. */
+  by: oneOf(['mean', 'max', 'first', 'last'], 'what becomes of the values of a channel'),
+}
+
+/** All positions of an item in one vector: [..., width] → [width]. An empty sequence gives zeros. */
+export function pool(options: Options<typeof poolOptions> = {}): Layer {
+  return layer('pool', poolOptions, options)
+}
+
+/** All positions of an item in one vector, each by a share that is learnt: softmax of its product with a
+ * vector of weights. */
+export function attentionPool(options: Named = {}): Layer {
+  return layer('attention-pool', { name }, options)
+}
