@@ -53,6 +53,12 @@ impl Windows<'_> {
         assert!(self.rows.iter().all(|&row| (row as usize) < self.outputs));
         assert!(self.taps.iter().all(|&tap| (tap as usize) < taps));
     }
+
+    /// Whether they are all rows of the output and all taps, in their order.
+    fn are_all(&self) -> bool {
+        let in_order = |numbers: &[u32]| numbers.iter().zip(0..).all(|(&number, at)| number == at);
+        self.rows.len() == self.outputs && in_order(self.rows) && in_order(self.taps)
+    }
 }
 
 /// y = `activation`(`start` + Σ x·W) for each window of each item. The weights are [taps x channels,

@@ -93,9 +93,9 @@ impl<'a> Matrix<'a> {
         self.at(row, 0)
     }
 
-    /// A row whose values are contiguous.
-    pub(crate) fn values_of(&self, row: usize) -> &'a [f32] {
-        &self.values[row * self.row_step..][..self.columns]
+    /// All that lies from the first value to the last.
+    pub(crate) fn values(&self) -> &'a [f32] {
+        &self.values[..span(self.rows, self.columns, self.row_step)]
     }
 
     pub(crate) fn some_rows(&self, first: usize, count: usize) -> Self {

@@ -87,7 +87,7 @@ impl Task for Convolve<'_> {
 /// [taps, channels].
 ///
 /// # Panics
-/// If the shapes do not fit, or `windows` are not all rows of the output in their order.
+/// If the shapes do not fit, or rows or taps are left out or not in their order.
 pub fn convolve_channels_gradient(
     kernels: Kernels,
     x: Matrix<'_>,
@@ -100,8 +100,7 @@ pub fn convolve_channels_gradient(
     assert_eq!((windows.taps.len(), channels), (to.rows(), to.columns()));
     assert_eq!(gradient.columns(), channels);
     windows.check(windows.taps.len());
-    assert!(windows.rows.iter().enumerate().all(|(i, &row)| i == row as usize));
-    assert_eq!(windows.rows.len(), windows.outputs);
+    assert!(windows.are_all());
     let items = gradient.rows().checked_div(windows.outputs).unwrap_or(0);
     assert_eq!((items * windows.inputs, items * windows.outputs), (x.rows(), gradient.rows()));
     kernels.run(Gradient { x, windows, items, gradient, to });

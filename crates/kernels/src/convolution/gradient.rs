@@ -15,7 +15,7 @@ const FEW: usize = 8;
 /// channels, output channels].
 ///
 /// # Panics
-/// If the shapes do not fit, or `windows` are not all rows of the output in their order.
+/// If the shapes do not fit, or rows or taps are left out or not in their order.
 pub fn convolve_gradient(
     kernels: Kernels,
     x: Matrix<'_>,
@@ -28,8 +28,7 @@ pub fn convolve_gradient(
     let (channels, taps) = (x.columns(), windows.taps.len());
     assert_eq!((taps * channels, gradient.columns()), (to.rows(), to.columns()));
     windows.check(taps);
-    assert!(windows.rows.iter().enumerate().all(|(i, &row)| i == row as usize));
-    assert_eq!(windows.rows.len(), windows.outputs);
+    assert!(windows.are_all());
     let items = gradient.rows().checked_div(windows.outputs).unwrap_or(0);
     assert_eq!((items * windows.inputs, items * windows.outputs), (x.rows(), gradient.rows()));
     let total = gradient.rows();
@@ -45,28 +44,32 @@ pub fn convolve_gradient(
     copies.resize(band * depth, 0.0);
     for first in (0..total).step_by(band) {
         let count = band.min(total - first);
-        lay_out(x, windows, first, &mut copies[..count * depth]);
-        let left = Matrix::new(&copies, count, depth).transposed();
+        lay_out(x, windows, first, count, &mut copies[..count * depth]);
+        let left = Matrix::new(&copies, depth, count);
         let right = gradient.some_rows(first, count);
         multiply(kernels, left, right, Start::Held, None, to.again(), desk);
     }
     desk.copies = copies;
 }
 
-/// x under all taps of some windows, counted over all items: [windows, taps x channels].
-fn lay_out(x: Matrix<'_>, windows: Windows<'_>, first: usize, to: &mut [f32]) {
-    let (channels, taps, count) = (x.columns(), windows.taps.len(), windows.rows.len());
-    let rows = to.chunks_exact_mut((taps * channels).max(1)).enumerate();
-    for (i, row) in rows {
-        let (item, window) = ((first + i) / count, (first + i) % count);
-        for (to, places) in row.chunks_exact_mut(channels).zip(windows.places.chunks_exact(count)) {
-            match places[window] {
-                NOWHERE => to.fill(0.0),
-                place => {
-                    let from = x.values_of(item * windows.inputs + place as usize);
-                    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-                }
+/// x under all taps of some windows, counted over all items: [taps x channels, windows].
+fn lay_out(x: Matrix<'_>, windows: Windows<'_>, first: usize, together: usize, to: &mut [f32]) {
+    let (channels, count) = (x.columns(), windows.rows.len());
+    for (line, to) in to.chunks_exact_mut(together).enumerate() {
+        let (tap, channel) = (line / channels, line % channels);
+        let mut done = 0;
+        while done < together {
+            let (item, window) = ((first + done) / count, (first + done) % count);
+            // The rest of an item, or of the band.
+            let here = (together - done).min(count - window);
+            let from = x.some_rows(item * windows.inputs, windows.inputs).values();
+            let places = &windows.places[tap * count + window..][..here];
+            for (to, &place) in to[done..done + here].iter_mut().zip(places) {
+                // What is nowhere is beyond all values.
+                let at = (place as usize).saturating_mul(x.step());
+                *to = from.get(at.saturating_add(channel)).copied().unwrap_or(0.0);
             }
+            done += here;
         }
     }
 }
