@@ -168,6 +168,9 @@ impl Parameter {
             if blueprint.order == Order::Table { (columns, rows) } else { (rows, columns) };
         let step = match blueprint.order {
             Order::Vector => across.max(1),
+            // A value of a convolution costs a sum over all windows: threads get the least that
+            // fills a tile.
+            Order::Turned { taps, .. } if taps > 1 => PANEL,
             _ => (PIECE / along.max(1)).next_multiple_of(PANEL).max(PANEL),
         };
         let (taps, groups) = match blueprint.order {

@@ -322,9 +322,13 @@ mod tests {
             channels: 3,
         };
         fixed(&layer, &plain, &[6, 5], 3);
+        let layer =
+            json!({"kind": "conv2d", "channels": 34, "kernel": 2, "stride": 3, "groups": 34});
+        plain = Plain { channels: 34, groups: 34, ..plain };
+        fixed(&layer, &plain, &[3, 4], 34);
         // Two outputs of each.
         let layer = json!({"kind": "conv2d", "channels": 6, "kernel": 2, "stride": 3, "groups": 3});
-        fixed(&layer, &Plain { channels: 6, ..plain }, &[6, 5], 3);
+        fixed(&layer, &Plain { channels: 6, groups: 3, ..plain }, &[6, 5], 3);
     }
 
     #[test]

@@ -292,11 +292,11 @@ mod tests {
             groups: 1,
             channels: 3,
         };
-        let case = Case { layers, positions: None, width: 10, lengths: vec![3, 1, 0, 7, 2] };
+        let case = Case { layers, positions: None, width: 40, lengths: vec![3, 1, 0, 7, 2] };
         check(&case, |x, p| {
             let item = |ends: &[usize]| {
-                let x = &x.values[ends[0] * 10..ends[1] * 10];
-                formula(&plain, [1, ends[1] - ends[0]], 10, x, p)
+                let x = &x.values[ends[0] * 40..ends[1] * 40];
+                formula(&plain, [1, ends[1] - ends[0]], 40, x, p)
             };
             x.offsets.windows(2).flat_map(item).collect()
         });
