@@ -46,12 +46,17 @@ impl Linear<'_> {
 
     /// From the gradient by y to that by x.
     pub fn backward(&self, from: &[f32], to: &mut [f32], desk: &mut Desk) {
+        self.backward_from(Start::Zero, from, to, desk);
+    }
+
+    /// The same, from what `to` begins with.
+    pub fn backward_from(&self, start: Start<'_>, from: &[f32], to: &mut [f32], desk: &mut Desk) {
         let (inputs, outputs) = self.widths();
         for number in 0..self.weight.pieces() {
             let piece = self.weight.piece(number);
             let from = from.get(piece.first..).unwrap_or_default();
             let from = Matrix::spaced(from, self.rows, piece.count, outputs);
-            let start = if number == 0 { Start::Zero } else { Start::Held };
+            let start = if number == 0 { start } else { Start::Held };
             let to = Target::new(to, self.rows, inputs);
             multiply(self.kernels, from, piece.packed_back(), start, None, to, desk);
         }

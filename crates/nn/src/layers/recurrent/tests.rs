@@ -163,6 +163,45 @@ fn wide_weights_come_in_pieces() {
     Options { units: 12, ..PLAIN }.check(None, 4096, &[2]);
 }
 
+/// From PyTorch 2.15, of `torch.nn.LSTM(3, 2, num_layers=2, bidirectional=True)` and the same GRU: value
+/// i of parameter p is sin(i + 10·p), value i of what goes in is sin(2·i), in sequences of 3 rows and 1.
+#[test]
+fn the_outputs_are_pytorchs() {
+    let lstm = [
+        [0.021011, 0.041044, -0.390480, -0.395592],
+        [0.030370, 0.036967, -0.176979, -0.373561],
+        [0.044946, 0.018492, -0.035853, -0.278881],
+        [0.065194, -0.020426, -0.089674, -0.184456],
+    ];
+    let gru = [
+        [-0.142862, 0.013792, -0.524480, -0.593312],
+        [-0.315088, 0.001165, -0.161279, -0.572100],
+        [-0.439185, -0.076267, 0.121928, -0.458368],
+        [-0.238125, -0.125132, 0.073144, -0.397687],
+    ];
+    let sines = |length: usize, from: usize, step: usize| -> Vec<f32> {
+        (0..length).map(|i| ((from + step * i) as f64).sin() as f32).collect()
+    };
+    for (kind, wanted) in [("lstm", lstm), ("gru", gru)] {
+        let layer = json!({"kind": kind, "units": 2, "layers": 2, "bidirectional": true});
+        let inputs = json!([{"content": "values", "positions": null, "width": 3}]);
+        let description = json!({"inputs": inputs, "layers": [layer]}).to_string();
+        let mut network = crate::Network::new(&description, 1).unwrap();
+        for (number, parameter) in network.parameters.iter_mut().enumerate() {
+            parameter.set(&sines(parameter.blueprint.size(), 10 * number, 1));
+        }
+        network.prepare();
+        let (shape, cells) = (network.inputs().unwrap().remove(0).1, sines(12, 0, 2));
+        let cells = crate::Cells::Values(cells);
+        let column = crate::Column::new("x", cells, Some(&[3, 1]), &shape).unwrap();
+        let run = inlay_base::Run::quiet(1, 1);
+        let (values, _) = network.encode(&[column], None, &run).unwrap();
+        for (value, wanted) in values.iter().zip(wanted.as_flattened()) {
+            assert!((value - wanted).abs() < 2e-6, "{kind}: {value} should be {wanted}");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_go_through_is_said() {
     for (input, options, problem) in [

@@ -6,8 +6,9 @@
 
 use std::marker::PhantomData;
 
-use inlay_kernels::{Desk, Kernels, Matrix, Second, Start, Target, multiply};
+use inlay_kernels::{Desk, Kernels, Start};
 
+use super::super::linear::Linear;
 use super::cell::{Back, Cell, Step};
 use crate::parameter::Parameter;
 
@@ -117,19 +118,17 @@ impl<C: Cell> Track<'_, C> {
     ) {
         let (units, gates) = (self.units, self.gates());
         let rows = kept.gates.len() / gates;
-        if rows == 0 {
-            return;
-        }
-        let x = Matrix::new(input, rows, input.len() / rows);
-        self.product(Some(x), 0, &mut kept.gates, desk);
+        self.linear(0, rows).forward(input, &mut kept.gates, None, desk);
         let Moment { sums, hidden, cell } = moment;
         hidden.fill(0.0);
         cell.fill(0.0);
         for step in 0..self.sequences.longest() {
             let alive = self.sequences.alive(step);
-            // The first hidden states are zero.
-            let states = (step > 0).then(|| Matrix::new(hidden, alive.len(), units));
-            self.product(states, 1, &mut sums[..alive.len() * gates], desk);
+            let now = &mut sums[..alive.len() * gates];
+            match step {
+                0 => self.begin(now),
+                _ => self.linear(1, alive.len()).forward(hidden, now, None, desk),
+            }
             let states = hidden.chunks_exact_mut(units).zip(cell.chunks_exact_mut(units));
             for ((&item, sums), (hidden, cell)) in
                 alive.iter().zip(sums.chunks_exact(gates)).zip(states)
@@ -182,57 +181,28 @@ impl<C: Cell> Track<'_, C> {
                 C::back(self.kernels, back);
             }
             if step > 0 {
-                let states = &mut hidden[..alive.len() * units];
-                self.product_back(sums, alive.len(), 1, Start::Held, states, desk);
+                self.linear(1, alive.len()).backward_from(Start::Held, sums, hidden, desk);
             }
         }
         if let Some((to, start)) = input_gradient {
-            self.product_back(&kept.gates, kept.gates.len() / gates, 0, start, to, desk);
+            let linear = self.linear(0, kept.gates.len() / gates);
+            linear.backward_from(start, &kept.gates, to, desk);
         }
     }
 
-    /// x·Wᵀ + b, of the input or of the hidden state; without x, b.
-    fn product(&self, x: Option<Matrix<'_>>, number: usize, to: &mut [f32], desk: &mut Desk) {
-        let (gates, weight) = (self.gates(), &self.parameters[number]);
-        let rows = to.len() / gates;
-        let bias = self.parameters.get(2 + number).map(Parameter::whole);
-        for number in 0..weight.pieces() {
-            let piece = weight.piece(number);
-            let start = match &bias {
-                Some(bias) => Start::Bias(&bias.values[piece.first..piece.first + piece.count]),
-                None => Start::Zero,
-            };
-            let to = to.get_mut(piece.first..).unwrap_or_default();
-            let to = Target::spaced(to, rows, piece.count, gates);
-            let (x, weight) = match x {
-                Some(x) => (x, Second::Packed(piece.packed())),
-                None => (Matrix::new(&[], rows, 0), Matrix::new(&[], 0, piece.count).into()),
-            };
-            multiply(self.kernels, x, weight, start, None, to, desk);
-        }
+    /// x·Wᵀ + b for rows of the input (0) or of hidden states (1).
+    fn linear(&self, number: usize, rows: usize) -> Linear<'_> {
+        let (weight, bias) = (&self.parameters[number], self.parameters.get(2 + number));
+        Linear { kernels: self.kernels, weight, bias, rows }
     }
 
-    /// The gradient of x.
-    fn product_back(
-        &self,
-        from: &[f32],
-        rows: usize,
-        number: usize,
-        start: Start<'_>,
-        to: &mut [f32],
-        desk: &mut Desk,
-    ) {
-        let (gates, weight) = (self.gates(), &self.parameters[number]);
-        if rows == 0 {
-            return;
-        }
-        let width = to.len() / rows;
-        for number in 0..weight.pieces() {
-            let piece = weight.piece(number);
-            let start = if number == 0 { start } else { Start::Held };
-            let from = Matrix::spaced(&from[piece.first..], rows, piece.count, gates);
-            let to = Target::new(to, rows, width);
-            multiply(self.kernels, from, piece.packed_back(), start, None, to, desk);
+    /// What hidden states of zero give.
+    fn begin(&self, sums: &mut [f32]) {
+        match self.parameters.get(3).map(Parameter::whole) {
+            Some(bias) => sums
+                .chunks_exact_mut(bias.values.len())
+                .for_each(|sums| sums.copy_from_slice(&bias.values)),
+            None => sums.fill(0.0),
         }
     }
 }
