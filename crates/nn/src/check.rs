@@ -1,7 +1,6 @@
 //! How layers are tested: forward against a plain formula in f64, and every gradient, of what goes in and
 //! of each parameter, against the finite differences of that formula.
 
-use inlay_base::Random;
 use inlay_kernels::{Desk, Kernels};
 use serde_json::{Value, json};
 
@@ -78,7 +77,7 @@ pub(crate) fn check(case: &Case, reference: impl Fn(&Items, &[Vec<f64>]) -> Vec<
         };
         for (number, gradient) in outcome.gradients.iter().enumerate() {
             // Of a large parameter some values here and there.
-            let some = if gradient.len() > 512 { gradient.len() / 97 | 1 } else { 1 };
+            let some = if gradient.len() > 512 { (gradient.len() / 97) | 1 } else { 1 };
             let places = (0..gradient.len()).step_by(some);
             let found: Vec<f32> = places.clone().map(|i| gradient[i]).collect();
             let slopes: Vec<f64> = places.map(|i| slope(&parameters, number, i, &loss)).collect();
@@ -205,10 +204,4 @@ fn run(
         }
     }
     Outcome { output, gradients }
-}
-
-/// Numbers that are the same in every run.
-pub(crate) fn numbers(length: usize, stream: u64) -> Vec<f64> {
-    let mut random = Random::new(SEED, stream);
-    (0..length).map(|_| f64::from(random.unit()) - 0.5).collect()
 }
