@@ -156,12 +156,14 @@ export {
   generateOptions,
   nextWordsOptions,
   ngramOptions,
+  ngramSaveOptions,
   perplexityOptions,
   type ArpaOptions,
   type FilterOptions,
   type GenerateOptions,
   type NextWordsOptions,
   type NgramOptions,
+  type NgramSaveOptions,
   type PerplexityOptions,
 } from './language/ngram-options.js'
 export {

@@ -4,7 +4,12 @@ import { createInterface } from 'node:readline'
 import { type Options, list, oneOf, real, text } from '../options.js'
 import { Phrases } from '../corpus/phrases.js'
 import { NgramLanguageModel } from '../language/ngram-language-model.js'
-import { generateOptions, ngramOptions, perplexityOptions } from '../language/ngram-options.js'
+import {
+  generateOptions,
+  ngramOptions,
+  ngramSaveOptions,
+  perplexityOptions,
+} from '../language/ngram-options.js'
 import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
@@ -13,7 +18,10 @@ import type { Session } from './session.js'
 import { quietFlags, runFlags } from './train.js'
 
 const model = 'a model: .safetensors, .arpa or .arpa.gz'
-const output = { output: text('where the model goes: .safetensors, or .arpa or .arpa.gz') }
+const output = {
+  output: text('where the model goes: .safetensors, or .arpa or .arpa.gz'),
+  ...ngramSaveOptions,
+}
 /** Options that are lists of numbers, as they are typed. */
 const lists = {
   prune: list('leaves out n-grams that occur so often or less, by order: 0,0,1'),
@@ -56,8 +64,12 @@ const train: Command = {
   ],
 
   async run(given: TrainGiven, corpora: readonly string[], session: Session) {
-    const { output: target, quiet, phrases, prune, discountFallback, ...options } = given
+    const { output: target, quiet, phrases, prune, discountFallback, quantization, ...options } =
+      given
     if (target === undefined) throw new UsageError('-o MODEL is missing')
+    if (isArpa(target) && quantization !== undefined) {
+      throw new UsageError('--quantization has no meaning for an ARPA file, which has exact values')
+    }
     checkWritten([...corpora, ...(phrases === undefined ? [] : [phrases])], { '-o': target })
     const { signal } = session
     const ngrams = await session.withProgress({ quiet }, async (onProgress) => {
@@ -74,7 +86,7 @@ const train: Command = {
         },
       )
       if (isArpa(target)) await trained.saveArpa(target, run)
-      else await trained.save(target, run)
+      else await trained.save(target, { ...run, quantization })
       return trained.ngrams
     })
     if (quiet) return

@@ -27,6 +27,7 @@ import {
   type GenerateOptions,
   type NextWordsOptions,
   type NgramOptions,
+  type NgramSaveOptions,
   type NgramTrainSettings,
   type PerplexityOptions,
   arpaOptions,
@@ -35,6 +36,7 @@ import {
   isSentence,
   nextWordsOptions,
   ngramOptions,
+  ngramSaveOptions,
   perplexityOptions,
 } from './ngram-options.js'
 
@@ -119,6 +121,8 @@ export class NgramLanguageModel {
   readonly words: WordList
   /** How it was estimated; `undefined` for an ARPA file, which does not say. */
   readonly options: NgramSettings | undefined
+  /** Bits of its probabilities and back-offs, if it was opened from a file that was quantized. */
+  readonly quantization: number | undefined
   readonly #handle: Handle<NgramHandle>
   readonly #names
 
@@ -129,6 +133,7 @@ export class NgramLanguageModel {
     this.words = new WordList(this.#names)
     this.ngrams = native.ngrams()
     this.order = this.ngrams.length
+    this.quantization = native.quantization() ?? undefined
     const made = native.estimation() ?? undefined
     this.options = made && { ...made, maxVocabulary: made.maxVocabulary ?? undefined }
   }
@@ -207,16 +212,23 @@ export class NgramLanguageModel {
   }
 
   /**
-   * Writes the model to a file, for `open`. The file is there in full or not at all.
+   * Writes the model to a file, for `open`. The file is there in full or not at all. With `quantization`
+   * it is about a fifth of the size, and answers are near rather than exact.
    *
-   * @throws {InlayError} `DISK_FULL`, `IO`
+   *     await model.save('small.safetensors', { quantization: 8 })
+   *
+   * @throws {InvalidOptionError}
+   * @throws {InlayError} `INVALID_INPUT` the model was opened from a quantized file and would be quantized
+   * again; `DISK_FULL`, `IO`
    */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
+  async save(path: Path, options: NgramSaveOptions = {}): Promise<void> {
     const who = 'NgramLanguageModel.save'
     const file = settlePath(path, who)
-    const runSettings = settle({}, options, who).run
+    const { settings, run: runSettings } = settle(ngramSaveOptions, options, who)
     const native = this.#handle.use(who)
-    await run<void>(who, runSettings, (spec, events) => saveNgrams(native, file, spec, events))
+    await run<void>(who, runSettings, (spec, events) =>
+      saveNgrams(native, file, settings.quantization, spec, events),
+    )
   }
 
   /**

@@ -94,6 +94,16 @@ export const arpaOptions = { ...spellingOptions, ...memoryOptions }
 /** The options of `NgramLanguageModel.openArpa`: see `arpaOptions`. */
 export type ArpaOptions = Options<typeof arpaOptions> & RunOptions
 
+/** Every option of `save`. */
+export const ngramSaveOptions = {
+  /** Bits of each probability and back-off of two and more words: the nearest of 2^bits values of its
+   * order. Makes a packed file, a fifth of the size with 8. Default: exact values, in tables. */
+  quantization: integer(undefined, { from: 2, to: 16 }, 'bits of a value: makes a small file'),
+}
+
+/** The options of `save`: see `ngramSaveOptions`. */
+export type NgramSaveOptions = Options<typeof ngramSaveOptions> & RunOptions
+
 /** Every option of `perplexity`. */
 export const perplexityOptions = {
   sentences: textOptions.sentences,

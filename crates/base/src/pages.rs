@@ -19,10 +19,15 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// No memory.
+    pub const fn empty() -> Self {
+        Self { map: None, start: 0, length: 0 }
+    }
+
     /// `length` zeros; an error, not an abort, where memory does not suffice.
     pub fn zeroed(length: usize) -> Result<Self> {
         if length == 0 {
-            return Ok(Self { map: None, start: 0, length });
+            return Ok(Self::empty());
         }
         let asked = length.checked_mul(4).and_then(|bytes| bytes.checked_add(LARGE_PAGE));
         let out_of_memory = || Error::OutOfMemory {
@@ -63,6 +68,16 @@ impl Pages {
         Ok(Self { map: Some(map), start: 0, length })
     }
 
+    /// So many values would fit.
+    pub fn capacity(&self) -> usize {
+        self.map.as_ref().map_or(0, |map| (map.len() - self.start) / 4)
+    }
+
+    /// The same memory for other values, with whatever lies in it; `None` if they do not fit.
+    pub fn reused(self, length: usize) -> Option<Self> {
+        (length <= self.capacity()).then_some(Self { length, ..self })
+    }
+
     /// All values.
     pub fn as_slice(&self) -> &[f32] {
         // SAFETY: `zeroed` made the map longer than `start` and `length` values, the start is
@@ -80,7 +95,8 @@ impl Pages {
         match &self.map {
             // SAFETY: `start` lies inside the map.
             Some(map) => unsafe { map.as_ptr().add(self.start).cast() },
-            None => std::ptr::NonNull::dangling().as_ptr(),
+            // No value, at a place where values of any kind could be.
+            None => std::ptr::without_provenance(LARGE_PAGE),
         }
     }
 }
@@ -126,6 +142,19 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         let missing = Pages::in_file(1, Some(&folder.path().join("no")));
         assert!(matches!(missing.err(), Some(Error::NotFound { .. })));
+    }
+
+    #[test]
+    fn memory_is_used_again_for_what_fits() {
+        let mut pages = Pages::zeroed(1000).unwrap();
+        pages.as_mut_slice().fill(2.0);
+        let pages = pages.reused(10).unwrap();
+        assert_eq!(pages.as_slice(), [2.0; 10]);
+        assert_eq!(pages.reused(1000).unwrap().as_slice(), [2.0; 1000]);
+        let pages = Pages::zeroed(1000).unwrap();
+        let most = pages.capacity();
+        assert!(most >= 1000 && pages.reused(most + 1).is_none());
+        assert!(Pages::zeroed(0).unwrap().reused(1).is_none());
     }
 
     #[test]

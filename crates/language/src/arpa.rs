@@ -9,12 +9,12 @@ use inlay_base::{AtomicFile, Error, Result, Run, Workers};
 use inlay_corpus::in_order;
 use inlay_formats::Names;
 use inlay_formats::arpa::{self, Ngram, Take};
+use inlay_kernels::fetch;
 
-use crate::estimate::Estimate;
 use crate::lines::{Lines, Spelled};
-use crate::model::{Model, Spelling};
-use crate::room::Room;
-use crate::table::{NO_CELL, Refused, Table, crowded};
+use crate::model::{Model, Searched, Spelling};
+use crate::room::{Numbers, Room};
+use crate::table::{Entry, NO_CELL, Refused, Table, WORDS, crowded, extend};
 use crate::text::{SPECIAL, UNKNOWN};
 
 /// What an unknown word gets where a file has no `<unk>`, as in KenLM.
@@ -58,8 +58,7 @@ impl Model {
         let names = names.ok_or_else(|| Error::Internal("a file without an order 1".into()))?;
         let mut unigrams = room.numbers(2 * pairs.len())?;
         unigrams.reals_mut().copy_from_slice(pairs.as_flattened());
-        let made = Estimate { unigrams, tables, sorted, discounts: Vec::new() };
-        Ok(Self::of(names, made, spelling, None))
+        Ok(Self::of_file(names, unigrams, tables, sorted, spelling))
     }
 
     /// Writes an ARPA file, with gzip where its name ends with `.gz`; a model that was estimated or
@@ -80,45 +79,82 @@ impl Model {
         let spelled = Spelled::new(self.names());
         let makers: Vec<_> =
             (0..4 * run.threads()).map(|_| Mutex::new(Lines::new(&spelled))).collect();
+        let mut chains = Vec::new();
         for order in 1..=self.order() {
             file.write(format!("\n\\{order}-grams:\n").as_bytes())?;
+            if order > 1 {
+                chains.push(self.chain(order, run)?);
+            }
             let found: Vec<u32>;
-            let entries: &[u32] = match self.sorted() {
-                _ if order == 1 => {
+            let entries: &[u32] = match (self.stored(), order) {
+                (_, 1) => {
                     found = (0..self.names().len() as u32).collect();
                     &found
                 }
-                Some(sorted) => &sorted[order - 2],
-                None => {
-                    found = of_file.suffix_order(self, order, run)?;
+                (Searched::Sorted(orders), _) => {
+                    found = (0..orders[order - 2].len as u32).collect();
                     &found
                 }
+                _ => match self.listed(order) {
+                    Some(listed) => listed,
+                    None => {
+                        found = of_file.suffix_order(self, order, run)?;
+                        &found
+                    }
+                },
             };
-            self.write_order(order, entries, &makers, &mut file, run)?;
+            self.write_order(&chains, entries, &makers, &mut file, run)?;
         }
         file.write(b"\n\\end\\\n")?;
         file.commit()
     }
 
+    /// Where the contexts of an order's n-grams lie.
+    fn chain(&self, order: usize, run: &Run) -> Result<Chain<'_>> {
+        // Needed for as long as the file is written, whatever the model may take.
+        let room = Room::new(u64::MAX, None);
+        match self.stored() {
+            Searched::Hashed(tables) => Ok(Chain::Table(&tables[order - 2])),
+            Searched::Sorted(orders) => {
+                let sorted = &orders[order - 2];
+                let values =
+                    |slot: usize| (sorted.probabilities.reals()[slot], sorted.backoff(slot));
+                Ok(Chain::Pairs(sorted.pairs(&room, run)?, Box::new(values)))
+            }
+            Searched::Packed(orders) => {
+                let packed = &orders[order - 2];
+                let mut pairs = room.numbers(2 * packed.len)?;
+                let mut found = 0;
+                for (pair, ngram) in pairs.pairs_mut().iter_mut().zip(packed.all()) {
+                    *pair = [ngram.context, ngram.word];
+                    found += 1;
+                }
+                if found < packed.len {
+                    return Err(self.damaged());
+                }
+                Ok(Chain::Pairs(pairs, Box::new(|slot| packed.of_slot(slot).into())))
+            }
+        }
+    }
+
     /// Blocks of lines are made on all threads and written in their order.
     fn write_order(
         &self,
-        order: usize,
+        chains: &[Chain<'_>],
         entries: &[u32],
         makers: &[Mutex<Lines<'_>>],
         file: &mut Output,
         run: &Run,
     ) -> Result<()> {
+        let order = chains.len() + 1;
         let lines = |maker: usize| makers[maker].lock().unwrap_or_else(PoisonError::into_inner);
         for entries in entries.chunks(makers.len() * BLOCK) {
             let blocks: Vec<&[u32]> = entries.chunks(BLOCK).collect();
             run.each(blocks.len(), &|block| {
                 let mut lines = lines(block);
                 lines.clear();
-                let kept = blocks[block].iter().copied().filter(|&entry| entry != NO_CELL);
-                let entries: Vec<u32> = kept.collect();
                 let (words, values) =
-                    self.read_back(order, &entries).ok_or_else(|| self.damaged())?;
+                    self.read_back(chains, blocks[block]).ok_or_else(|| self.damaged())?;
                 for (words, (probability, backoff)) in words.chunks_exact(order).zip(values) {
                     let backoff = (order < self.order()).then_some(backoff);
                     lines.push(words, probability, backoff);
@@ -136,22 +172,21 @@ impl Model {
     /// The words of n-grams, oldest first, and their values; `None` if one has no such words. All of
     /// them are followed to their contexts together: the memory brings many cells at a time, one after
     /// the other it would take five times as long.
-    fn read_back(&self, order: usize, entries: &[u32]) -> Option<ReadBack> {
+    fn read_back(&self, chains: &[Chain<'_>], entries: &[u32]) -> Option<ReadBack> {
+        let order = chains.len() + 1;
         let mut words = vec![0; order * entries.len()];
         let mut values = Vec::with_capacity(entries.len());
         let mut at = entries.to_vec();
-        for m in (1..order).rev() {
-            let table = &self.tables()[m - 1];
-            at.iter().take(AHEAD).for_each(|&slot| table.fetch_cell(slot));
+        for (m, chain) in (1..order).zip(chains).rev() {
+            at.iter().take(AHEAD).for_each(|&slot| chain.fetch(slot));
             for (i, words) in words.chunks_exact_mut(order).enumerate() {
                 if let Some(&ahead) = at.get(i + AHEAD) {
-                    table.fetch_cell(ahead);
+                    chain.fetch(ahead);
                 }
-                let (context, word, probability, backoff) = table.get(at[i])?;
-                (at[i], words[m]) = (context, word);
                 if m + 1 == order {
-                    values.push((probability, backoff));
+                    values.push(chain.values(at[i])?);
                 }
+                [at[i], words[m]] = chain.get(at[i])?;
             }
         }
         for (at, words) in at.iter().zip(words.chunks_exact_mut(order)) {
@@ -162,12 +197,13 @@ impl Model {
             return None;
         }
         if order == 1 {
-            values.extend(entries.iter().map(|&word| self.unigram(word)));
+            let unigrams = self.unigrams();
+            values.extend(entries.iter().map(|&word| <(f32, f32)>::from(unigrams[word as usize])));
         }
         Some((words, values))
     }
 
-    fn damaged(&self) -> Error {
+    pub(crate) fn damaged(&self) -> Error {
         Error::InvalidInput {
             source: "the model".into(),
             offset: None,
@@ -176,34 +212,68 @@ impl Model {
     }
 }
 
+/// What leads from the n-grams of an order to their contexts.
+enum Chain<'a> {
+    Table(&'a Table),
+    /// Context and word of each, and what tells its values.
+    Pairs(Numbers, Box<dyn Fn(usize) -> (f32, f32) + Sync + 'a>),
+}
+
+impl Chain<'_> {
+    #[inline(always)]
+    fn fetch(&self, slot: u32) {
+        match self {
+            Chain::Table(table) => table.fetch_cell(slot),
+            Chain::Pairs(pairs, _) => fetch(pairs.pairs(), slot as usize),
+        }
+    }
+
+    /// Context and word.
+    #[inline(always)]
+    fn get(&self, slot: u32) -> Option<[u32; 2]> {
+        match self {
+            Chain::Table(table) => table.get(slot).map(|(context, word, ..)| [context, word]),
+            Chain::Pairs(pairs, _) => pairs.pairs().get(slot as usize).copied(),
+        }
+    }
+
+    #[inline(always)]
+    fn values(&self, slot: u32) -> Option<(f32, f32)> {
+        match self {
+            Chain::Table(table) => table.get(slot).map(|(.., p, backoff)| (p, backoff)),
+            Chain::Pairs(_, values) => Some(values(slot as usize)),
+        }
+    }
+}
+
 /// Suffix order found again: by the newest word, then the place of the context in its own order.
 #[derive(Default)]
 struct OfFile {
-    /// Of each cell of the order below.
+    /// Of each place of the order below.
     ranks: Vec<u32>,
 }
 
 impl OfFile {
     /// Orders are asked for one after the other, from 2 on.
     fn suffix_order(&mut self, model: &Model, order: usize, run: &Run) -> Result<Vec<u32>> {
-        let table = &model.tables()[order - 2];
-        let mut keys = Vec::with_capacity(table.len);
-        for slot in 0..table.slots() as u32 {
-            if slot.is_multiple_of(1 << 16) {
+        let promised = usize::try_from(model.ngrams()[order - 1]).unwrap_or(usize::MAX);
+        let (mut keys, mut slots) = (Vec::new(), 0);
+        for ngram in model.placed(order) {
+            if keys.len().is_multiple_of(1 << 16) {
                 run.check()?;
             }
-            let Some((context, word, ..)) = table.get(slot) else { continue };
             let rank = match order {
-                2 => context,
-                _ => *self.ranks.get(context as usize).ok_or_else(|| model.damaged())?,
+                2 => ngram.context,
+                _ => *self.ranks.get(ngram.context as usize).ok_or_else(|| model.damaged())?,
             };
-            keys.push((u64::from(word) << 32 | u64::from(rank), slot));
+            slots = ngram.slot as usize + 1;
+            keys.push((u64::from(ngram.word) << 32 | u64::from(rank), ngram.slot));
         }
-        if keys.len() != table.len {
+        if keys.len() != promised {
             return Err(model.damaged());
         }
         keys.sort_unstable();
-        self.ranks = vec![NO_CELL; table.slots()];
+        self.ranks = vec![NO_CELL; slots];
         for (rank, &(_, slot)) in (0..).zip(&keys) {
             self.ranks[slot as usize] = rank;
         }
@@ -262,10 +332,10 @@ struct Taken<'a> {
     seen: [bool; SPECIAL.len()],
     /// Once order 1 is read.
     names: Option<Names>,
-    /// N-grams of the order that is being read: context, word, values.
-    found: Vec<(u32, u32, [f32; 2])>,
+    /// N-grams of the order that is being read.
+    found: Vec<Entry>,
     tables: Vec<Table>,
-    sorted: Vec<crate::room::Numbers>,
+    sorted: Vec<Numbers>,
 }
 
 impl Take for Taken<'_> {
@@ -313,7 +383,8 @@ of their own, is not supported"
             );
             return Err(Error::Unsupported { what });
         };
-        self.found.push((context, newest, values));
+        let (hash, context) = context;
+        self.found.push(Entry { hash: extend(hash, newest), context, word: newest, values });
         Ok(())
     }
 
@@ -327,6 +398,10 @@ of their own, is not supported"
             let words = ranges.map(|range| &self.words[range]);
             let special = SPECIAL.iter().map(|name| name.as_bytes());
             let names = Names::new(special.chain(words))?;
+            if names.len() > WORDS {
+                let what = format!("{} words are more than 2^30", names.len());
+                return Err(Error::Unsupported { what });
+            }
             if let Some(twice) =
                 (0..names.len() as u32).find(|&word| names.find(names.get(word)) != Some(word))
             {
@@ -340,13 +415,19 @@ of their own, is not supported"
         let found = std::mem::take(&mut self.found);
         let mut table = Table::for_entries(found.len(), order == self.order, self.room)?;
         let mut sorted = self.room.numbers(found.len())?;
-        table.insert_all(found.iter().copied()).map_err(|refused| match refused {
-            Refused::Twice => invalid(format!("has an n-gram of order {order} twice")),
-            Refused::Crowded => crowded(),
-        })?;
-        table.finish(self.run)?;
-        let numbered = found.iter().enumerate();
-        table.find_all(numbered.map(|(i, &(context, word, _))| (i, context, word)), &mut sorted);
+        for (found, places) in found.chunks(BLOCK).zip(sorted.chunks_mut(BLOCK)) {
+            self.run.check()?;
+            let mut places = places.iter_mut();
+            let at = |slot| {
+                if let Some(place) = places.next() {
+                    *place = slot;
+                }
+            };
+            table.insert_all(found.iter().copied(), at).map_err(|refused| match refused {
+                Refused::Twice => invalid(format!("has an n-gram of order {order} twice")),
+                Refused::Crowded => crowded(),
+            })?;
+        }
         self.tables.push(table);
         self.sorted.push(sorted);
         Ok(())
@@ -354,11 +435,14 @@ of their own, is not supported"
 }
 
 impl Taken<'_> {
-    /// Where an n-gram of the orders that were read lies.
-    fn find(&self, words: &[u32]) -> Option<u32> {
-        let (first, rest) = words.split_first()?;
+    /// The hash of an n-gram of the orders that were read, and where it lies.
+    fn find(&self, words: &[u32]) -> Option<(u64, u32)> {
+        let (&first, rest) = words.split_first()?;
         let mut tables = self.tables.iter();
-        let next = |context, &word: &u32| tables.next()?.find(context, word).map(|found| found.0);
-        rest.iter().try_fold(*first, next)
+        rest.iter().try_fold((extend(0, first), first), |(hash, context), &word| {
+            let hash = extend(hash, word);
+            let found = tables.next()?.view().find(hash, context, word);
+            found.is_there().then_some((hash, found.slot))
+        })
     }
 }

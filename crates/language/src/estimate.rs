@@ -11,16 +11,20 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Result, Run, Workers};
+use inlay_kernels::fetch;
 
 use crate::discounts::Discounts;
 use crate::levels::{self, Level};
 use crate::room::{Numbers, Room};
-use crate::table::{NO_CELL, Refused, Table, crowded};
+use crate::sorted::Sorted;
 use crate::text::{BEGIN, Text};
 
 /// N-grams of a part that one thread works on at a time.
 const PART: usize = 1 << 16;
+
+/// N-grams that the memory is asked for ahead.
+const AHEAD: usize = 24;
 
 /// How a model is estimated.
 #[derive(Debug, Clone)]
@@ -38,9 +42,7 @@ pub struct Estimate {
     /// By word.
     pub unigrams: Numbers,
     /// From order 2 on.
-    pub tables: Vec<Table>,
-    /// For each table, the cells of its n-grams in suffix order; `NO_CELL` for those that are not kept.
-    pub sorted: Vec<Numbers>,
+    pub orders: Vec<Sorted>,
     /// For each order.
     pub discounts: Vec<Discounts>,
 }
@@ -59,45 +61,39 @@ pub fn estimate(text: &Text, smoothing: &Smoothing, room: &Room, run: &Run) -> R
     let all = levels.iter().map(|level| level.len as u64).sum();
     run.phase("estimate", "n-grams", 0, Some(all));
 
-    let mut made = Estimate {
-        unigrams: room.numbers(2 * levels[0].len)?,
-        tables: Vec::new(),
-        sorted: Vec::new(),
-        discounts,
-    };
-    let discounts = made.discounts.clone();
+    let mut unigrams = room.unset(2 * levels[0].len)?;
+    let mut orders = Vec::new();
     let mut chances = words(&levels[0], discounts[0], room)?;
+    let mut pruned = None;
     for m in 1..=order {
-        let masses = match levels.get(m) {
-            Some(above) => Some(Masses::of(
-                above,
-                levels[m - 1].len,
-                discounts[m],
-                smoothing.thresholds[m] > 0,
-                room,
-                run,
-            )?),
-            None => None,
-        };
-        let level = &levels[m - 1];
-        if m == 1 {
-            for (word, pair) in made.unigrams.pairs_mut().iter_mut().enumerate() {
-                *pair = values(&chances, masses.as_ref(), word).map(f32::to_bits);
-            }
-            run.advance(level.len as u64);
-        } else {
-            let below = made.sorted.last();
-            let (table, slots) = fill(level, &chances, masses.as_ref(), below, room, run)?;
-            made.sorted.push(slots);
-            made.tables.push(table);
+        let above = levels.get(m).map(|above| (above, discounts[m], smoothing.thresholds[m] > 0));
+        let (mut next, mut backoffs) = (None, None);
+        if let Some((above, discounts, pruned)) = above {
+            let masses = Masses::of(above, levels[m - 1].len, discounts, pruned, room, run)?;
+            next = Some(interpolate(above, discounts, &masses, &chances, room, run)?);
+            backoffs = Some(masses.backoffs(room, run)?);
         }
-        if let Some(masses) = masses {
-            let above = &levels[m];
-            chances = interpolate(above, discounts[m], &masses, &chances, room, run)?;
+        logs(&mut chances, run)?;
+        run.advance(levels[m - 1].len as u64);
+        if m == 1 {
+            for (word, pair) in unigrams.pairs_mut().iter_mut().enumerate() {
+                *pair = [chances[word], backoffs.as_ref().map_or(0, |backoffs| backoffs[word])];
+            }
+        } else {
+            let mut sorted = levels[m - 1].sorted(chances, backoffs, room)?;
+            if smoothing.thresholds[m - 1] > 0 {
+                let is_kept = |entry: usize| !levels[m - 1].is_pruned(entry);
+                pruned = Some(sorted.prune(is_kept, pruned.as_ref(), room)?);
+            }
+            orders.push(sorted);
         }
         levels[m - 1].free(room)?;
+        match next {
+            Some(next) => chances = next,
+            None => break,
+        }
     }
-    Ok(made)
+    Ok(Estimate { unigrams, orders, discounts })
 }
 
 /// p of every word.
@@ -142,6 +138,12 @@ impl Masses {
             for from in (0..above.len).step_by(PART) {
                 run.check()?;
                 for entry in from..above.len.min(from + PART) {
+                    if let Some(&context) = above.context.get(entry + AHEAD) {
+                        fetch(
+                            &sums[..],
+                            width.wrapping_mul((context as usize).wrapping_sub(first)),
+                        );
+                    }
                     // A thread looks at all, and takes those of its contexts.
                     let context = (above.context[entry] as usize).wrapping_sub(first);
                     if context < parts {
@@ -159,7 +161,7 @@ impl Masses {
             Ok(())
         })?;
         drop(split);
-        let mut masses = room.numbers(2 * contexts)?;
+        let mut masses = room.unset(2 * contexts)?;
         for (mass, sums) in masses.reals_mut().chunks_exact_mut(2).zip(sums.chunks_exact(width)) {
             let discounted = discounts.values().into_iter().zip(&sums[1..4]);
             let left = discounted.fold(0.0f32, |left, (discount, &n)| left + discount * n as f32);
@@ -168,6 +170,19 @@ impl Masses {
             mass.copy_from_slice(&[sum, if sums[0] == 0 { 1.0 } else { left / sum }]);
         }
         Ok(Self(masses))
+    }
+
+    /// log10 of γ.
+    fn backoffs(self, room: &Room, run: &Run) -> Result<Numbers> {
+        let masses = self.0.reals();
+        let mut backoffs = room.unset(masses.len() / 2)?;
+        each_part(backoffs.reals_mut(), run, |from, backoffs| {
+            let masses = masses[2 * from..].chunks_exact(2);
+            for (backoff, mass) in backoffs.iter_mut().zip(masses) {
+                *backoff = mass[1].log10();
+            }
+        })?;
+        Ok(backoffs)
     }
 
     #[inline(always)]
@@ -186,79 +201,34 @@ fn interpolate(
     room: &Room,
     run: &Run,
 ) -> Result<Numbers> {
-    let mut chances = room.numbers(level.len)?;
+    let mut chances = room.unset(level.len)?;
     let below = below.reals();
-    let parts: Vec<_> = chances.reals_mut().chunks_mut(PART).map(Mutex::new).collect();
-    run.each(parts.len(), &|part| {
-        let mut chances = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-        for (entry, chance) in (part * PART..).zip(chances.iter_mut()) {
+    each_part(chances.reals_mut(), run, |from, chances| {
+        for (entry, chance) in (from..).zip(chances.iter_mut()) {
+            if let Some(&context) = level.context.get(entry + AHEAD) {
+                fetch(masses.0.pairs(), context as usize);
+            }
             let (sum, gamma) = masses.at(level.context[entry] as usize);
             let left = discounts.left_of(level.count(entry)) / sum;
             *chance = left + gamma * below[level.suffix[entry] as usize];
         }
-        Ok(())
     })?;
-    drop(parts);
     Ok(chances)
 }
 
-/// log10 p and log10 γ.
-#[inline(always)]
-fn values(chances: &Numbers, masses: Option<&Masses>, entry: usize) -> [f32; 2] {
-    // The sum of parts of 1 may be a little more.
-    let chance = chances.reals()[entry].log10().min(0.0);
-    [chance, masses.map_or(0.0, |masses| masses.at(entry).1.log10())]
+/// Makes log10 of probabilities.
+fn logs(chances: &mut Numbers, run: &Run) -> Result<()> {
+    each_part(chances.reals_mut(), run, |_, chances| {
+        // The sum of parts of 1 may be a little more.
+        chances.iter_mut().for_each(|chance| *chance = chance.log10().min(0.0));
+    })
 }
 
-/// The table of an order, and the cell of each of its n-grams. `below` are the cells of the order below,
-/// if that has a table.
-fn fill(
-    level: &Level,
-    chances: &Numbers,
-    masses: Option<&Masses>,
-    below: Option<&Numbers>,
-    room: &Room,
-    run: &Run,
-) -> Result<(Table, Numbers)> {
-    let kept = (0..level.len).filter(|&entry| !level.is_pruned(entry)).count();
-    let mut table = Table::for_entries(kept, masses.is_none(), room)?;
-    let mut logs = room.numbers(2 * level.len)?;
-    let parts: Vec<_> = logs.pairs_mut().chunks_mut(PART).map(Mutex::new).collect();
+/// Has all parts worked on, each with where it begins, on all threads.
+fn each_part(values: &mut [f32], run: &Run, work: impl Fn(usize, &mut [f32]) + Sync) -> Result<()> {
+    let parts: Vec<_> = values.chunks_mut(PART).map(Mutex::new).collect();
     run.each(parts.len(), &|part| {
-        let mut logs = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-        for (entry, logs) in (part * PART..).zip(logs.iter_mut()) {
-            *logs = values(chances, masses, entry).map(f32::to_bits);
-        }
+        work(part * PART, &mut parts[part].lock().unwrap_or_else(PoisonError::into_inner));
         Ok(())
-    })?;
-    drop(parts);
-    let (logs, mut slots) = (logs.pairs(), room.numbers(level.len)?);
-    let ngrams = |range: std::ops::Range<usize>| {
-        let mut word = level.starts.partition_point(|&start| start as usize <= range.start) - 1;
-        range.filter(|&entry| !level.is_pruned(entry)).map(move |entry| {
-            while level.starts[word + 1] as usize <= entry {
-                word += 1;
-            }
-            let context = level.context[entry];
-            (entry, below.map_or(context, |below| below[context as usize]), word as u32)
-        })
-    };
-    let parts = || (0..level.len).step_by(PART).map(|from| from..level.len.min(from + PART));
-    for range in parts() {
-        run.check()?;
-        let with_logs = ngrams(range.clone())
-            .map(|(entry, context, word)| (context, word, logs[entry].map(f32::from_bits)));
-        table.insert_all(with_logs).map_err(|refused| match refused {
-            Refused::Twice => Error::Internal("an n-gram was counted twice".into()),
-            Refused::Crowded => crowded(),
-        })?;
-        run.advance(range.len() as u64);
-    }
-    table.finish(run)?;
-    for range in parts() {
-        run.check()?;
-        slots[range.clone()].fill(NO_CELL);
-        table.find_all(ngrams(range), &mut slots);
-    }
-    Ok((table, slots))
+    })
 }

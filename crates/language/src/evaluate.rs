@@ -46,6 +46,12 @@ impl Model {
     pub fn evaluate(&self, corpus: &Corpus, run: &Run) -> Result<Evaluation> {
         let numbers: Vec<u32> = corpus.names().iter().map(|word| self.number(word)).collect();
         let ids = corpus.ids();
+        run.phase("index", "n-grams", 0, Some(self.ngrams()[1..].iter().sum()));
+        self.prepare(ids.len() as u64, &|ngrams| {
+            run.check()?;
+            run.advance(ngrams as u64);
+            Ok(())
+        })?;
         run.phase("score", "words", 0, Some(ids.len() as u64));
         let parts = ids.len().div_ceil(PART);
         let found: Vec<_> = (0..parts).map(|_| Mutex::new(Evaluation::default())).collect();
@@ -103,6 +109,7 @@ impl Model {
         workers: &dyn Workers,
     ) -> Result<Vec<Evaluation>> {
         const TOGETHER: usize = 256;
+        self.prepare(sentences.iter().map(|words| words.len() as u64).sum(), &|_| Ok(()))?;
         let parts: Vec<&[Vec<u32>]> = sentences.chunks(TOGETHER).collect();
         let found: Vec<_> = parts.iter().map(|_| Mutex::new(Vec::new())).collect();
         let scorer = Scorer::new(self);

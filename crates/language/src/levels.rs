@@ -16,6 +16,7 @@ use inlay_base::{Result, Run};
 use inlay_kernels::fetch;
 
 use crate::room::{Numbers, Room};
+use crate::sorted::Sorted;
 use crate::text::{BEGIN, END, Text};
 
 /// No n-gram: it would begin before the beginning of its sentence.
@@ -50,6 +51,24 @@ impl Level {
         self.counts[entry] & !PRUNED
     }
 
+    /// The same n-grams with what was found of them. The counts stay.
+    pub fn sorted(
+        &mut self,
+        probabilities: Numbers,
+        backoffs: Option<Numbers>,
+        room: &Room,
+    ) -> Result<Sorted> {
+        let (context, suffix) = (room.numbers(0)?, room.numbers(0)?);
+        Ok(Sorted {
+            starts: std::mem::take(&mut self.starts),
+            context: std::mem::replace(&mut self.context, context),
+            suffix: std::mem::replace(&mut self.suffix, suffix),
+            probabilities,
+            backoffs,
+            len: self.len,
+        })
+    }
+
     /// Gives its memory back.
     pub fn free(&mut self, room: &Room) -> Result<()> {
         (self.context, self.suffix, self.counts) =
@@ -78,7 +97,7 @@ pub fn count(
 ) -> Result<Vec<Level>> {
     let places = text.len();
     run.phase("count", "words", 0, Some((order * places) as u64));
-    let (mut sorted, mut next) = (room.numbers(2 * places)?, room.numbers(2 * places)?);
+    let (mut sorted, mut next) = (room.unset(2 * places)?, room.unset(2 * places)?);
     let mut levels = vec![words(text, sorted.pairs_mut(), room, run)?];
     for m in 2..=order {
         extend(text, sorted.pairs(), next.pairs_mut(), m, run)?;
@@ -188,7 +207,7 @@ fn number(
     run: &Run,
 ) -> Result<(Level, Numbers)> {
     let most = distinct(sorted, next, run)?;
-    let (mut context, mut suffix) = (room.numbers(most)?, room.numbers(most)?);
+    let (mut context, mut suffix) = (room.unset(most)?, room.unset(most)?);
     let (mut counts, mut children) = (room.numbers(most)?, room.numbers(below)?);
     let mut starts = Vec::with_capacity(text.starts.len());
     let (mut len, mut current, mut last) = (0, [NONE, NONE], None);

@@ -7,15 +7,21 @@
 //! ```
 
 mod arpa;
+mod bins;
+mod bits;
 mod discounts;
 mod estimate;
 mod evaluate;
+mod file;
+mod indexed;
 mod levels;
 mod lines;
 mod model;
+mod packed;
 mod query;
 mod room;
 mod sample;
+mod sorted;
 mod table;
 #[cfg(test)]
 mod tests;

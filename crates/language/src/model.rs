@@ -1,21 +1,17 @@
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Result, Run};
 use inlay_corpus::{Corpus, Normalization, Splitter, Tokenizer};
-use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
-use inlay_formats::{Array, Names, arpa};
+use inlay_formats::{Array, Names};
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::{Estimate, Smoothing, estimate};
+use crate::indexed;
+use crate::packed::{Packed, Unpacked};
 use crate::room::{Numbers, Room};
-use crate::table::{Cells, Table, width};
+use crate::sorted::Sorted;
+use crate::table::Table;
 use crate::text::{SPECIAL, Text, UNKNOWN, Vocabulary};
-
-const KIND: Kind =
-    Kind { name: "n-gram language model", what: "an n-gram language model", version: 1 };
-/// Values that are written at once.
-const BLOCK: usize = 1 << 16;
 
 /// How sentences become words.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,23 +40,75 @@ pub struct Estimation {
 
 /// What the file says beside its tensors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct About {
+pub(crate) struct About {
     /// N-grams of each order.
-    ngrams: Vec<u64>,
-    spelling: Spelling,
-    estimation: Option<Estimation>,
+    pub ngrams: Vec<u64>,
+    pub spelling: Spelling,
+    pub estimation: Option<Estimation>,
+    /// Bits of a value, if it has fewer than 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<u32>,
 }
 
 /// An n-gram language model. Nothing in it changes.
 pub struct Model {
-    names: Arc<Names>,
+    pub(crate) names: Arc<Names>,
     /// log10 probability and log10 back-off of each word.
-    unigrams: Cells,
-    /// From order 2 on.
-    tables: Vec<Table>,
-    /// For each table, its n-grams in the order of the text or file that they come from.
-    sorted: Option<Vec<Numbers>>,
-    about: About,
+    pub(crate) unigrams: Unigrams,
+    pub(crate) orders: Orders,
+    pub(crate) about: About,
+}
+
+pub(crate) enum Unigrams {
+    Made(Numbers),
+    Mapped(Array<u32>),
+}
+
+/// The n-grams from order 2 on.
+pub(crate) enum Orders {
+    /// Of a text.
+    Sorted(Indexed),
+    /// Of a file; `listed` are the cells of each table in the order of that.
+    Hashed { tables: Vec<Table>, listed: Option<Vec<Numbers>> },
+    /// Of a file that was quantized.
+    Packed(Vec<Packed>),
+}
+
+/// N-grams in suffix order, and tables of them once somebody asks for much: an ARPA file takes none.
+pub(crate) struct Indexed {
+    orders: Vec<Sorted>,
+    room: Room,
+    making: Mutex<()>,
+    tables: OnceLock<Vec<Table>>,
+}
+
+/// What searches go to.
+pub(crate) enum Searched<'a> {
+    Sorted(&'a [Sorted]),
+    Hashed(&'a [Table]),
+    Packed(&'a [Packed]),
+}
+
+/// An n-gram, and where it lies.
+pub(crate) struct Placed {
+    pub slot: u32,
+    /// Where its context lies in the order below.
+    pub context: u32,
+    pub word: u32,
+    pub values: [f32; 2],
+}
+
+impl Indexed {
+    fn tables(&self, went: &dyn Fn(usize) -> Result<()>) -> Result<&[Table]> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tables) = self.tables.get() {
+            return Ok(tables);
+        }
+        let made = indexed::tables(&self.orders, self.room.open(), went);
+        self.room.close();
+        let made = made?;
+        Ok(self.tables.get_or_init(|| made))
+    }
 }
 
 impl Model {
@@ -80,33 +128,43 @@ impl Model {
         run: &Run,
     ) -> Result<Self> {
         let text = Text::read(corpus, vocabulary, room, run)?;
-        let made = estimate(&text, smoothing, room, run)?;
+        let made = estimate(&text, smoothing, room.open(), run);
+        room.close();
+        let Estimate { unigrams, orders, discounts } = made?;
         let estimation = Estimation {
             prune: smoothing.thresholds.clone(),
-            discounts: made.discounts.iter().map(|discounts| discounts.values()).collect(),
+            discounts: discounts.iter().map(|discounts| discounts.values()).collect(),
             min_count: vocabulary.min_count,
             max_vocabulary: vocabulary.most.map(|most| most as u64),
         };
-        Ok(Self::of(text.names, made, spelling, Some(estimation)))
+        let ngrams = std::iter::once(text.names.len()).chain(orders.iter().map(|order| order.len));
+        let ngrams = ngrams.map(|count| count as u64).collect();
+        let about = About { ngrams, spelling, estimation: Some(estimation), quantization: None };
+        let (making, tables) = (Mutex::default(), OnceLock::new());
+        let orders = Orders::Sorted(Indexed { orders, room: room.clone(), making, tables });
+        let (names, unigrams) = (Arc::new(text.names), Unigrams::Made(unigrams));
+        Ok(Self { names, unigrams, orders, about })
     }
 
-    pub(crate) fn of(
+    /// Of a file: `listed` are the cells of its n-grams from order 2 on, in its order.
+    pub(crate) fn of_file(
         names: Names,
-        made: Estimate,
+        unigrams: Numbers,
+        tables: Vec<Table>,
+        listed: Vec<Numbers>,
         spelling: Spelling,
-        estimation: Option<Estimation>,
     ) -> Self {
-        let Estimate { unigrams, tables, sorted, .. } = made;
         let ngrams = std::iter::once(names.len()).chain(tables.iter().map(|table| table.len));
         let ngrams = ngrams.map(|count| count as u64).collect();
-        let about = About { ngrams, spelling, estimation };
-        let unigrams = Cells::Made(unigrams);
-        Self { names: Arc::new(names), unigrams, tables, sorted: Some(sorted), about }
+        let about = About { ngrams, spelling, estimation: None, quantization: None };
+        let orders = Orders::Hashed { tables, listed: Some(listed) };
+        let (names, unigrams) = (Arc::new(names), Unigrams::Made(unigrams));
+        Self { names, unigrams, orders, about }
     }
 
     /// Words of the longest n-gram.
     pub fn order(&self) -> usize {
-        self.tables.len() + 1
+        self.about.ngrams.len()
     }
 
     /// `<unk>`, `<s>`, `</s>`, then the words as they first occurred.
@@ -137,14 +195,30 @@ impl Model {
 
     /// Whether it lies in a mapped file rather than in memory.
     pub fn is_mapped(&self) -> bool {
-        matches!(self.unigrams, Cells::Mapped(_))
+        matches!(self.unigrams, Unigrams::Mapped(_))
+    }
+
+    /// Bits of each probability and back-off, if they were quantized.
+    pub fn quantization(&self) -> Option<u32> {
+        self.about.quantization
     }
 
     /// Bytes of memory or of the mapped file.
     pub fn weight(&self) -> u64 {
-        let cells = self.tables.iter().map(|table| size_of_val(table.cells())).sum::<usize>();
-        let sorted = self.sorted.iter().flatten().map(|numbers| size_of_val(&**numbers));
-        (cells + size_of_val(&*self.unigrams) + sorted.sum::<usize>()) as u64
+        let of_tables =
+            |tables: &[Table]| tables.iter().map(|table| size_of_val(table.lines())).sum::<usize>();
+        let orders = match &self.orders {
+            Orders::Sorted(Indexed { orders, tables, .. }) => {
+                let tables = tables.get().map_or(0, |tables| of_tables(tables));
+                tables + orders.iter().map(Sorted::weight).sum::<usize>()
+            }
+            Orders::Hashed { tables, listed } => {
+                let listed = listed.iter().flatten().map(|numbers| size_of_val(&**numbers));
+                of_tables(tables) + listed.sum::<usize>()
+            }
+            Orders::Packed(orders) => orders.iter().map(Packed::weight).sum(),
+        };
+        (orders + size_of_val(self.unigrams())) as u64
     }
 
     /// The number of a word; that of `<unk>` if it is not in the vocabulary. What marks sentences is
@@ -155,104 +229,83 @@ impl Model {
         if number < SPECIAL.len() as u32 { UNKNOWN } else { number }
     }
 
-    #[inline(always)]
-    pub(crate) fn unigram(&self, word: u32) -> (f32, f32) {
-        let [probability, backoff] = self.unigrams()[word as usize];
-        (probability, backoff)
-    }
-
     /// By word.
     pub(crate) fn unigrams(&self) -> &[[f32; 2]] {
-        bytemuck::cast_slice(&self.unigrams)
+        match &self.unigrams {
+            Unigrams::Made(numbers) => bytemuck::cast_slice(numbers.reals()),
+            Unigrams::Mapped(array) => bytemuck::cast_slice(array),
+        }
     }
 
-    #[inline(always)]
-    pub(crate) fn tables(&self) -> &[Table] {
-        &self.tables
+    /// What searches go to now.
+    pub(crate) fn searched(&self) -> Searched<'_> {
+        match &self.orders {
+            Orders::Sorted(Indexed { orders, tables, .. }) => match tables.get() {
+                Some(tables) => Searched::Hashed(tables),
+                None => Searched::Sorted(orders),
+            },
+            Orders::Hashed { tables, .. } => Searched::Hashed(tables),
+            Orders::Packed(orders) => Searched::Packed(orders),
+        }
     }
 
-    pub(crate) fn sorted(&self) -> Option<&[Numbers]> {
-        self.sorted.as_deref()
+    /// What an estimation or an ARPA file left; tables of the former do not count.
+    pub(crate) fn stored(&self) -> Searched<'_> {
+        match &self.orders {
+            Orders::Sorted(Indexed { orders, .. }) => Searched::Sorted(orders),
+            _ => self.searched(),
+        }
     }
 
-    /// Writes a file that `open` reads. Phase "write" in bytes.
+    /// The cells of an order's n-grams from 2 on as they are listed, if they are in a table.
+    pub(crate) fn listed(&self, order: usize) -> Option<&[u32]> {
+        match &self.orders {
+            Orders::Hashed { listed: Some(listed), .. } => Some(&listed[order - 2]),
+            _ => None,
+        }
+    }
+
+    /// Makes tables if so many words will be asked for that it pays.
     ///
     /// # Errors
-    /// `DiskFull`, `Io`, `Aborted`.
-    pub fn save(&self, path: &Path, run: &Run) -> Result<()> {
-        let (key, header) = KIND.entry(&self.about)?;
-        let names: Vec<String> = (2..=self.order()).map(table_name).collect();
-        let all: usize = self.tables.iter().map(|table| size_of_val(table.cells())).sum();
-        run.phase("write", "bytes", 0, Some((all + size_of_val(&*self.unigrams)) as u64));
-        let mut parts = self.names.parts();
-        parts.push(cells_part("unigrams", Dtype::F32, &self.unigrams, 2, run));
-        for (m, (table, name)) in (2..).zip(self.tables.iter().zip(&names)) {
-            let width = width(m == self.order());
-            parts.push(cells_part(name, Dtype::U32, table.cells(), width, run));
+    /// `OutOfMemory`, `DiskFull`, `Io`, and those of `went`, which hears how many n-grams are done.
+    pub(crate) fn prepare(&self, words: u64, went: &dyn Fn(usize) -> Result<()>) -> Result<()> {
+        // A search in sorted n-grams takes some microseconds, a place in a table a fraction of one.
+        const PAYS: u64 = 16;
+        let ngrams = self.ngrams().iter().sum::<u64>();
+        match &self.orders {
+            Orders::Sorted(indexed) if words.saturating_mul(PAYS) >= ngrams => {
+                indexed.tables(went).map(drop)
+            }
+            _ => Ok(()),
         }
-        safetensors::save(path, &[(key, &header)], parts)
     }
 
-    /// Opens a file that `save` wrote. It is mapped, not read.
-    ///
-    /// # Errors
-    /// `NotFound`; `InvalidInput`: the file is no n-gram language model, or damaged.
-    pub fn open(path: &Path) -> Result<Self> {
-        let reader = Reader::open(path)?;
-        let damaged = |problem: &str| Error::invalid_file(path, None, problem);
-        let about: About = KIND.read(&reader, path)?;
-        let names = Names::read(&reader)?.ok_or_else(|| damaged("has no vocabulary"))?;
-        let special = |(number, name): (u32, &&str)| {
-            names.len() > number as usize && names.get(number) == name.as_bytes()
-        };
-        if !(0..).zip(&SPECIAL).all(special) {
-            return Err(damaged("does not begin its vocabulary with <unk>, <s>, </s>"));
+    /// The n-grams of an order from 2 on, as they lie.
+    pub(crate) fn placed(&self, order: usize) -> Box<dyn Iterator<Item = Placed> + '_> {
+        let below = order - 2;
+        match self.stored() {
+            Searched::Sorted(orders) => {
+                let sorted = &orders[below];
+                Box::new((0..).zip(sorted.words(0..sorted.len)).map(|(slot, word)| {
+                    let entry = slot as usize;
+                    let values = [sorted.probabilities.reals()[entry], sorted.backoff(entry)];
+                    Placed { slot, context: sorted.context[entry], word, values }
+                }))
+            }
+            Searched::Hashed(tables) => {
+                let table = &tables[below];
+                Box::new((0..table.slots() as u32).filter_map(|slot| {
+                    let (context, word, probability, backoff) = table.get(slot)?;
+                    Some(Placed { slot, context, word, values: [probability, backoff] })
+                }))
+            }
+            Searched::Packed(orders) => {
+                Box::new((0..).zip(orders[below].all()).map(|(slot, ngram)| {
+                    let Unpacked { context, word, probability, backoff } = ngram;
+                    Placed { slot, context, word, values: [probability, backoff] }
+                }))
+            }
         }
-        let order = about.ngrams.len();
-        if !(1..=arpa::HIGHEST).contains(&order) || about.ngrams[0] != names.len() as u64 {
-            return Err(damaged("does not say how many n-grams it has"));
-        }
-        let cells = |name: &str, dtype: Dtype, width: usize| {
-            let tensor = reader.tensor(name);
-            let tensor =
-                tensor.filter(|t| t.dtype == dtype && t.shape.get(1..) == Some(&[width][..]));
-            let array = tensor.and_then(|tensor| Array::mapped(reader.map(), tensor.range));
-            array.ok_or_else(|| damaged("lacks n-grams of an order"))
-        };
-        let unigrams = cells("unigrams", Dtype::F32, 2)?;
-        if unigrams.len() != 2 * names.len() {
-            return Err(damaged("does not have a unigram for each word"));
-        }
-        let mut tables = Vec::new();
-        for (m, &ngrams) in (1..=order).zip(&about.ngrams).skip(1) {
-            let highest = m == order;
-            let cells = cells(&table_name(m), Dtype::U32, width(highest))?;
-            let ngrams = usize::try_from(ngrams).ok();
-            let table = ngrams.and_then(|ngrams| Table::mapped(cells, highest, ngrams));
-            tables.push(table.ok_or_else(|| damaged("has more n-grams than cells"))?);
-        }
-        let (names, unigrams) = (Arc::new(names), Cells::Mapped(unigrams));
-        Ok(Self { names, unigrams, tables, sorted: None, about })
     }
-}
-
-fn table_name(order: usize) -> String {
-    format!("ngrams.{order}")
-}
-
-fn cells_part<'a>(
-    name: &'a str,
-    dtype: Dtype,
-    cells: &'a [u32],
-    width: usize,
-    run: &'a Run,
-) -> Part<'a> {
-    Part::streamed(name, dtype, &[cells.len() / width, width], move |writer| {
-        for block in cells.chunks(BLOCK) {
-            run.check()?;
-            writer.write(bytemuck::cast_slice(block))?;
-            run.advance(size_of_val(block) as u64);
-        }
-        Ok(())
-    })
 }

@@ -2,24 +2,32 @@
 
 use inlay_kernels::fetch;
 
-use crate::model::Model;
-use crate::table::View;
+use crate::model::{Model, Searched};
+use crate::packed::Packed;
+use crate::sorted::Sorted;
+use crate::table::{Found, NO_CELL, View, extend};
 use crate::text::{BEGIN, END};
 
 /// The longest context of all orders.
 pub const CONTEXT: usize = inlay_formats::arpa::HIGHEST - 1;
-/// Sentences that are scored in turn: while the memory brings what one of them needs, the others go on.
-const LANES: usize = 16;
+/// Words that the memory is asked for ahead; a power of two.
+const AHEAD: usize = 8;
 
 /// What the words before matter to the next one: the n-grams that end with the last of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct State {
     /// How many there are; the n-gram of one word comes first.
     length: usize,
-    /// Where each lies in its table.
+    /// Where each lies among those of its order; `NO_CELL` beyond `length`.
     entries: [u32; CONTEXT],
+    /// 0 beyond `length`.
     backoffs: [f32; CONTEXT],
+    /// Of the last word, of the last two, and so on, whether there is such an n-gram or not.
+    hashes: Hashes,
 }
+
+/// Of an n-gram of each order from 1 on.
+type Hashes = [u64; CONTEXT + 1];
 
 /// How likely a word is after those before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,35 +41,71 @@ pub struct Score {
 
 impl State {
     /// No word before.
-    pub const EMPTY: Self = Self { length: 0, entries: [0; CONTEXT], backoffs: [0.0; CONTEXT] };
-
-    /// The n-grams that end with the last word, shortest first: where they lie, and their back-offs.
-    pub(crate) fn contexts(&self) -> impl ExactSizeIterator<Item = (u32, f32)> + '_ {
-        self.entries[..self.length]
-            .iter()
-            .copied()
-            .zip(self.backoffs[..self.length].iter().copied())
-    }
+    pub const EMPTY: Self = Self {
+        length: 0,
+        entries: [NO_CELL; CONTEXT],
+        backoffs: [0.0; CONTEXT],
+        hashes: [0; CONTEXT + 1],
+    };
 }
 
 /// A model that is asked: what all its searches read, found once.
 pub struct Scorer<'a> {
     unigrams: &'a [[f32; 2]],
-    /// From order 2 on; the highest ones may be empty.
-    tables: [View<'a>; CONTEXT],
-    /// How many of them there are.
-    count: usize,
+    orders: Orders<'a>,
+}
+
+/// The n-grams from order 2 on.
+enum Orders<'a> {
+    Hashed { views: [View<'a>; CONTEXT], count: usize },
+    Sorted(&'a [Sorted]),
+    Packed(&'a [Packed]),
+}
+
+/// The n-grams of one order.
+trait Search {
+    /// Whether it is cheaper to look for what cannot be there than to ask whether it can.
+    const ALWAYS: bool = false;
+    /// The n-gram of a context and a word; both it and its suffix may be `NO_CELL`.
+    fn find(&self, hash: u64, context: u32, suffix: u32, word: u32) -> Found;
+}
+
+impl Search for View<'_> {
+    const ALWAYS: bool = true;
+    #[inline(always)]
+    fn find(&self, hash: u64, context: u32, _: u32, word: u32) -> Found {
+        View::find(self, hash, context, word)
+    }
+}
+
+impl Search for Sorted {
+    fn find(&self, _: u64, context: u32, suffix: u32, word: u32) -> Found {
+        Sorted::find(self, context, suffix, word)
+    }
+}
+
+impl Search for Packed {
+    fn find(&self, _: u64, context: u32, _: u32, word: u32) -> Found {
+        Packed::find(self, context, word)
+    }
 }
 
 impl<'a> Scorer<'a> {
     /// Asks a model.
     pub fn new(model: &'a Model) -> Self {
-        let mut tables = [View::EMPTY; CONTEXT];
-        let count = model.tables().len().min(CONTEXT);
-        for (view, table) in tables.iter_mut().zip(model.tables()) {
-            *view = table.view();
-        }
-        Self { unigrams: model.unigrams(), tables, count }
+        let orders = match model.searched() {
+            Searched::Sorted(orders) => Orders::Sorted(orders),
+            Searched::Packed(orders) => Orders::Packed(orders),
+            Searched::Hashed(tables) => {
+                let mut views = [View::EMPTY; CONTEXT];
+                let count = tables.len().min(CONTEXT);
+                for (view, table) in views.iter_mut().zip(tables) {
+                    *view = table.view();
+                }
+                Orders::Hashed { views, count }
+            }
+        };
+        Self { unigrams: model.unigrams(), orders }
     }
 
     /// The beginning of a sentence.
@@ -77,81 +121,100 @@ impl<'a> Scorer<'a> {
     /// If the vocabulary has no such word.
     #[inline(always)]
     pub fn step(&self, state: &mut State, word: u32) -> Score {
-        let [probability, backoff] = self.unigrams[word as usize];
-        let mut score = Score { probability, order: 1 };
-        let length = state.length;
-        // Each entry makes room for the next one, which is of one word more.
-        let (mut entry, mut backoff) = (word, backoff);
-        let mut found = 0;
-        for table in &self.tables[..self.count] {
-            let (context, context_backoff) = (state.entries[found], state.backoffs[found]);
-            (state.entries[found], state.backoffs[found]) = (entry, backoff);
-            if found == length {
-                break;
+        match &self.orders {
+            Orders::Sorted(orders) => self.look(orders, state, word, &[0; CONTEXT + 1]),
+            Orders::Packed(orders) => self.look(orders, state, word, &[0; CONTEXT + 1]),
+            Orders::Hashed { views, count } => {
+                let mut hashes = state.hashes;
+                self.ask(&views[..*count], &mut hashes, word);
+                state.hashes = hashes;
+                self.look(&views[..*count], state, word, &hashes)
             }
-            let Some((next, probability, next_backoff)) = table.find(context, word) else {
-                score.probability += context_backoff;
-                break;
-            };
-            found += 1;
-            score = Score { probability, order: found as u8 + 1 };
-            (entry, backoff) = (next, next_backoff);
         }
-        // What was before is still there beyond the first that was not found.
-        for backoff in state.backoffs.iter().take(length).skip(found + 1) {
-            score.probability += backoff;
-        }
-        state.length = (found + 1).min(self.count);
-        score
     }
 
-    /// Asks the memory for what the next word of a state needs.
+    /// Takes a word into the hashes, and asks the memory for all that it needs.
     #[inline(always)]
-    fn fetch(&self, state: &State, word: u32) {
+    fn ask(&self, views: &[View<'_>], hashes: &mut Hashes, word: u32) {
+        let mut before = hashes[0];
+        hashes[0] = extend(0, word);
         fetch(self.unigrams, word as usize);
-        for (table, (context, _)) in self.tables[..self.count].iter().zip(state.contexts()) {
-            table.fetch(context, word);
+        for (view, hash) in views.iter().zip(&mut hashes[1..]) {
+            let longer = extend(before, word);
+            before = std::mem::replace(hash, longer);
+            view.fetch(longer);
         }
     }
 
-    /// Scores the sentences of a text, each of which ends with `END`, by `each(place, score)`: the
-    /// places of one sentence come in order. What comes after the last end is a sentence that goes on.
+    /// The word's n-grams of all orders, whose hashes are these.
+    #[inline(always)]
+    fn look<S: Search>(
+        &self,
+        orders: &[S],
+        state: &mut State,
+        word: u32,
+        hashes: &Hashes,
+    ) -> Score {
+        let [probability, backoff] = self.unigrams[word as usize];
+        let mut found = Found { slot: word, probability, backoff };
+        let (mut score, mut order) = (probability, 1);
+        let contexts = state.entries.iter_mut().zip(&mut state.backoffs);
+        for ((search, &hash), (entry, backoff)) in orders.iter().zip(&hashes[1..]).zip(contexts) {
+            let (context, back) = (*entry, *backoff);
+            // Each n-gram makes room for the next one, which is of one word more.
+            (*entry, *backoff) = (found.slot, found.backoff);
+            let (suffix, is_asked) = (found.slot, context != NO_CELL);
+            found = Found::NOTHING;
+            let mut is_there = false;
+            if S::ALWAYS || is_asked {
+                let next = search.find(hash, context, suffix, word);
+                is_there = next.is_there();
+                found = Found {
+                    slot: next.slot,
+                    probability: next.probability,
+                    backoff: if is_there { next.backoff } else { 0.0 },
+                };
+            }
+            score = if is_there { found.probability } else { score + back };
+            order += u8::from(is_there);
+        }
+        state.length = usize::from(order).min(orders.len());
+        Score { probability: score, order }
+    }
+
+    /// Scores the sentences of a text, each of which ends with `END`, by `each(place, score)`, in order.
+    /// What comes after the last end is a sentence that goes on.
     ///
     /// # Panics
     /// If the vocabulary has no such word.
     pub fn score_text(&self, text: &[u32], mut each: impl FnMut(usize, Score)) {
         let begin = self.begin();
-        let mut next = 0;
-        let mut lanes = [Lane { state: begin, place: 0, end: 0 }; LANES];
-        let mut busy = true;
-        while busy {
-            busy = false;
-            for lane in &mut lanes {
-                if lane.place < lane.end {
-                    each(lane.place, self.step(&mut lane.state, text[lane.place]));
-                    lane.place += 1;
+        let mut state = begin;
+        let Orders::Hashed { views, count } = &self.orders else {
+            for (place, &word) in text.iter().enumerate() {
+                each(place, self.step(&mut state, word));
+                if word == END {
+                    state = begin;
                 }
-                if lane.place == lane.end {
-                    // The next sentence.
-                    let rest = &text[next..];
-                    let end = rest.iter().position(|&word| word == END);
-                    let end = next + end.map_or(rest.len(), |end| end + 1);
-                    *lane = Lane { state: begin, place: next, end };
-                    next = end;
+            }
+            return;
+        };
+        let views = &views[..*count];
+        let (mut hashes, mut asked) = (begin.hashes, [begin.hashes; AHEAD]);
+        for place in 0..text.len() + AHEAD {
+            if let Some(&word) = place.checked_sub(AHEAD).and_then(|place| text.get(place)) {
+                each(place - AHEAD, self.look(views, &mut state, word, &asked[place % AHEAD]));
+                if word == END {
+                    state = begin;
                 }
-                if lane.place < lane.end {
-                    busy = true;
-                    self.fetch(&lane.state, text[lane.place]);
+            }
+            if let Some(&word) = text.get(place) {
+                self.ask(views, &mut hashes, word);
+                asked[place % AHEAD] = hashes;
+                if word == END {
+                    hashes = begin.hashes;
                 }
             }
         }
     }
-}
-
-/// A sentence that is being scored: its next word, and the end of its part of the text.
-#[derive(Clone, Copy)]
-struct Lane {
-    state: State,
-    place: usize,
-    end: usize,
 }

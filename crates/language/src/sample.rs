@@ -4,7 +4,6 @@ use inlay_base::{Random, Result, Run};
 
 use crate::model::Model;
 use crate::query::{Scorer, State};
-use crate::table::Table;
 use crate::text::{BEGIN, END, UNKNOWN};
 
 /// Words between two questions whether the run goes on.
@@ -23,28 +22,27 @@ impl Model {
     /// log10 of the probability of each word after those of a state; of `<s>`, which nothing is
     /// followed by, minus infinity.
     pub fn distribution(&self, state: &State, into: &mut Vec<f32>, run: &Run) -> Result<()> {
-        let backoffs = |from: usize| state.contexts().skip(from).map(|(_, backoff)| backoff);
         into.clear();
         let all = self.names().len() as u32;
-        let tables: Vec<_> = self.tables().iter().map(Table::view).collect();
+        let scorer = Scorer::new(self);
         for from in (0..all).step_by(STEP) {
             run.check()?;
-            for word in from..all.min(from + STEP as u32) {
-                let (mut probability, mut order) = (self.unigram(word).0, 1);
-                for (table, (context, _)) in tables.iter().zip(state.contexts()) {
-                    let Some((_, found, _)) = table.find(context, word) else { break };
-                    probability = found;
-                    order += 1;
-                }
-                into.push(backoffs(order - 1).fold(probability, |sum, backoff| sum + backoff));
-            }
+            let words = from..all.min(from + STEP as u32);
+            into.extend(words.map(|word| scorer.step(&mut state.clone(), word).probability));
         }
         into[BEGIN as usize] = f32::NEG_INFINITY;
         Ok(())
     }
 
+    /// Makes tables if so many distributions pay for them.
+    fn prepare_for(&self, distributions: usize, run: &Run) -> Result<()> {
+        let words = (distributions as u64).saturating_mul(self.names().len() as u64);
+        self.prepare(words, &|_| run.check())
+    }
+
     /// The likeliest words after those of a state, likeliest first, with log10 of their probability.
     pub fn likeliest(&self, state: &State, most: usize, run: &Run) -> Result<Vec<(u32, f32)>> {
+        self.prepare_for(1, run)?;
         let mut all = Vec::new();
         self.distribution(state, &mut all, run)?;
         let mut words: Vec<(u32, f32)> =
@@ -63,6 +61,7 @@ impl Model {
         random: &mut Random,
         run: &Run,
     ) -> Result<Vec<u32>> {
+        self.prepare_for(drawing.most, run)?;
         let (mut words, mut all) = (Vec::new(), Vec::new());
         while words.len() < drawing.most {
             self.distribution(&state, &mut all, run)?;

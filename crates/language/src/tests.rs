@@ -203,7 +203,7 @@ fn a_file_gives_the_same_scores_and_the_same_arpa() {
     let at = |name: &str| folder.path().join(name);
     let run = Run::quiet(2, 1);
     let model = estimate(&sentences(300, 3), &smoothing(4)).unwrap();
-    model.save(&at("m.safetensors"), &run).unwrap();
+    model.save(&at("m.safetensors"), None, &run).unwrap();
     let opened = Model::open(&at("m.safetensors")).unwrap();
     assert_eq!(arpa(&opened), arpa(&model));
     assert_eq!(opened.estimation(), model.estimation());
@@ -359,12 +359,79 @@ fn damaged_arpa_files_are_errors_with_their_place() {
 }
 
 #[test]
+fn a_quantized_file_is_small_and_near_and_can_be_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let run = Run::quiet(2, 1);
+    let model = estimate(&sentences(3000, 11), &smoothing(4)).unwrap();
+    let test = corpus(&sentences(100, 12));
+    let exact = model.evaluate(&test, &run).unwrap();
+    model.save(&at("exact"), None, &run).unwrap();
+    let read = |name: &str| lines(&arpa(&Model::open(&at(name)).unwrap()));
+    let whole = read("exact");
+    let mut offs = Vec::new();
+    for bits in [2, 8, 16] {
+        model.save(&at("packed"), Some(bits), &run).unwrap();
+        let packed = Model::open(&at("packed")).unwrap();
+        assert_eq!((packed.quantization(), packed.ngrams()), (Some(bits), model.ngrams()));
+        let found = packed.evaluate(&test, &run).unwrap();
+        assert_eq!(found.words, exact.words);
+        offs.push((found.probability - exact.probability).abs() / exact.words as f64);
+        assert!(read("packed").keys().eq(whole.keys()));
+        // What was quantized is written as it is, and not once more.
+        packed.save(&at("again"), None, &run).unwrap();
+        assert_eq!(fs::read(at("again")).unwrap(), fs::read(at("packed")).unwrap());
+        assert!(packed.save(&at("again"), Some(4), &run).is_err());
+        Model::open(&at("exact")).unwrap().save(&at("again"), Some(bits), &run).unwrap();
+        assert_eq!(fs::read(at("again")).unwrap(), fs::read(at("packed")).unwrap());
+        if bits == 8 {
+            let size = |name: &str| fs::metadata(at(name)).unwrap().len();
+            assert!(size("packed") * 3 < size("exact"));
+        }
+    }
+    assert!(offs[0] > offs[1] && offs[1] < 1e-3 && offs[2] < 1e-5, "{offs:?}");
+}
+
+#[test]
+fn sorted_ngrams_and_tables_of_them_say_the_same() {
+    let text = sentences(400, 13);
+    let pruned = Smoothing { thresholds: vec![0, 0, 1, 1], ..smoothing(4) };
+    for smoothing in [smoothing(1), smoothing(2), smoothing(5), pruned] {
+        let model = estimate(&text, &smoothing).unwrap();
+        let words: Vec<u32> = "w1 w9 nothing w2 w1 w9 w4 w3 w1"
+            .split(' ')
+            .map(|word| model.number(word.as_bytes()))
+            .collect();
+        let scores = || {
+            let scorer = Scorer::new(&model);
+            let mut state = scorer.begin();
+            words.iter().map(|&word| scorer.step(&mut state, word)).collect::<Vec<_>>()
+        };
+        let sorted = scores();
+        assert!(matches!(model.searched(), crate::model::Searched::Sorted(_)));
+        model.prepare(u64::MAX, &|_| Ok(())).unwrap();
+        assert!(matches!(model.searched(), crate::model::Searched::Hashed(_)));
+        assert_eq!(scores(), sorted);
+        let mut found = Vec::new();
+        Scorer::new(&model).score_text(&words, |_, score| found.push(score));
+        assert_eq!(found, sorted);
+    }
+}
+
+#[test]
 fn damaged_files_of_ours_are_errors_or_models_that_can_be_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
     let run = Run::quiet(1, 1);
-    estimate(&sentences(20, 8), &smoothing(3)).unwrap().save(&path, &run).unwrap();
-    let good = fs::read(&path).unwrap();
+    for quantization in [None, Some(3)] {
+        damage(&path, quantization, folder.path(), &run);
+    }
+}
+
+fn damage(path: &Path, quantization: Option<u32>, folder: &Path, run: &Run) {
+    let model = estimate(&sentences(400, 8), &smoothing(3)).unwrap();
+    model.save(path, quantization, run).unwrap();
+    let good = fs::read(path).unwrap();
     let test = corpus(&sentences(5, 9));
     let mut random = Random::new(10, 0);
     let (mut opened, mut refused) = (0, 0);
@@ -377,14 +444,14 @@ fn damaged_files_of_ours_are_errors_or_models_that_can_be_asked() {
         if round % 4 == 0 {
             bytes.truncate(random.below(bytes.len() as u32) as usize);
         }
-        fs::write(&path, &bytes).unwrap();
-        match Model::open(&path) {
+        fs::write(path, &bytes).unwrap();
+        match Model::open(path) {
             Err(_) => refused += 1,
             Ok(model) => {
                 opened += 1;
-                model.evaluate(&test, &run).unwrap();
-                model.likeliest(&Scorer::new(&model).begin(), 3, &run).unwrap();
-                let _ = model.write_arpa(&folder.path().join("out.arpa"), &run);
+                model.evaluate(&test, run).unwrap();
+                model.likeliest(&Scorer::new(&model).begin(), 3, run).unwrap();
+                let _ = model.write_arpa(&folder.join("out.arpa"), run);
             }
         }
     }

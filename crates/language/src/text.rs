@@ -3,6 +3,7 @@ use inlay_corpus::{Corpus, SENTENCE_END};
 use inlay_formats::Names;
 
 use crate::room::{Numbers, Room};
+use crate::table::WORDS;
 
 /// The number of `<unk>`, whatever is not in the vocabulary.
 pub const UNKNOWN: u32 = 0;
@@ -105,6 +106,10 @@ impl Text {
         }
         for word in 1..starts.len() {
             starts[word] += starts[word - 1];
+        }
+        if starts.len() > WORDS {
+            let what = format!("{} different words are more than 2^30", order.len());
+            return Err(Error::Unsupported { what });
         }
         let special = SPECIAL.iter().map(|name| name.as_bytes());
         let names = special.chain(order.iter().map(|&id| names.get(id)));

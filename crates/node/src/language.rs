@@ -128,6 +128,12 @@ impl NgramHandle {
         Ok(self.0.get()?.ngrams().iter().map(|&count| count as f64).collect())
     }
 
+    /// Bits of a value, if they were quantized.
+    #[napi]
+    pub fn quantization(&self) -> napi::Result<Option<u32>> {
+        Ok(self.0.get()?.quantization())
+    }
+
     /// How sentences become words.
     #[napi]
     pub fn spelling(&self) -> napi::Result<SplitSpec> {
@@ -261,17 +267,20 @@ pub fn open_arpa(
     })
 }
 
-/// Writes a model to a file.
-#[napi(ts_args_type = "model: NgramHandle, path: string, run: RunSpec, events: Events<void>")]
+/// Writes a model to a file, its values in so many bits if they are quantized.
+#[napi(
+    ts_args_type = "model: NgramHandle, path: string, quantization: number | undefined, run: RunSpec, events: Events<void>"
+)]
 pub fn save_ngrams(
     env: &Env,
     model: &NgramHandle,
     path: String,
+    quantization: Option<u32>,
     run: RunSpec,
     events: Events<'_, ()>,
 ) -> napi::Result<RunHandle> {
     let (model, path) = (Arc::clone(model.0.get()?), PathBuf::from(path));
-    launch(env, run, events, move |run| model.save(&path, run))
+    launch(env, run, events, move |run| model.save(&path, quantization, run))
 }
 
 /// Writes an ARPA file, with gzip where its name ends with `.gz`.
