@@ -48,7 +48,9 @@ pub use draw::{
 pub use fetch::fetch;
 pub use gates::{GruBack, LstmBack, gru, lstm};
 pub use gather::{gather, scatter};
-pub use logistic::{Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, learn};
+pub use logistic::{
+    Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast, learn,
+};
 pub use math::{exp, ln};
 pub use norm::Norm;
 pub use pooling::{

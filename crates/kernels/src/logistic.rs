@@ -18,7 +18,9 @@
 //! | `exchange_pairs` | each input with an output of its own |
 //! | `learn` | one hidden vector, its change given back |
 //! | `fit` | one hidden vector, its change given back; the outputs stay |
+//! | `fit_abreast` | several hidden vectors, each with a target, all with the same noise; the outputs stay |
 
+mod abreast;
 mod column;
 mod pairs;
 #[cfg(test)]
@@ -30,6 +32,7 @@ use inlay_base::SharedRow;
 
 use crate::{Simd, exp, ln};
 
+pub use abreast::fit_abreast;
 pub use column::{fit, learn};
 pub use pairs::exchange_pairs;
 pub use tile::exchange;

@@ -69,9 +69,11 @@ pub fn mean_of_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, hidden
             sum_of_rows::<S, 4>(simd, rows, scale, i, hidden.as_mut_ptr());
             i += 4 * lanes;
         }
-        while i < hidden.len() {
-            sum_of_rows::<S, 1>(simd, rows, scale, i, hidden.as_mut_ptr());
-            i += lanes;
+        match (hidden.len() - i) / lanes {
+            1 => sum_of_rows::<S, 1>(simd, rows, scale, i, hidden.as_mut_ptr()),
+            2 => sum_of_rows::<S, 2>(simd, rows, scale, i, hidden.as_mut_ptr()),
+            3 => sum_of_rows::<S, 3>(simd, rows, scale, i, hidden.as_mut_ptr()),
+            _ => {}
         }
     }
 }
@@ -137,9 +139,11 @@ pub fn add_to_rows<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, gradien
             step_of_rows::<S, 4>(simd, rows, scale, i, gradient.as_ptr());
             i += 4 * lanes;
         }
-        while i < gradient.len() {
-            step_of_rows::<S, 1>(simd, rows, scale, i, gradient.as_ptr());
-            i += lanes;
+        match (gradient.len() - i) / lanes {
+            1 => step_of_rows::<S, 1>(simd, rows, scale, i, gradient.as_ptr()),
+            2 => step_of_rows::<S, 2>(simd, rows, scale, i, gradient.as_ptr()),
+            3 => step_of_rows::<S, 3>(simd, rows, scale, i, gradient.as_ptr()),
+            _ => {}
         }
     }
 }

@@ -1,9 +1,7 @@
 //! What predicts what: how the rows of a window and the output rows of its centre meet.
 
 use inlay_base::SharedRow;
-use inlay_kernels::{
-    Output, Simd, Step, add_to_row, add_to_rows, fit, lay_row, learn, mean_of_rows,
-};
+use inlay_kernels::{Output, Simd, Step, add_to_row, add_to_rows, lay_row, learn, mean_of_rows};
 
 use crate::objective::Objective;
 
@@ -128,26 +126,10 @@ impl Fold for Concatenation {
     }
 }
 
-/// One centre from which only the first row of the window learns; all others, and the outputs, stay
-/// as they are.
-#[inline(always)]
-pub fn learn_first<S: Simd>(
-    simd: S,
-    fold: &impl Fold,
-    window: &[SharedRow<'_>],
-    outputs: &[Output<'_>],
-    step: Step,
-    Scratch { hidden, gradient }: &mut Scratch,
-) {
-    fold.gather(simd, window, hidden);
-    fit(simd, hidden, outputs, step, gradient);
-    fold.scatter(simd, window, 1, gradient);
-}
-
 #[cfg(test)]
 mod tests {
     use inlay_base::{Random, SharedMatrix};
-    use inlay_kernels::{Kernels, Task};
+    use inlay_kernels::{Kernels, Task, fit};
 
     use super::*;
     use crate::objective::NegativeSampling;
@@ -176,7 +158,10 @@ mod tests {
                 .collect();
             let step = Step { rate: RATE, reach: f32::INFINITY };
             if first {
-                learn_first(simd, fold, &window, &outputs, step, &mut scratch);
+                let Scratch { hidden, gradient } = &mut scratch;
+                fold.gather(simd, &window, hidden);
+                fit(simd, hidden, &outputs, step, gradient);
+                fold.scatter(simd, &window, 1, gradient);
                 return 0.0;
             }
             fold.learn::<S, NegativeSampling<'_>>(simd, &window, &outputs, step, &mut scratch)

@@ -41,9 +41,19 @@ pub trait Objective: Sync {
         self.outputs(targets[0], rows, random, outputs);
     }
 
-    /// Replaces what is in `noise` by what predictions from different inputs can share.
+    /// Noise words that predictions from different inputs can share.
     #[inline(always)]
-    fn noise<'v>(&self, _rows: &'v View<'_>, _random: &mut Random, noise: &mut Vec<Output<'v>>) {
+    fn shares(&self) -> usize {
+        0
+    }
+
+    /// Adds so many words that are drawn as noise.
+    #[inline(always)]
+    fn draw_words(&self, _count: usize, _random: &mut Random, _words: &mut Vec<u32>) {}
+
+    /// Replaces what is in `noise` by the rows of words that were drawn.
+    #[inline(always)]
+    fn noise<'v>(&self, _words: &[u32], _rows: &'v View<'_>, noise: &mut Vec<Output<'v>>) {
         noise.clear();
     }
 
@@ -51,14 +61,8 @@ pub trait Objective: Sync {
     #[inline(always)]
     fn expect<S: Simd>(&self, _simd: S, _target: u32, _rows: &View<'_>) {}
 
-    /// As `outputs`, with noise that was drawn before.
-    fn outputs_amid<'v>(
-        &self,
-        target: u32,
-        noise: &[Output<'v>],
-        rows: &'v View<'_>,
-        outputs: &mut Vec<Output<'v>>,
-    );
+    /// How hidden vectors should change while all outputs stay.
+    fn fit<S: Simd>(&self, simd: S, predictions: Predictions<'_, '_>);
 
     /// One step of every input with every output; returns the loss before.
     fn exchange<S: Simd>(
@@ -73,4 +77,22 @@ pub trait Objective: Sync {
     fn step(&self, rate: f32) -> Step {
         Step { rate, reach: self.reach() }
     }
+}
+
+/// Predictions of several words at once, each from a hidden vector of its own.
+pub struct Predictions<'p, 'v> {
+    /// Hidden vectors, end to end.
+    pub hidden: &'p [f32],
+    /// What each is to predict.
+    pub targets: &'p [u32],
+    /// Noise that was drawn before, for all of them.
+    pub noise: &'p [Output<'v>],
+    /// The rows that words are scored by.
+    pub rows: &'v View<'v>,
+    /// How far a step goes.
+    pub step: Step,
+    /// Room.
+    pub outputs: &'p mut Vec<Output<'v>>,
+    /// How each hidden vector should change, end to end.
+    pub gradients: &'p mut [f32],
 }

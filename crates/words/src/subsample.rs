@@ -34,6 +34,23 @@ impl Subsample {
             Some(&keep) => ((random.bits() >> 32) as u32) < keep,
         }
     }
+
+    /// Replaces what is in `kept` by the words that stay. It has no branches that depend on chance, and
+    /// draws for each word.
+    pub fn keep(&self, words: &[u32], random: &mut Random, kept: &mut Vec<u32>) {
+        kept.clear();
+        if self.keep.is_empty() {
+            return kept.extend_from_slice(words);
+        }
+        kept.resize(words.len(), 0);
+        let mut count = 0;
+        for &word in words {
+            kept[count] = word;
+            let keep = self.keep[word as usize];
+            count += usize::from((random.bits() >> 32) as u32 <= keep);
+        }
+        kept.truncate(count);
+    }
 }
 
 #[cfg(test)]

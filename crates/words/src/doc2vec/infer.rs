@@ -18,6 +18,9 @@ use crate::sight::Sight;
 use crate::view::View;
 use crate::{Curve, NoiseTable, Schedule, Subsample};
 
+/// Shards that a thread takes at once, at most.
+const TOGETHER: usize = 8;
+
 /// How vectors are inferred.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Inference {
@@ -117,6 +120,8 @@ impl Asked<'_> {
         let shards = shards(corpus.ids(), true);
         let firsts = firsts(corpus.ids(), &shards);
         let subsample = &Subsample::new(model.counts(), model.options().subsample);
+        // The more documents there are to choose from, the more of them are of a kind.
+        let together = (shards.len() / (4 * run.threads())).clamp(1, TOGETHER);
         let next = AtomicUsize::new(0);
         run.phase("infer", "documents", 0, Some(corpus.sentences()));
         run.workers(|_| {
@@ -125,45 +130,49 @@ impl Asked<'_> {
             let output = &View::new(&still.output, &turn, 1)?;
             let spare = &SharedMatrix::zeros(0, still.input.columns())?;
             let mut desk = Desk::new(still.output.stride());
-            while let Some((shard, &first)) = {
-                let at = next.fetch_add(1, Relaxed);
-                shards.get(at).zip(firsts.get(at))
+            let mut drawn = Vec::new();
+            while let Some((shards, &first)) = {
+                let at = next.fetch_add(1, Relaxed) * together;
+                shards.get(at..).and_then(|left| left.chunks(together).next()).zip(firsts.get(at))
             } {
+                let ends = shards.first().zip(shards.last());
+                let shard = ends.map_or(0..0, |(first, last)| first.start..last.end);
                 let ids = &corpus.ids()[shard.clone()];
                 let ids = ids.strip_suffix(&[SENTENCE_END]).unwrap_or(ids);
                 let documents = ids.split(|&id| id == SENTENCE_END);
-                let mut documents: Vec<_> = (first..).zip(documents).collect();
+                let mut lanes: Vec<_> =
+                    (first..).zip(documents).map(|(number, ids)| self.lane(number, ids)).collect();
                 // Those of a group should end together.
-                documents.sort_by_key(|(_, ids)| ids.len());
-                for group in documents.chunks(ABREAST) {
-                    let mut lanes: Vec<_> =
-                        group.iter().map(|&(number, ids)| self.lane(number, ids)).collect();
+                lanes.sort_by_key(|lane| lane.ids.len());
+                for lanes in lanes.chunk_by_mut(|a, b| a.kin() == b.kin()) {
+                    let longest = lanes.last().map_or(0, |lane| lane.ids.len());
                     for (epoch, rate) in self.rates() {
-                        run.check()?;
-                        for (lane, (_, ids)) in lanes.iter_mut().zip(group) {
-                            lane.ids.clear();
-                            let kept =
-                                ids.iter().filter(|&&id| subsample.keeps(id, &mut lane.random));
-                            lane.ids.extend(kept);
+                        drawn.clear();
+                        let stream = epoch << 8 | u64::from(lanes[0].kin());
+                        let random = &mut Random::new(run.seed(), stream);
+                        objective.draw_words(longest * objective.shares(), random, &mut drawn);
+                        for lanes in lanes.chunks_mut(ABREAST) {
+                            run.check()?;
+                            Kernels::get().run(Pass {
+                                fold,
+                                objective,
+                                sight,
+                                output,
+                                spare,
+                                reach: model.options().reach(),
+                                rate,
+                                subsample,
+                                drawn: &drawn,
+                                lanes,
+                                desk: &mut desk,
+                                run,
+                            });
                         }
-                        Kernels::get().run(Pass {
-                            fold,
-                            objective,
-                            sight,
-                            output,
-                            spare,
-                            reach: model.options().reach(),
-                            rate,
-                            random: Random::new(run.seed(), epoch),
-                            lanes: &mut lanes,
-                            desk: &mut desk,
-                            run,
-                        });
                     }
                     run.check()?;
-                    run.advance(group.len() as u64);
+                    run.advance(lanes.len() as u64);
                 }
-                corpus.release(shard.clone());
+                corpus.release(shard);
             }
             Ok(())
         })?;
@@ -180,7 +189,7 @@ impl Asked<'_> {
 
     /// A document before its first pass. The same words have the same random numbers, whoever is
     /// asked about beside them.
-    fn lane(&self, number: usize, ids: &[u32]) -> Lane {
+    fn lane<'c>(&self, number: usize, ids: &'c [u32]) -> Lane<'c> {
         let Self { found, run, .. } = self;
         let mut random = Random::new(run.seed(), fingerprint(ids));
         if !ids.is_empty() {
@@ -188,7 +197,7 @@ impl Asked<'_> {
             row.fill_with(|| (random.unit() - 0.5) / found.columns() as f32);
             found.write(number as u32, &row);
         }
-        Lane { number, ids: Vec::with_capacity(ids.len()), random }
+        Lane { number, ids, random }
     }
 }
 

@@ -1,7 +1,7 @@
 use inlay_base::{Random, SharedRow};
-use inlay_kernels::{Output, Simd, Step, exchange_in_turn};
+use inlay_kernels::{Output, Simd, Step, exchange_in_turn, fit};
 
-use super::Objective;
+use super::{Objective, Predictions};
 use crate::Huffman;
 use crate::view::View;
 
@@ -32,23 +32,18 @@ impl Objective for HierarchicalSoftmax<'_> {
         _random: &mut Random,
         outputs: &mut Vec<Output<'v>>,
     ) {
-        self.outputs_amid(target, &[], rows, outputs);
+        self.path(target, rows, outputs);
     }
 
     #[inline(always)]
-    fn outputs_amid<'v>(
-        &self,
-        target: u32,
-        _noise: &[Output<'v>],
-        rows: &'v View<'_>,
-        outputs: &mut Vec<Output<'v>>,
-    ) {
-        outputs.clear();
-        outputs.extend(self.tree.path(target).map(|branch| Output {
-            row: rows.row(branch.node),
-            sign: if branch.right { -1.0 } else { 1.0 },
-            weight: 1.0,
-        }));
+    fn fit<S: Simd>(&self, simd: S, predictions: Predictions<'_, '_>) {
+        let Predictions { hidden, targets, rows, step, outputs, gradients, .. } = predictions;
+        let width = hidden.len() / targets.len();
+        let both = hidden.chunks_exact(width).zip(gradients.chunks_exact_mut(width));
+        for ((hidden, gradient), &target) in both.zip(targets) {
+            self.path(target, rows, outputs);
+            fit(simd, hidden, outputs, step, gradient);
+        }
     }
 
     #[inline(always)]
@@ -59,5 +54,18 @@ impl Objective for HierarchicalSoftmax<'_> {
         step: Step,
     ) -> f32 {
         exchange_in_turn(simd, inputs, outputs, step)
+    }
+}
+
+impl HierarchicalSoftmax<'_> {
+    /// Replaces what is in `outputs` by the nodes on the way to a target.
+    #[inline(always)]
+    fn path<'v>(&self, target: u32, rows: &'v View<'_>, outputs: &mut Vec<Output<'v>>) {
+        outputs.clear();
+        outputs.extend(self.tree.path(target).map(|branch| Output {
+            row: rows.row(branch.node),
+            sign: if branch.right { -1.0 } else { 1.0 },
+            weight: 1.0,
+        }));
     }
 }

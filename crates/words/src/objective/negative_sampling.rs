@@ -1,7 +1,7 @@
 use inlay_base::{Random, SharedRow};
-use inlay_kernels::{Output, Simd, Step, exchange, prefetch};
+use inlay_kernels::{Output, Simd, Step, exchange, fit_abreast, prefetch};
 
-use super::Objective;
+use super::{Objective, Predictions};
 use crate::NoiseTable;
 use crate::view::View;
 
@@ -98,9 +98,19 @@ impl Objective for NegativeSampling<'_> {
     }
 
     #[inline(always)]
-    fn noise<'v>(&self, rows: &'v View<'_>, random: &mut Random, noise: &mut Vec<Output<'v>>) {
+    fn shares(&self) -> usize {
+        self.negative
+    }
+
+    #[inline(always)]
+    fn draw_words(&self, count: usize, random: &mut Random, words: &mut Vec<u32>) {
+        words.extend((0..count).map(|_| self.noise.draw(random)));
+    }
+
+    #[inline(always)]
+    fn noise<'v>(&self, words: &[u32], rows: &'v View<'_>, noise: &mut Vec<Output<'v>>) {
         noise.clear();
-        self.draw(&[], (self.negative, self.weight), rows, random, noise);
+        words.iter().for_each(|&word| add(rows.row(word), -1.0, self.weight, noise));
     }
 
     #[inline(always)]
@@ -109,17 +119,12 @@ impl Objective for NegativeSampling<'_> {
     }
 
     #[inline(always)]
-    fn outputs_amid<'v>(
-        &self,
-        target: u32,
-        noise: &[Output<'v>],
-        rows: &'v View<'_>,
-        outputs: &mut Vec<Output<'v>>,
-    ) {
-        let row = rows.row(target);
+    fn fit<S: Simd>(&self, simd: S, predictions: Predictions<'_, '_>) {
+        let Predictions { hidden, targets, noise, rows, step, outputs, gradients } = predictions;
         outputs.clear();
-        outputs.push(Output { row, sign: 1.0, weight: 1.0 });
-        outputs.extend(noise.iter().filter(|noise| noise.row.as_ptr() != row.as_ptr()));
+        let target = |&target| Output { row: rows.row(target), sign: 1.0, weight: 1.0 };
+        outputs.extend(targets.iter().map(target));
+        fit_abreast(simd, hidden, outputs, noise, step, gradients);
     }
 
     #[inline(always)]
