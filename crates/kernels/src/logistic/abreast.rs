@@ -81,7 +81,7 @@ unsafe fn tile<S: Simd, const OWN: bool>(simd: S, lanes: Lanes<'_>, noise: &[Out
     macro_rules! shapes {
         ($($c:literal x $n:literal),*) => {
             match (lanes.targets.len(), noise.len()) {
-                $(($c, $n) if $c <= S::TILE.0 && $n + usize::from(OWN) <= S::TILE.1 => {
+                $(($c, $n) if fits::<S, OWN>($c, $n) => {
                     // SAFETY: as the caller promised, and the slices have these lengths.
                     unsafe { shaped::<S, $c, $n, OWN>(simd, lanes, noise) }
                 })*
@@ -94,6 +94,11 @@ unsafe fn tile<S: Simd, const OWN: bool>(simd: S, lanes: Lanes<'_>, noise: &[Out
         3 x 0, 2 x 5, 2 x 4, 2 x 3, 2 x 6, 2 x 2, 2 x 1, 2 x 0, 1 x 5, 1 x 4, 1 x 3, 1 x 6, 1 x 2,
         1 x 1, 1 x 0
     )
+}
+
+/// Whether the sums of so many targets and so much noise stay in registers.
+const fn fits<S: Simd, const OWN: bool>(targets: usize, noise: usize) -> bool {
+    targets <= S::TILE.0 && noise + OWN as usize <= S::TILE.1
 }
 
 /// # Safety
@@ -144,8 +149,10 @@ unsafe fn shaped<S: Simd, const C: usize, const N: usize, const OWN: bool>(
         let mut steps = [0.0; PAIRS];
         for base in (0..C * N + if OWN { C } else { 0 }).step_by(S::LANES) {
             let mut spread = [simd.splat(0.0); 16];
-            for pair in base..(base + S::LANES).min(C * (N + 1)) {
-                spread[pair - base] = products[pair];
+            for lane in 0..S::LANES {
+                if base + lane < C * (N + 1) {
+                    spread[lane] = products[base + lane];
+                }
             }
             let sign = simd.load(signs.as_ptr().add(base));
             let weight = simd.load(weights.as_ptr().add(base));

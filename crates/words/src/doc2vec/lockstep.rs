@@ -112,7 +112,9 @@ impl<F: Fold, O: Objective> Task for Pass<'_, '_, F, O> {
             std::mem::swap(noise, next);
             objective.noise(words(centre + 1), output, next);
             next.iter().for_each(|output| prefetch(simd, output.row));
-            (windows.clear(), ends.clear(), targets.clear());
+            windows.clear();
+            ends.clear();
+            targets.clear();
             for (Lane { number, random, .. }, ids) in lanes.iter_mut().zip(kept) {
                 let Some(&target) = ids.get(centre) else { continue };
                 if let Some(&next) = ids.get(centre + 1) {
