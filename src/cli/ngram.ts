@@ -64,8 +64,15 @@ const train: Command = {
   ],
 
   async run(given: TrainGiven, corpora: readonly string[], session: Session) {
-    const { output: target, quiet, phrases, prune, discountFallback, quantization, ...options } =
-      given
+    const {
+      output: target,
+      quiet,
+      phrases,
+      prune,
+      discountFallback,
+      quantization,
+      ...options
+    } = given
     if (target === undefined) throw new UsageError('-o MODEL is missing')
     if (isArpa(target) && quantization !== undefined) {
       throw new UsageError('--quantization has no meaning for an ARPA file, which has exact values')
