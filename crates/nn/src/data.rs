@@ -95,6 +95,14 @@ impl Column {
         self.offsets[item + 1] - self.offsets[item]
     }
 
+    /// An item's ids; `None` for a column of values.
+    pub fn ids(&self, item: usize) -> Option<&[u32]> {
+        match &self.cells {
+            Cells::Ids(ids) => Some(&ids[self.offsets[item]..self.offsets[item + 1]]),
+            Cells::Values(_) => None,
+        }
+    }
+
     /// An item's cells, behind those of others.
     pub fn append(&self, item: usize, values: &mut Vec<f32>, ids: &mut Vec<u32>) {
         let (start, end) = (self.offsets[item], self.offsets[item + 1]);

@@ -4,7 +4,7 @@
 use inlay_kernels::{Kernels, softmax};
 use serde::Deserialize;
 
-use crate::data::IGNORED;
+use crate::data::{Column, IGNORED};
 use crate::layer::Rows;
 use crate::shape::{Content, Positions, Shape};
 
@@ -60,18 +60,19 @@ impl Loss {
         }
     }
 
-    /// What a batch's losses are divided by: rows with a class (by their weights), or values.
-    pub fn share(&self, targets: &Targets) -> f64 {
-        match self {
-            Self::CrossEntropy { weights, .. } => {
-                let wanted = targets.ids.iter().filter(|&&class| class != IGNORED);
+    /// What the losses of items are divided by: rows with a class (by their weights), or values.
+    pub fn share(&self, targets: &Column, items: &[usize]) -> f64 {
+        let of_item = |&item: &usize| match (self, targets.ids(item)) {
+            (Self::CrossEntropy { weights, .. }, Some(ids)) => {
+                let wanted = ids.iter().filter(|&&class| class != IGNORED);
                 match weights {
                     None => wanted.count() as f64,
                     Some(weights) => wanted.map(|&class| f64::from(weights[class as usize])).sum(),
                 }
             }
-            _ => targets.values.len() as f64,
-        }
+            _ => (targets.rows(item) * targets.width) as f64,
+        };
+        items.iter().map(of_item).sum()
     }
 
     /// The loss of each item of a shard, as its part of the batch's sum (not of its mean), and the
@@ -87,11 +88,11 @@ impl Loss {
     ) {
         let scale = if share > 0.0 { (1.0 / share) as f32 } else { 0.0 };
         let width = output.width();
-        gradient.copy_from_slice(output.values);
         for ends in output.offsets.windows(2) {
             let mut loss = 0.0;
             for row in ends[0]..ends[1] {
                 let gradient = &mut gradient[row * width..][..width];
+                gradient.copy_from_slice(&output.values[row * width..][..width]);
                 loss += match self {
                     Self::CrossEntropy { weights, smoothing } => {
                         let class = targets.ids[row];

@@ -530,13 +530,7 @@ impl<'a> Conductor<'a> {
         self.given = end;
         job.set = Some(usize::from(self.validating));
         job.learn = !self.validating;
-        job.share = {
-            let mut targets = Targets::default();
-            for &item in &job.items {
-                set.targets().append(item, &mut targets.values, &mut targets.ids);
-            }
-            self.how.loss.share(&targets)
-        };
+        job.share = self.how.loss.share(set.targets(), &job.items);
         cut(&mut job.cuts, team.shards.len(), &job.items, |item| set.rows.of(item)[0]);
         job.step = None;
         if job.learn {
