@@ -8,7 +8,7 @@ use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
 use inlay_formats::{Array, Names, arpa};
 
 use crate::model::{About, Model, Orders, Searched, Unigrams};
-use crate::packed::{Packed, Parts, Unpacked};
+use crate::packed::{Packed, Parts, Tensors, Unpacked};
 use crate::table::{NO_CELL, Table, WORDS};
 use crate::text::SPECIAL;
 
@@ -187,7 +187,7 @@ fn written<'a>(orders: &Searched<'a>) -> Vec<Written<'a>> {
         }
         Searched::Packed(orders) => {
             let parts = |(order, packed): (usize, &'a Packed)| {
-                let (children, records, probabilities, backoffs) = packed.tensors();
+                let Tensors { children, records, probabilities, backoffs } = packed.tensors();
                 let name = |part: &str| format!("ngrams.{order}.{part}");
                 let backoffs = backoffs.map(|values| Written::reals(name("backoffs"), values));
                 let first = [

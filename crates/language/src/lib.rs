@@ -32,5 +32,5 @@ pub use evaluate::Evaluation;
 pub use model::{Estimation, Model, Spelling};
 pub use query::{Score, Scorer, State};
 pub use room::Room;
-pub use sample::Drawing;
+pub use sample::{Context, Drawing};
 pub use text::{BEGIN, END, UNKNOWN, Vocabulary};

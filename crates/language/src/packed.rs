@@ -54,6 +54,15 @@ pub struct Parts {
     pub backoffs: Option<Array<f32>>,
 }
 
+/// What goes to a file of an order: as `Parts`.
+#[allow(missing_docs)]
+pub struct Tensors<'a> {
+    pub children: &'a [u64],
+    pub records: &'a [u64],
+    pub probabilities: &'a [f32],
+    pub backoffs: Option<&'a [f32]>,
+}
+
 /// Bits of a word in a vocabulary.
 fn bits_of(vocabulary: usize) -> u32 {
     usize::BITS - vocabulary.saturating_sub(1).leading_zeros()
@@ -154,14 +163,18 @@ impl Packed {
     }
 
     /// The tensors of a file.
-    pub fn tensors(&self) -> (&[u64], &[u64], &[f32], Option<&[f32]>) {
-        let backoffs = self.backoffs.as_ref().map(Bins::values);
-        (self.children.words(), self.records.words(), self.probabilities.values(), backoffs)
+    pub fn tensors(&self) -> Tensors<'_> {
+        Tensors {
+            children: self.children.words(),
+            records: self.records.words(),
+            probabilities: self.probabilities.values(),
+            backoffs: self.backoffs.as_ref().map(Bins::values),
+        }
     }
 
     /// Bytes of memory.
     pub fn weight(&self) -> usize {
-        let (children, records, probabilities, backoffs) = self.tensors();
+        let Tensors { children, records, probabilities, backoffs } = self.tensors();
         8 * (children.len() + records.len())
             + 4 * (probabilities.len() + backoffs.map_or(0, <[f32]>::len))
     }

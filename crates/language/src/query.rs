@@ -5,7 +5,7 @@ use inlay_kernels::fetch;
 use crate::model::{Model, Searched};
 use crate::packed::Packed;
 use crate::sorted::Sorted;
-use crate::table::{Found, NO_CELL, View, extend};
+use crate::table::{Found, NO_CELL, Table, View, extend};
 use crate::text::{BEGIN, END};
 
 /// The longest context of all orders.
@@ -13,7 +13,7 @@ pub const CONTEXT: usize = inlay_formats::arpa::HIGHEST - 1;
 /// Words that the memory is asked for ahead; a power of two.
 const AHEAD: usize = 8;
 
-/// What the words before matter to the next one: the n-grams that end with the last of them.
+/// What the words before matter to the next one, to the scorer that they went to: the n-grams that end with the last of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct State {
     /// How many there are; the n-gram of one word comes first.
@@ -57,7 +57,7 @@ pub struct Scorer<'a> {
 
 /// The n-grams from order 2 on.
 enum Orders<'a> {
-    Hashed { views: [View<'a>; CONTEXT], count: usize },
+    Hashed(Vec<View<'a>>),
     Sorted(&'a [Sorted]),
     Packed(&'a [Packed]),
 }
@@ -97,15 +97,15 @@ impl<'a> Scorer<'a> {
             Searched::Sorted(orders) => Orders::Sorted(orders),
             Searched::Packed(orders) => Orders::Packed(orders),
             Searched::Hashed(tables) => {
-                let mut views = [View::EMPTY; CONTEXT];
-                let count = tables.len().min(CONTEXT);
-                for (view, table) in views.iter_mut().zip(tables) {
-                    *view = table.view();
-                }
-                Orders::Hashed { views, count }
+                Orders::Hashed(tables.iter().take(CONTEXT).map(Table::view).collect())
             }
         };
         Self { unigrams: model.unigrams(), orders }
+    }
+
+    /// Words of the vocabulary.
+    pub(crate) fn words(&self) -> usize {
+        self.unigrams.len()
     }
 
     /// The beginning of a sentence.
@@ -124,11 +124,11 @@ impl<'a> Scorer<'a> {
         match &self.orders {
             Orders::Sorted(orders) => self.look(orders, state, word, &[0; CONTEXT + 1]),
             Orders::Packed(orders) => self.look(orders, state, word, &[0; CONTEXT + 1]),
-            Orders::Hashed { views, count } => {
+            Orders::Hashed(views) => {
                 let mut hashes = state.hashes;
-                self.ask(&views[..*count], &mut hashes, word);
+                self.ask(views, &mut hashes, word);
                 state.hashes = hashes;
-                self.look(&views[..*count], state, word, &hashes)
+                self.look(views, state, word, &hashes)
             }
         }
     }
@@ -190,7 +190,7 @@ impl<'a> Scorer<'a> {
     pub fn score_text(&self, text: &[u32], mut each: impl FnMut(usize, Score)) {
         let begin = self.begin();
         let mut state = begin;
-        let Orders::Hashed { views, count } = &self.orders else {
+        let Orders::Hashed(views) = &self.orders else {
             for (place, &word) in text.iter().enumerate() {
                 each(place, self.step(&mut state, word));
                 if word == END {
@@ -199,7 +199,6 @@ impl<'a> Scorer<'a> {
             }
             return;
         };
-        let views = &views[..*count];
         let (mut hashes, mut asked) = (begin.hashes, [begin.hashes; AHEAD]);
         for place in 0..text.len() + AHEAD {
             if let Some(&word) = place.checked_sub(AHEAD).and_then(|place| text.get(place)) {

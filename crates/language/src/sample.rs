@@ -18,33 +18,60 @@ pub struct Drawing {
     pub temperature: f64,
 }
 
-impl Model {
+/// What comes before a word.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Whether the sentence begins with it.
+    pub begin: bool,
+    /// Its words.
+    pub words: &'a [u32],
+}
+
+impl Scorer<'_> {
+    /// Where a context leads.
+    ///
+    /// # Panics
+    /// If the vocabulary lacks one of its words.
+    pub fn after(&self, context: Context<'_>) -> State {
+        let mut state = if context.begin { self.begin() } else { State::EMPTY };
+        for &word in context.words {
+            self.step(&mut state, word);
+        }
+        state
+    }
+
     /// log10 of the probability of each word after those of a state; of `<s>`, which nothing is
     /// followed by, minus infinity.
     pub fn distribution(&self, state: &State, into: &mut Vec<f32>, run: &Run) -> Result<()> {
         into.clear();
-        let all = self.names().len() as u32;
-        let scorer = Scorer::new(self);
+        let all = self.words() as u32;
         for from in (0..all).step_by(STEP) {
             run.check()?;
             let words = from..all.min(from + STEP as u32);
-            into.extend(words.map(|word| scorer.step(&mut state.clone(), word).probability));
+            into.extend(words.map(|word| self.step(&mut state.clone(), word).probability));
         }
         into[BEGIN as usize] = f32::NEG_INFINITY;
         Ok(())
     }
+}
 
+impl Model {
     /// Makes tables if so many distributions pay for them.
     fn prepare_for(&self, distributions: usize, run: &Run) -> Result<()> {
         let words = (distributions as u64).saturating_mul(self.names().len() as u64);
         self.prepare(words, &|_| run.check())
     }
 
-    /// The likeliest words after those of a state, likeliest first, with log10 of their probability.
-    pub fn likeliest(&self, state: &State, most: usize, run: &Run) -> Result<Vec<(u32, f32)>> {
+    /// The likeliest words after a context, likeliest first, with log10 of their probability.
+    pub fn likeliest(
+        &self,
+        context: Context<'_>,
+        most: usize,
+        run: &Run,
+    ) -> Result<Vec<(u32, f32)>> {
         self.prepare_for(1, run)?;
-        let mut all = Vec::new();
-        self.distribution(state, &mut all, run)?;
+        let (scorer, mut all) = (Scorer::new(self), Vec::new());
+        scorer.distribution(&scorer.after(context), &mut all, run)?;
         let mut words: Vec<(u32, f32)> =
             (0..).zip(all).filter(|&(word, _)| word != BEGIN).collect();
         words.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -52,19 +79,21 @@ impl Model {
         Ok(words)
     }
 
-    /// Draws a text that goes on from a state, up to `</s>`, which is not part of it. `<unk>` is never
+    /// Draws a text that goes on from a context, up to `</s>`, which is not part of it. `<unk>` is never
     /// drawn: it is no word.
     pub fn draw(
         &self,
-        mut state: State,
+        context: Context<'_>,
         drawing: Drawing,
         random: &mut Random,
         run: &Run,
     ) -> Result<Vec<u32>> {
         self.prepare_for(drawing.most, run)?;
+        let scorer = Scorer::new(self);
+        let mut state = scorer.after(context);
         let (mut words, mut all) = (Vec::new(), Vec::new());
         while words.len() < drawing.most {
-            self.distribution(&state, &mut all, run)?;
+            scorer.distribution(&state, &mut all, run)?;
             all[UNKNOWN as usize] = f32::NEG_INFINITY;
             let top = all.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let weight = |log: f32| {
@@ -88,7 +117,7 @@ impl Model {
                 break;
             }
             words.push(drawn);
-            Scorer::new(self).step(&mut state, drawn);
+            scorer.step(&mut state, drawn);
         }
         Ok(words)
     }

@@ -299,9 +299,6 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// One that is never asked.
-    pub const EMPTY: Self = Self { lines: &[[0; 8]; PROBES + 1], highest: false };
-
     /// Asks the memory for where an n-gram of this hash lies, if there is such a one.
     #[inline(always)]
     pub fn fetch(&self, hash: u64) {

@@ -249,26 +249,49 @@ fn scores_back_off_as_the_file_says() {
 fn the_words_after_a_context_sum_to_one_and_are_drawn_as_often_as_they_are_likely() {
     let run = Run::quiet(1, 1);
     let model = estimate(&sentences(300, 6), &smoothing(3)).unwrap();
-    let mut state = Scorer::new(&model).begin();
+    let scorer = Scorer::new(&model);
+    let mut state = scorer.begin();
     let mut all = Vec::new();
     for word in ["w1", "w9", "nothing"] {
-        model.distribution(&state, &mut all, &run).unwrap();
+        scorer.distribution(&state, &mut all, &run).unwrap();
         let sum: f64 = all.iter().map(|&log| 10f64.powf(f64::from(log))).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
         for (number, &log) in (0..).zip(&all).filter(|&(number, _)| number != BEGIN) {
-            assert_eq!(Scorer::new(&model).step(&mut state.clone(), number).probability, log);
+            assert_eq!(scorer.step(&mut state.clone(), number).probability, log);
         }
-        Scorer::new(&model).step(&mut state, model.number(word.as_bytes()));
+        scorer.step(&mut state, model.number(word.as_bytes()));
     }
-    let likeliest = model.likeliest(&Scorer::new(&model).begin(), 3, &run).unwrap();
+    let begin = Context { begin: true, words: &[] };
+    let likeliest = model.likeliest(begin, 3, &run).unwrap();
     let (word, log) = likeliest[0];
     let drawing = Drawing { most: 1, temperature: 1.0 };
     let mut random = Random::new(5, 0);
-    let hits = (0..2000).filter(|_| {
-        model.draw(Scorer::new(&model).begin(), drawing, &mut random, &run).unwrap() == [word]
-    });
+    let hits =
+        (0..2000).filter(|_| model.draw(begin, drawing, &mut random, &run).unwrap() == [word]);
     let (hits, p) = (hits.count() as f64, 10f64.powf(f64::from(log)));
     assert!((hits / 2000.0 - p).abs() < 5.0 * (p / 2000.0).sqrt(), "{hits} {p}");
+}
+
+#[test]
+fn a_context_leads_to_the_same_words_before_tables_are_made_and_after() {
+    let run = Run::quiet(1, 1);
+    let model = estimate(&sentences(300, 6), &smoothing(4)).unwrap();
+    let words = ["w1", "w9", "w2"].map(|word| model.number(word.as_bytes()));
+    for begin in [true, false] {
+        let context = Context { begin, words: &words };
+        let found = |model: &Model| {
+            let mut all = Vec::new();
+            let scorer = Scorer::new(model);
+            scorer.distribution(&scorer.after(context), &mut all, &run).unwrap();
+            all
+        };
+        let fresh = estimate(&sentences(300, 6), &smoothing(4)).unwrap();
+        let sorted = found(&fresh);
+        let likeliest = fresh.likeliest(context, 9, &run).unwrap();
+        assert_eq!(found(&fresh), sorted);
+        assert_eq!(fresh.likeliest(context, 9, &run).unwrap(), likeliest);
+        assert!(likeliest.iter().all(|&(word, log)| sorted[word as usize] == log));
+    }
 }
 
 #[test]
@@ -450,7 +473,7 @@ fn damage(path: &Path, quantization: Option<u32>, folder: &Path, run: &Run) {
             Ok(model) => {
                 opened += 1;
                 model.evaluate(&test, run).unwrap();
-                model.likeliest(&Scorer::new(&model).begin(), 3, run).unwrap();
+                model.likeliest(Context { begin: true, words: &[] }, 3, run).unwrap();
                 let _ = model.write_arpa(&folder.join("out.arpa"), run);
             }
         }

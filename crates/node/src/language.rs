@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use inlay_base::{Error, Priority, Random, Run};
 use inlay_language::{
-    Drawing, END, Evaluation, Model, Room, Scorer, Smoothing, Spelling, State, UNKNOWN, Vocabulary,
+    Context, Drawing, END, Evaluation, Model, Room, Scorer, Smoothing, Spelling, State, UNKNOWN,
+    Vocabulary,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Uint8Array, Uint32Array};
@@ -193,14 +194,9 @@ fn words_of(model: &Model, sentence: Sentence) -> Vec<Vec<u8>> {
     }
 }
 
-/// Where the words of a context lead, from the beginning of a sentence if `begin`.
-fn state_after(model: &Model, context: Sentence, begin: bool) -> State {
-    let scorer = Scorer::new(model);
-    let mut state = if begin { scorer.begin() } else { State::EMPTY };
-    for word in words_of(model, context) {
-        scorer.step(&mut state, model.number(&word));
-    }
-    state
+/// The words of a context by number.
+fn numbers_of(model: &Model, context: Sentence) -> Vec<u32> {
+    words_of(model, context).iter().map(|word| model.number(word)).collect()
 }
 
 /// Estimates a model of a corpus.
@@ -359,7 +355,9 @@ pub fn next_words(
 ) -> napi::Result<RunHandle> {
     let model = Arc::clone(model.0.get()?);
     launch(env, run, events, move |run| {
-        let found = model.likeliest(&state_after(&model, context, begin), most as usize, run)?;
+        let words = numbers_of(&model, context);
+        let context = Context { begin, words: &words };
+        let found = model.likeliest(context, most as usize, run)?;
         let logs: Vec<f64> = found.iter().map(|&(_, log)| f64::from(log)).collect();
         let words = WordBlock::new(model.names(), found.iter().map(|&(word, _)| word));
         Ok(NextWords { words, log_probabilities: logs.into() })
@@ -384,10 +382,11 @@ pub fn generate_texts(
     let model = Arc::clone(model.0.get()?);
     let drawing = Drawing { most: most as usize, temperature };
     launch(env, run, events, move |run| {
-        let state = state_after(&model, prompt, true);
+        let words = numbers_of(&model, prompt);
+        let context = Context { begin: true, words: &words };
         run.phase("generate", "texts", 0, Some(u64::from(texts)));
         let texts = (0..u64::from(texts)).map(|text| {
-            let drawn = draw(&model, &state, drawing, text, run)?;
+            let drawn = draw(&model, context, drawing, text, run)?;
             run.advance(1);
             Ok(drawn)
         });
@@ -398,13 +397,13 @@ pub fn generate_texts(
 /// Every text has random numbers of its own.
 fn draw(
     model: &Model,
-    state: &State,
+    context: Context<'_>,
     drawing: Drawing,
     text: u64,
     run: &Run,
 ) -> Result<Vec<String>, Error> {
     let mut random = Random::new(run.seed(), text);
-    let words = model.draw(*state, drawing, &mut random, run)?;
+    let words = model.draw(context, drawing, &mut random, run)?;
     let name = |&word: &u32| String::from_utf8_lossy(model.names().get(word)).into_owned();
     Ok(words.iter().map(name).collect())
 }
