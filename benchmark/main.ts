@@ -16,6 +16,7 @@ import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
 import { glove } from './glove.js'
 import { lda } from './lda.js'
+import { networks } from './networks.js'
 import { keep, writePage } from './page.js'
 import { quality } from './quality.js'
 import { plainText } from './report.js'
@@ -36,6 +37,7 @@ const families: readonly Family[] = [
   glove,
   doc2vec,
   lda,
+  networks,
   sentences,
   counts,
   corpus,

@@ -3,6 +3,7 @@
 #   .venv           gensim, fastText, tomotopy, scikit-learn
 #   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
 #   node_modules    natural
+#   .torch          PyTorch, where `INLAY_TORCH` is set: it takes six gigabytes
 #   word2vec-Ofast  the same with -Ofast, which lets the compiler reorder sums
 # Needs python3 with venv, a C compiler and a POSIX system. What is there already is kept.
 set -euo pipefail
@@ -17,6 +18,10 @@ home=$(cd "$home" && pwd)
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check fasttext==0.9.3
 "$home/.venv/bin/python" -c 'import tomotopy, sklearn' 2>/dev/null ||
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check tomotopy==0.14.0 scikit-learn==1.9.1
+if [ -n "${INLAY_TORCH:-}" ] && [ ! -x "$home/.torch/bin/python" ]; then
+  python3 -m venv "$home/.torch"
+  "$home/.torch/bin/python" -m pip install -q --disable-pip-version-check torch==2.15.0 numpy
+fi
 [ -d "$home/node_modules/natural" ] ||
   npm install --silent --no-audit --no-fund --prefix "$home" natural@8.1.1
 

@@ -62,7 +62,7 @@ export interface Trainer {
   readonly program: (training: Training) => Program
 }
 
-const peers = resolve(root, process.env['INLAY_PEERS'] ?? '.peers')
+export const peers = resolve(root, process.env['INLAY_PEERS'] ?? '.peers')
 /** The Python of the peers. */
 export const python = join(peers, '.venv', 'bin', 'python')
 export const gensimScript = join(root, 'benchmark', 'gensim_contender.py')
