@@ -1,0 +1,215 @@
+//! A plan that is being worked out: shapes first, then who applies activations, then buffers.
+
+use inlay_base::Result;
+
+use super::{Node, Slot, Work};
+use crate::description::{Described, wrong};
+use crate::layer::Layer;
+use crate::shape::{Content, Shape};
+
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) description: Vec<(String, Shape)>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) parameters: usize,
+}
+
+impl Draft {
+    /// A list of layers after a slot: the slot that comes out.
+    pub(super) fn list(&mut self, layers: Vec<Described>, from: usize) -> Result<usize> {
+        layers.into_iter().try_fold(from, |from, described| match described {
+            Described::Layer { name, layer } => self.layer(name, layer, from),
+            Described::Take(name) => {
+                let found = self.description.iter().position(|(input, _)| *input == name);
+                found.ok_or_else(|| {
+                    wrong(format!("takes the input `{name}`, which it does not have"))
+                })
+            }
+            Described::Sum(branches) => {
+                let ends = self.branches(branches, from)?;
+                let shape = self.slots[ends[0]].shape.clone();
+                for &end in &ends {
+                    let other = &self.slots[end].shape;
+                    if *other != shape || shape.content == Content::Ids {
+                        return Err(wrong(format!("adds up branches of {shape} and {other}")));
+                    }
+                }
+                Ok(self.node(Work::Sum, ends, shape))
+            }
+            Described::Concat(branches) => {
+                let ends = self.branches(branches, from)?;
+                let first = self.slots[ends[0]].shape.clone();
+                let mut width = 0;
+                for &end in &ends {
+                    let other = &self.slots[end].shape;
+                    if other.positions != first.positions || other.content == Content::Ids {
+                        let problem = format!("puts branches of {first} and {other} side by side");
+                        return Err(wrong(problem));
+                    }
+                    width += other.width;
+                }
+                Ok(self.node(Work::Concat, ends, first.with_width(width)))
+            }
+        })
+    }
+
+    fn branches(&mut self, branches: Vec<Vec<Described>>, from: usize) -> Result<Vec<usize>> {
+        branches.into_iter().map(|branch| self.list(branch, from)).collect()
+    }
+
+    fn layer(&mut self, name: String, layer: Box<dyn Layer>, from: usize) -> Result<usize> {
+        let input = &self.slots[from].shape;
+        let shape = layer.shape(input).map_err(|problem| {
+            let giver = self.nodes.iter().find(|node| node.output == from);
+            let giver = match giver.map(|node| &node.work) {
+                Some(Work::Layer { name, .. }) => format!("`{name}`"),
+                Some(Work::Sum) => "the sum before it".into(),
+                Some(Work::Concat) => "the concat before it".into(),
+                None => "the input".into(),
+            };
+            wrong(format!("`{name}` {problem}; {giver} gives {input}"))
+        })?;
+        let count = layer.parameters(input).len();
+        let parameters = (self.parameters, count);
+        self.parameters += count;
+        let work =
+            Work::Layer { name, layer, fused: None, done: false, parameters, output_gradient: 0 };
+        Ok(self.node(work, vec![from], shape))
+    }
+
+    fn node(&mut self, work: Work, inputs: Vec<usize>, shape: Shape) -> usize {
+        self.slots.push(Slot { shape, buffer: 0 });
+        let output = self.slots.len() - 1;
+        self.nodes.push(Node { work, inputs, output });
+        output
+    }
+
+    pub(super) fn slot_of(&self, wanted: &str) -> Result<usize> {
+        let named = self.nodes.iter().filter_map(|node| match &node.work {
+            Work::Layer { name, .. } => Some((name.as_str(), node.output)),
+            _ => None,
+        });
+        let found = named.clone().find(|&(name, _)| name == wanted).map(|(_, output)| output);
+        found.ok_or_else(|| {
+            let names: Vec<_> = named.map(|(name, _)| name).collect();
+            wrong(format!("has no layer `{wanted}`; it has {}", names.join(", ")))
+        })
+    }
+
+    /// Leaves out the nodes that a slot does not need.
+    pub(super) fn forget_what_follows(&mut self, output: usize) {
+        let mut needed = vec![false; self.slots.len()];
+        needed[output] = true;
+        for node in self.nodes.iter().rev() {
+            if needed[node.output] {
+                node.inputs.iter().for_each(|&input| needed[input] = true);
+            }
+        }
+        self.nodes.retain(|node| needed[node.output]);
+    }
+
+    fn readers(&self, slot: usize) -> usize {
+        self.nodes.iter().flat_map(|node| &node.inputs).filter(|&&input| input == slot).count()
+    }
+
+    /// Gives activations to the layers before them, where those can apply them as they go.
+    pub(super) fn fuse(&mut self, output: usize, training: bool) {
+        for at in 1..self.nodes.len() {
+            let [input] = self.nodes[at].inputs[..] else { continue };
+            let Work::Layer { layer, .. } = &self.nodes[at].work else { continue };
+            let Some(activation) = layer.activation() else { continue };
+            let giver = self.nodes[..at].iter().position(|node| node.output == input);
+            let Some(giver) = giver else { continue };
+            // A derivative that wants the input would no longer find it.
+            let hidden = training && activation.needs_input();
+            if hidden || input == output || self.readers(input) > 1 {
+                continue;
+            }
+            let Work::Layer { layer, fused, .. } = &mut self.nodes[giver].work else { continue };
+            if layer.fuses() && fused.is_none() {
+                *fused = Some(activation);
+                if let Work::Layer { done, .. } = &mut self.nodes[at].work {
+                    *done = true;
+                }
+            }
+        }
+    }
+
+    /// Whether a node can write over what it is given.
+    fn over(&self, at: usize, output: usize, training: bool) -> bool {
+        let node = &self.nodes[at];
+        let Work::Layer { layer, done, .. } = &node.work else { return false };
+        if layer.reshapes() || *done {
+            return true;
+        }
+        let input = node.inputs[0];
+        let inputs = self.description.len();
+        let lone = self.readers(input) == 1 && input != output && input >= inputs;
+        let giver = self.nodes[..at].iter().find(|node| node.output == input);
+        let asked = giver.is_some_and(|node| match &node.work {
+            // Others may read what was only seen otherwise.
+            Work::Layer { layer, .. } => layer.reshapes() || training && layer.keeps_output(),
+            _ => false,
+        });
+        lone && !asked && (layer.in_place() || !training && layer.activation().is_some())
+    }
+
+    /// A buffer for each slot, but for what is written in place.
+    pub(super) fn lay_out(&mut self, output: usize) -> usize {
+        let inputs = self.description.len();
+        (0..inputs).for_each(|slot| self.slots[slot].buffer = slot);
+        let mut buffers = inputs;
+        for at in 0..self.nodes.len() {
+            let over = self.over(at, output, true);
+            let Node { inputs, output, .. } = &self.nodes[at];
+            let (input, output) = (inputs[0], *output);
+            self.slots[output].buffer = if over { self.slots[input].buffer } else { buffers };
+            buffers += usize::from(!over);
+        }
+        buffers
+    }
+
+    /// Buffers that are taken again as soon as nobody reads them.
+    pub(super) fn share(&mut self, output: usize) -> usize {
+        let inputs = self.description.len();
+        (0..inputs).for_each(|slot| self.slots[slot].buffer = slot);
+        let mut buffers = inputs;
+        let mut free: Vec<usize> = Vec::new();
+        // The last node that reads a slot, or what lies in the same buffer.
+        let mut last: Vec<usize> = vec![0; self.slots.len()];
+        for (at, node) in self.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|&input| last[input] = at);
+        }
+        last[output] = self.nodes.len();
+        for at in 0..self.nodes.len() {
+            let over = self.over(at, output, false);
+            let node = &self.nodes[at];
+            let (input, output) = (node.inputs[0], node.output);
+            self.slots[output].buffer = if over {
+                self.slots[input].buffer
+            } else {
+                free.pop().unwrap_or_else(|| {
+                    buffers += 1;
+                    buffers - 1
+                })
+            };
+            let read = self.nodes[at].inputs.iter().map(|&input| self.slots[input].buffer);
+            for buffer in read.collect::<Vec<_>>() {
+                let mut users =
+                    (0..self.slots.len()).filter(|&slot| self.slots[slot].buffer == buffer);
+                let alive = users.any(|slot| self.made(slot, at) && last[slot] > at)
+                    || buffer == self.slots[output].buffer;
+                if buffer >= inputs && !alive && !free.contains(&buffer) {
+                    free.push(buffer);
+                }
+            }
+        }
+        buffers
+    }
+
+    /// Whether a slot is there after a node has run.
+    fn made(&self, slot: usize, at: usize) -> bool {
+        self.nodes[..=at].iter().any(|node| node.output == slot)
+    }
+}
