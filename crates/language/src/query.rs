@@ -165,17 +165,16 @@ impl<'a> Scorer<'a> {
             (*entry, *backoff) = (found.slot, found.backoff);
             let (suffix, is_asked) = (found.slot, context != NO_CELL);
             found = Found::NOTHING;
-            let mut is_there = false;
             if S::ALWAYS || is_asked {
-                let next = search.find(hash, context, suffix, word);
-                is_there = next.is_there();
-                found = Found {
-                    slot: next.slot,
-                    probability: next.probability,
-                    backoff: if is_there { next.backoff } else { 0.0 },
-                };
+                found = search.find(hash, context, suffix, word);
             }
-            score = if is_there { found.probability } else { score + back };
+            // Selected as integers: real numbers would be selected by a branch, which nobody foretells.
+            let is_there = found.is_there();
+            let select = |there: f32, other: f32| {
+                f32::from_bits(if is_there { there.to_bits() } else { other.to_bits() })
+            };
+            score = select(found.probability, score + back);
+            found.backoff = select(found.backoff, 0.0);
             order += u8::from(is_there);
         }
         state.length = usize::from(order).min(orders.len());

@@ -128,13 +128,14 @@ fn home(hash: u64, lines: usize) -> usize {
     ((u128::from(hash) * homes as u128) >> 64) as usize
 }
 
-/// Whether an n-gram of this hash may have gone on to the next line.
+/// 1 if an n-gram of this hash may have gone on to the next line, else 0.
 #[inline(always)]
-fn is_passed<const CELLS: usize>(line: &Line, hash: u64) -> bool {
-    match CELLS {
-        INNER => line[hash as usize % INNER] >> (62 + (hash >> 2) % 2) & 1 == 1,
-        _ => line[7] >> (32 + hash % 32) & 1 == 1,
-    }
+fn passed<const CELLS: usize>(line: &Line, hash: u64) -> u32 {
+    let bits = match CELLS {
+        INNER => line[hash as usize % INNER] >> (62 + (hash >> 2) % 2),
+        _ => line[7] >> (32 + hash % 32),
+    };
+    bits as u32 & 1
 }
 
 fn mark<const CELLS: usize>(line: &mut Line, hash: u64) {
@@ -321,17 +322,17 @@ impl View<'_> {
         let home = home(hash, self.lines.len());
         for number in home..home + PROBES {
             let Some(line) = self.lines.get(number) else { break };
-            let (mut cell, mut is_there) = (0, false);
+            let mut same = 0;
             for (at, there) in line[..CELLS].iter().enumerate() {
-                let is_same = (there ^ key) << MARKS == 0;
-                cell |= if is_same { at } else { 0 };
-                is_there |= is_same;
+                same |= u32::from((there ^ key) << MARKS == 0) << at;
             }
-            if is_there | !is_passed::<CELLS>(line, hash) {
+            // One comparison, for one branch: marked, and none that is the same.
+            if passed::<CELLS>(line, hash) <= same {
+                let cell = (same | 1 << CELLS).trailing_zeros() as usize;
                 let slot = (number * CELLS + cell) as u32;
                 let at = values(CELLS) + cell;
                 return Found {
-                    slot: if is_there { slot } else { NO_CELL },
+                    slot: if same == 0 { NO_CELL } else { slot },
                     probability: value(line, at),
                     backoff: if CELLS == INNER { value(line, at + CELLS) } else { 0.0 },
                 };
