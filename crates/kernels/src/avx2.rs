@@ -65,6 +65,20 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn same(self, keys: &[u64; 8], key: u64, mask: u64) -> u32 {
+        unsafe {
+            let (key, mask) = (_mm256_set1_epi64x(key as i64), _mm256_set1_epi64x(mask as i64));
+            let mut same = 0;
+            for half in 0..2 {
+                let keys = _mm256_loadu_si256(keys.as_ptr().add(4 * half).cast());
+                let other = _mm256_and_si256(_mm256_xor_si256(keys, key), mask);
+                let none = _mm256_cmpeq_epi64(other, _mm256_setzero_si256());
+                same |= (_mm256_movemask_pd(_mm256_castsi256_pd(none)) as u32) << (4 * half);
+            }
+            same
+        }
+    }
+    #[inline(always)]
     fn transpose(self, square: &mut [__m256; 16]) {
         unsafe {
             let s = square;

@@ -58,6 +58,14 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(to, mask, v) }
     }
     #[inline(always)]
+    fn same(self, keys: &[u64; 8], key: u64, mask: u64) -> u32 {
+        unsafe {
+            let keys = _mm512_loadu_si512(keys.as_ptr().cast());
+            let other = _mm512_xor_si512(keys, _mm512_set1_epi64(key as i64));
+            u32::from(_mm512_testn_epi64_mask(other, _mm512_set1_epi64(mask as i64)))
+        }
+    }
+    #[inline(always)]
     fn transpose(self, square: &mut [__m512; 16]) {
         // Squares of 1, 2, 4 and 8 are exchanged in turn.
         unsafe {

@@ -19,6 +19,7 @@ mod draw;
 mod fetch;
 mod gates;
 mod gather;
+mod keys;
 mod logistic;
 mod math;
 #[cfg(target_arch = "aarch64")]
@@ -48,6 +49,7 @@ pub use draw::{
 pub use fetch::fetch;
 pub use gates::{GruBack, LstmBack, gru, lstm};
 pub use gather::{gather, scatter};
+pub use keys::same;
 pub use logistic::{
     Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast, learn,
 };

@@ -54,6 +54,16 @@ pub trait Simd: Copy + Send + Sync {
         }
     }
 
+    /// See `keys::same`.
+    #[inline(always)]
+    fn same(self, keys: &[u64; 8], key: u64, mask: u64) -> u32 {
+        let mut same = 0;
+        for (at, other) in keys.iter().enumerate() {
+            same |= u32::from((other ^ key) & mask == 0) << at;
+        }
+        same
+    }
+
     /// Value j of vector i becomes value i of vector j, among the first `LANES` vectors.
     #[inline(always)]
     fn transpose(self, square: &mut [Self::Vector; 16]) {

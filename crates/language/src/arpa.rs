@@ -14,7 +14,7 @@ use inlay_kernels::fetch;
 use crate::lines::{Lines, Spelled};
 use crate::model::{Model, Searched, Spelling};
 use crate::room::{Numbers, Room};
-use crate::table::{Entry, NO_CELL, Refused, Table, WORDS, crowded, extend};
+use crate::table::{Entry, NO_CELL, Refused, Search, Table, WORDS, crowded, extend};
 use crate::text::{SPECIAL, UNKNOWN};
 
 /// What an unknown word gets where a file has no `<unk>`, as in KenLM.
@@ -441,7 +441,7 @@ impl Taken<'_> {
         let mut tables = self.tables.iter();
         rest.iter().try_fold((extend(0, first), first), |(hash, context), &word| {
             let hash = extend(hash, word);
-            let found = tables.next()?.view().find(hash, context, word);
+            let found = Search(tables.next()?.view(), hash, context, word).found();
             found.is_there().then_some((hash, found.slot))
         })
     }

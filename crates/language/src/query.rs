@@ -1,6 +1,6 @@
 //! Scores words by the words before them.
 
-use inlay_kernels::fetch;
+use inlay_kernels::{Kernels, Simd, Task, fetch};
 
 use crate::model::{Model, Searched};
 use crate::packed::Packed;
@@ -10,8 +10,8 @@ use crate::text::{BEGIN, END};
 
 /// The longest context of all orders.
 pub const CONTEXT: usize = inlay_formats::arpa::HIGHEST - 1;
-/// Words that the memory is asked for ahead; a power of two.
-const AHEAD: usize = 8;
+/// Sentences that are scored in turn: while the memory brings what one of them needs, the others go on.
+const LANES: usize = 12;
 
 /// What the words before matter to the next one, to the scorer that they went to: the n-grams that end with the last of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +22,7 @@ pub struct State {
     entries: [u32; CONTEXT],
     /// 0 beyond `length`.
     backoffs: [f32; CONTEXT],
-    /// Of the last word, of the last two, and so on, whether there is such an n-gram or not.
+    /// Of the same, and of the one that was looked for and is not there.
     hashes: Hashes,
 }
 
@@ -53,6 +53,7 @@ impl State {
 pub struct Scorer<'a> {
     unigrams: &'a [[f32; 2]],
     orders: Orders<'a>,
+    kernels: Kernels,
 }
 
 /// The n-grams from order 2 on.
@@ -64,28 +65,25 @@ enum Orders<'a> {
 
 /// The n-grams of one order.
 trait Search {
-    /// Whether it is cheaper to look for what cannot be there than to ask whether it can.
-    const ALWAYS: bool = false;
     /// The n-gram of a context and a word; both it and its suffix may be `NO_CELL`.
-    fn find(&self, hash: u64, context: u32, suffix: u32, word: u32) -> Found;
+    fn find<S: Simd>(&self, simd: S, hash: u64, context: u32, suffix: u32, word: u32) -> Found;
 }
 
 impl Search for View<'_> {
-    const ALWAYS: bool = true;
     #[inline(always)]
-    fn find(&self, hash: u64, context: u32, _: u32, word: u32) -> Found {
-        View::find(self, hash, context, word)
+    fn find<S: Simd>(&self, simd: S, hash: u64, context: u32, _: u32, word: u32) -> Found {
+        View::find(self, simd, hash, context, word)
     }
 }
 
 impl Search for Sorted {
-    fn find(&self, _: u64, context: u32, suffix: u32, word: u32) -> Found {
+    fn find<S: Simd>(&self, _: S, _: u64, context: u32, suffix: u32, word: u32) -> Found {
         Sorted::find(self, context, suffix, word)
     }
 }
 
 impl Search for Packed {
-    fn find(&self, _: u64, context: u32, _: u32, word: u32) -> Found {
+    fn find<S: Simd>(&self, _: S, _: u64, context: u32, _: u32, word: u32) -> Found {
         Packed::find(self, context, word)
     }
 }
@@ -100,7 +98,7 @@ impl<'a> Scorer<'a> {
                 Orders::Hashed(tables.iter().take(CONTEXT).map(Table::view).collect())
             }
         };
-        Self { unigrams: model.unigrams(), orders }
+        Self { unigrams: model.unigrams(), orders, kernels: Kernels::get() }
     }
 
     /// Words of the vocabulary.
@@ -119,55 +117,44 @@ impl<'a> Scorer<'a> {
     ///
     /// # Panics
     /// If the vocabulary has no such word.
-    #[inline(always)]
+    #[inline]
     pub fn step(&self, state: &mut State, word: u32) -> Score {
-        match &self.orders {
-            Orders::Sorted(orders) => self.look(orders, state, word, &[0; CONTEXT + 1]),
-            Orders::Packed(orders) => self.look(orders, state, word, &[0; CONTEXT + 1]),
-            Orders::Hashed(views) => {
-                let mut hashes = state.hashes;
-                self.ask(views, &mut hashes, word);
-                state.hashes = hashes;
-                self.look(views, state, word, &hashes)
-            }
-        }
+        self.kernels.run(Step { scorer: self, state, word })
     }
 
     /// Takes a word into the hashes, and asks the memory for all that it needs.
     #[inline(always)]
-    fn ask(&self, views: &[View<'_>], hashes: &mut Hashes, word: u32) {
+    fn ask(&self, views: &[View<'_>], state: &mut State, word: u32) {
+        let hashes = &mut state.hashes;
         let mut before = hashes[0];
         hashes[0] = extend(0, word);
         fetch(self.unigrams, word as usize);
-        for (view, hash) in views.iter().zip(&mut hashes[1..]) {
+        for (view, hash) in views.iter().zip(&mut hashes[1..]).take(state.length) {
             let longer = extend(before, word);
             before = std::mem::replace(hash, longer);
             view.fetch(longer);
         }
     }
 
-    /// The word's n-grams of all orders, whose hashes are these.
+    /// The word's n-grams of all orders, whose hashes are those of the state.
     #[inline(always)]
-    fn look<S: Search>(
+    fn look<S: Simd, O: Search>(
         &self,
-        orders: &[S],
+        simd: S,
+        orders: &[O],
         state: &mut State,
         word: u32,
-        hashes: &Hashes,
     ) -> Score {
         let [probability, backoff] = self.unigrams[word as usize];
         let mut found = Found { slot: word, probability, backoff };
         let (mut score, mut order) = (probability, 1);
         let contexts = state.entries.iter_mut().zip(&mut state.backoffs);
-        for ((search, &hash), (entry, backoff)) in orders.iter().zip(&hashes[1..]).zip(contexts) {
-            let (context, back) = (*entry, *backoff);
+        let asked = orders.iter().zip(&state.hashes[1..]).zip(contexts).take(state.length);
+        for ((search, &hash), (entry, backoff)) in asked {
+            let (context, back, suffix) = (*entry, *backoff, found.slot);
             // Each n-gram makes room for the next one, which is of one word more.
             (*entry, *backoff) = (found.slot, found.backoff);
-            let (suffix, is_asked) = (found.slot, context != NO_CELL);
-            found = Found::NOTHING;
-            if S::ALWAYS || is_asked {
-                found = search.find(hash, context, suffix, word);
-            }
+            found = search.find(simd, hash, context, suffix, word);
             // Selected as integers: real numbers would be selected by a branch, which nobody foretells.
             let is_there = found.is_there();
             let select = |there: f32, other: f32| {
@@ -176,6 +163,10 @@ impl<'a> Scorer<'a> {
             score = select(found.probability, score + back);
             found.backoff = select(found.backoff, 0.0);
             order += u8::from(is_there);
+        }
+        if state.length < orders.len() {
+            state.entries[state.length] = found.slot;
+            state.backoffs[state.length] = found.backoff;
         }
         state.length = usize::from(order).min(orders.len());
         Score { probability: score, order }
@@ -186,33 +177,88 @@ impl<'a> Scorer<'a> {
     ///
     /// # Panics
     /// If the vocabulary has no such word.
-    pub fn score_text(&self, text: &[u32], mut each: impl FnMut(usize, Score)) {
-        let begin = self.begin();
+    pub fn score_text(&self, text: &[u32], each: impl FnMut(usize, Score)) {
+        self.kernels.run(ScoreText { scorer: self, begin: self.begin(), text, each });
+    }
+}
+
+/// See `Scorer::step`.
+struct Step<'a, 'm> {
+    scorer: &'a Scorer<'m>,
+    state: &'a mut State,
+    word: u32,
+}
+
+impl Task for Step<'_, '_> {
+    type Output = Score;
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Score {
+        let Self { scorer, state, word } = self;
+        match &scorer.orders {
+            Orders::Hashed(views) => {
+                scorer.ask(views, state, word);
+                scorer.look(simd, views, state, word)
+            }
+            Orders::Sorted(orders) => scorer.look(simd, orders, state, word),
+            Orders::Packed(orders) => scorer.look(simd, orders, state, word),
+        }
+    }
+}
+
+/// See `Scorer::score_text`.
+struct ScoreText<'a, 'm, E> {
+    scorer: &'a Scorer<'m>,
+    begin: State,
+    text: &'a [u32],
+    each: E,
+}
+
+impl<E: FnMut(usize, Score)> Task for ScoreText<'_, '_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { scorer, begin, text, mut each } = self;
         let mut state = begin;
-        let Orders::Hashed(views) = &self.orders else {
+        let Orders::Hashed(views) = &scorer.orders else {
             for (place, &word) in text.iter().enumerate() {
-                each(place, self.step(&mut state, word));
+                each(place, scorer.step(&mut state, word));
                 if word == END {
                     state = begin;
                 }
             }
             return;
         };
-        let (mut hashes, mut asked) = (begin.hashes, [begin.hashes; AHEAD]);
-        for place in 0..text.len() + AHEAD {
-            if let Some(&word) = place.checked_sub(AHEAD).and_then(|place| text.get(place)) {
-                each(place - AHEAD, self.look(views, &mut state, word, &asked[place % AHEAD]));
-                if word == END {
-                    state = begin;
+        let mut next = 0;
+        let mut lanes = [Lane { state: begin, place: 0, end: 0 }; LANES];
+        let mut busy = true;
+        while busy {
+            busy = false;
+            for lane in &mut lanes {
+                if lane.place < lane.end {
+                    each(lane.place, scorer.look(simd, views, &mut lane.state, text[lane.place]));
+                    lane.place += 1;
                 }
-            }
-            if let Some(&word) = text.get(place) {
-                self.ask(views, &mut hashes, word);
-                asked[place % AHEAD] = hashes;
-                if word == END {
-                    hashes = begin.hashes;
+                if lane.place == lane.end {
+                    // The next sentence.
+                    let rest = &text[next..];
+                    let end = rest.iter().position(|&word| word == END);
+                    let end = next + end.map_or(rest.len(), |end| end + 1);
+                    *lane = Lane { state: begin, place: next, end };
+                    next = end;
+                }
+                if lane.place < lane.end {
+                    busy = true;
+                    scorer.ask(views, &mut lane.state, text[lane.place]);
                 }
             }
         }
     }
+}
+
+/// A sentence that is being scored: its next word, and the end of its part of the text.
+#[derive(Clone, Copy)]
+struct Lane {
+    state: State,
+    place: usize,
+    end: usize,
 }

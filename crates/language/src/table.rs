@@ -3,7 +3,7 @@ use std::ops::Deref;
 use bytemuck::{cast_ref, cast_slice, cast_slice_mut};
 use inlay_base::{Error, Result};
 use inlay_formats::Array;
-use inlay_kernels::fetch;
+use inlay_kernels::{Kernels, Simd, Task, fetch, same};
 
 use crate::room::{Numbers, Room};
 
@@ -308,24 +308,27 @@ impl View<'_> {
 
     /// The n-gram of a context's cell and a word, whose hash this is.
     #[inline(always)]
-    pub fn find(&self, hash: u64, context: u32, word: u32) -> Found {
+    pub fn find<S: Simd>(&self, simd: S, hash: u64, context: u32, word: u32) -> Found {
         match self.highest {
-            true => self.search::<HIGHEST>(hash, context, word),
-            false => self.search::<INNER>(hash, context, word),
+            true => self.search::<S, HIGHEST>(simd, hash, context, word),
+            false => self.search::<S, INNER>(simd, hash, context, word),
         }
     }
 
     /// There is no branch but that to the next line: whether an n-gram is there cannot be foretold.
     #[inline(always)]
-    fn search<const CELLS: usize>(&self, hash: u64, context: u32, word: u32) -> Found {
+    fn search<S: Simd, const CELLS: usize>(
+        &self,
+        simd: S,
+        hash: u64,
+        context: u32,
+        word: u32,
+    ) -> Found {
         let key = key(context, word);
         let home = home(hash, self.lines.len());
         for number in home..home + PROBES {
             let Some(line) = self.lines.get(number) else { break };
-            let mut same = 0;
-            for (at, there) in line[..CELLS].iter().enumerate() {
-                same |= u32::from((there ^ key) << MARKS == 0) << at;
-            }
+            let same = same(simd, line, key, EMPTY) & ((1 << CELLS) - 1);
             // One comparison, for one branch: marked, and none that is the same.
             if passed::<CELLS>(line, hash) <= same {
                 let cell = (same | 1 << CELLS).trailing_zeros() as usize;
@@ -339,6 +342,25 @@ impl View<'_> {
             }
         }
         Found::NOTHING
+    }
+}
+
+/// One search, for those who have few.
+pub struct Search<'a>(pub View<'a>, pub u64, pub u32, pub u32);
+
+impl Search<'_> {
+    /// See `View::find`.
+    pub fn found(self) -> Found {
+        Kernels::get().run(self)
+    }
+}
+
+impl Task for Search<'_> {
+    type Output = Found;
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Found {
+        let Self(view, hash, context, word) = self;
+        view.find(simd, hash, context, word)
     }
 }
 
@@ -364,14 +386,14 @@ mod tests {
                 let Entry { hash, context, word, values: [probability, backoff] } = entry(i);
                 let backoff = if highest { 0.0 } else { backoff };
                 let found = Found { slot, probability, backoff };
-                assert_eq!(table.view().find(hash, context, word), found);
+                assert_eq!(Search(table.view(), hash, context, word).found(), found);
                 assert_eq!(table.get(slot), Some((context, word, probability, backoff)));
             }
             let taken = (0..table.slots() as u32).filter(|&slot| table.get(slot).is_some());
             assert_eq!(taken.count(), entries);
             let hash = extend(extend(0, 1), 9);
-            assert!(!table.view().find(hash, 1, 9).is_there());
-            assert!(!table.view().find(extend(extend(0, 0), 0), NO_CELL, 0).is_there());
+            assert!(!Search(table.view(), hash, 1, 9).found().is_there());
+            assert!(!Search(table.view(), extend(extend(0, 0), 0), NO_CELL, 0).found().is_there());
             assert_eq!(table.get(NO_CELL), None);
         }
     }
@@ -384,7 +406,7 @@ mod tests {
             let same = |word| Entry { hash: 7 << 60, context: 1, word, values: [0.0; 2] };
             let outcome = table.insert_all((0..20_000).map(same), |_| ());
             assert!(matches!(outcome, Err(Refused::Crowded)), "{highest}");
-            assert!(table.view().find(7 << 60, 1, 500).is_there());
+            assert!(Search(table.view(), 7 << 60, 1, 500).found().is_there());
         }
     }
 }
