@@ -174,7 +174,10 @@ test('layers refuse what does not fit, by their names', async (t) => {
   }
   refuses([selfAttention({ heads: 4 })], /`self-attention1` .*heads/)
   refuses([conv2d({ channels: 2, kernel: 3 })], /`conv2d1` expects/)
-  refuses([conv1d({ channels: 4, kernel: 3, groups: 4 })], /`conv1d1` cannot cut its channels into 4 groups; the input gives \[any, 6\]/)
+  refuses(
+    [conv1d({ channels: 4, kernel: 3, groups: 4 })],
+    /`conv1d1` cannot cut its channels into 4 groups; the input gives \[any, 6\]/,
+  )
   refuses([flatten()], /`flatten1` expects items of one length/)
   t.throws(() => lstm({} as { units: number }), {
     message: /lstm: `units` must be an integer from 1 up/,
