@@ -17,6 +17,7 @@ import type { Family, Settings } from './family.js'
 import { glove } from './glove.js'
 import { lda } from './lda.js'
 import { networks } from './networks.js'
+import { ngram } from './ngram.js'
 import { keep, writePage } from './page.js'
 import { quality } from './quality.js'
 import { plainText } from './report.js'
@@ -37,6 +38,7 @@ const families: readonly Family[] = [
   glove,
   doc2vec,
   lda,
+  ngram,
   networks,
   sentences,
   counts,
