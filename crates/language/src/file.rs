@@ -1,15 +1,18 @@
 //! Model files: a safetensors file that is mapped when it is opened, with tables or packed.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
 use inlay_base::{Error, Result, Run};
-use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader};
+use inlay_formats::safetensors::{self, Dtype, Kind, Part, Reader, Writer};
 use inlay_formats::{Array, Names, arpa};
 
-use crate::model::{About, Model, Orders, Searched, Unigrams};
+use crate::indexed::Maker;
+use crate::model::{About, Indexed, Model, Orders, Searched, Unigrams};
 use crate::packed::{Packed, Parts, Tensors, Unpacked};
-use crate::table::{NO_CELL, Table, WORDS};
+use crate::sorted::Sorted;
+use crate::table::{NO_CELL, Table, WORDS, lines_for};
 use crate::text::SPECIAL;
 
 const KIND: Kind =
@@ -41,8 +44,8 @@ impl<'a> Written<'a> {
 
 impl Model {
     /// Writes a file that `open` reads: with `quantization` one of packed n-grams whose values have so many
-    /// bits, else one of tables. Phases "index" in n-grams, where they have no table yet or are packed,
-    /// and "write" in bytes.
+    /// bits, else one of tables. Phases "index" in n-grams, where they are packed, and "write" in
+    /// bytes.
     ///
     /// # Errors
     /// `InvalidInput`: a model that was quantized already; `DiskFull`, `Io`, `OutOfMemory`, `Aborted`.
@@ -65,33 +68,65 @@ impl Model {
                 packed = self.pack(bits, run)?;
                 Searched::Packed(&packed)
             }
-            (_, None) => {
-                let all = self.ngrams()[1..].iter().sum();
-                run.phase("index", "n-grams", 0, Some(all));
-                self.prepare(u64::MAX, &|ngrams| {
-                    run.check()?;
-                    run.advance(ngrams as u64);
-                    Ok(())
-                })?;
-                self.searched()
-            }
+            (_, None) => self.searched(),
         };
         let about =
             About { quantization: quantization.or(self.about.quantization), ..self.about.clone() };
         let mut written = written(&orders);
-        written.push(Written {
+        let unigrams = Written {
             name: "unigrams".into(),
             dtype: Dtype::F32,
             shape: vec![self.unigrams().len(), 2],
             bytes: bytemuck::cast_slice(self.unigrams()),
-        });
+        };
+        if let (Orders::Sorted(indexed), Searched::Sorted(_)) = (&self.orders, &orders) {
+            return self.save_tables(path, &about, indexed, &unigrams, run);
+        }
+        // Tables come first: their lines are lines of the cache if they begin as the file's data do.
+        written.push(unigrams);
         let all = written.iter().map(|written| written.bytes.len() as u64).sum();
         run.phase("write", "bytes", 0, Some(all));
-        // Tables come first: their lines are lines of the cache if they begin as the file's data do.
         let mut parts: Vec<Part<'_>> = written.iter().map(|written| part(written, run)).collect();
         parts.extend(self.names().parts());
         let (key, header) = KIND.entry(&about)?;
         safetensors::save(path, &[(key, &header)], parts)
+    }
+
+    /// Each table is made, written and gone, in the memory of the one before.
+    fn save_tables(
+        &self,
+        path: &Path,
+        about: &About,
+        indexed: &Indexed,
+        unigrams: &Written<'_>,
+        run: &Run,
+    ) -> Result<()> {
+        let Indexed { orders, room, .. } = indexed;
+        let lines =
+            |(order, sorted): (usize, &Sorted)| lines_for(sorted.len, order == self.order());
+        let lines = (2..).zip(orders).map(lines).collect::<Result<Vec<usize>>>()?;
+        let all = 64 * lines.iter().sum::<usize>() + unigrams.bytes.len();
+        run.phase("write", "bytes", 0, Some(all as u64));
+        let most = lines.iter().max().copied().unwrap_or(0);
+        drop(room.open().unset(16 * most)?);
+        let maker = RefCell::new(Maker::new(orders, room));
+        let names: Vec<String> =
+            (2..=self.order()).map(|order| format!("ngrams.{order}")).collect();
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        for (name, &lines) in names.iter().zip(&lines) {
+            let maker = &maker;
+            parts.push(Part::streamed(name, Dtype::U64, &[lines, 8], move |writer| {
+                let table = maker.borrow_mut().next(&|_| run.check())?;
+                write(writer, bytemuck::cast_slice(table.lines()), run)
+            }));
+        }
+        parts.push(part(unigrams, run));
+        parts.extend(self.names().parts());
+        let (key, header) = KIND.entry(about)?;
+        let saved = safetensors::save(path, &[(key, &header)], parts);
+        drop(maker);
+        room.close();
+        saved
     }
 
     /// The n-grams by context and word, their values in 2^bits bins. Phase "index" in n-grams.
@@ -199,21 +234,23 @@ fn written<'a>(orders: &Searched<'a>) -> Vec<Written<'a>> {
             };
             (2..).zip(orders).flat_map(parts).collect()
         }
-        // A model of order 1 has neither.
+        // Their tables are made as they are written.
         Searched::Sorted(_) => Vec::new(),
     }
 }
 
 fn part<'a>(written: &'a Written<'_>, run: &'a Run) -> Part<'a> {
     let Written { name, dtype, shape, bytes } = written;
-    Part::streamed(name, *dtype, shape, move |writer| {
-        for block in bytes.chunks(BLOCK) {
-            run.check()?;
-            writer.write(block)?;
-            run.advance(block.len() as u64);
-        }
-        Ok(())
-    })
+    Part::streamed(name, *dtype, shape, move |writer| write(writer, bytes, run))
+}
+
+fn write(writer: &mut Writer, bytes: &[u8], run: &Run) -> Result<()> {
+    for block in bytes.chunks(BLOCK) {
+        run.check()?;
+        writer.write(block)?;
+        run.advance(block.len() as u64);
+    }
+    Ok(())
 }
 
 /// A tensor of a file, if it is there in this form; `shape` is without the first size.

@@ -20,28 +20,50 @@ struct Placed {
     slots: Numbers,
 }
 
+/// Makes the tables of all orders, one after the other.
+pub struct Maker<'a> {
+    orders: &'a [Sorted],
+    room: &'a Room,
+    below: Option<Placed>,
+    /// How many are made.
+    made: usize,
+}
+
+impl<'a> Maker<'a> {
+    pub fn new(orders: &'a [Sorted], room: &'a Room) -> Self {
+        Self { orders, room, below: None, made: 0 }
+    }
+
+    /// The table of the next order. `went` hears how many n-grams are done.
+    ///
+    /// # Panics
+    /// If there is no next one.
+    pub fn next(&mut self, went: &dyn Fn(usize) -> Result<()>) -> Result<Table> {
+        let sorted = &self.orders[self.made];
+        self.made += 1;
+        let highest = self.made == self.orders.len();
+        let mut table = Table::for_entries(sorted.len, highest, self.room)?;
+        let kept = if highest { 0 } else { sorted.len };
+        let mut placed =
+            Placed { hashes: self.room.unset(2 * kept)?, slots: self.room.unset(kept)? };
+        for from in (0..sorted.len).step_by(PART) {
+            let range = from..sorted.len.min(from + PART);
+            went(range.len())?;
+            fill(&mut table, sorted, range, self.below.as_ref(), &mut placed, highest)?;
+        }
+        self.below = Some(placed);
+        Ok(table)
+    }
+}
+
 /// A table for each order. `went` hears how many n-grams are done.
 pub fn tables(
     orders: &[Sorted],
     room: &Room,
     went: &dyn Fn(usize) -> Result<()>,
 ) -> Result<Vec<Table>> {
-    let mut below: Option<Placed> = None;
-    let mut made = Vec::new();
-    for (order, sorted) in (2..).zip(orders) {
-        let highest = order == orders.len() + 1;
-        let mut table = Table::for_entries(sorted.len, highest, room)?;
-        let kept = if highest { 0 } else { sorted.len };
-        let mut placed = Placed { hashes: room.unset(2 * kept)?, slots: room.unset(kept)? };
-        for from in (0..sorted.len).step_by(PART) {
-            let range = from..sorted.len.min(from + PART);
-            went(range.len())?;
-            fill(&mut table, sorted, range, below.as_ref(), &mut placed, highest)?;
-        }
-        below = Some(placed);
-        made.push(table);
-    }
-    Ok(made)
+    let mut maker = Maker::new(orders, room);
+    orders.iter().map(|_| maker.next(went)).collect()
 }
 
 fn fill(

@@ -76,8 +76,8 @@ pub(crate) enum Orders {
 
 /// N-grams in suffix order, and tables of them once somebody asks for much: an ARPA file takes none.
 pub(crate) struct Indexed {
-    orders: Vec<Sorted>,
-    room: Room,
+    pub orders: Vec<Sorted>,
+    pub room: Room,
     making: Mutex<()>,
     tables: OnceLock<Vec<Table>>,
 }

@@ -35,9 +35,9 @@ impl Spare {
         self.pages.iter().map(bytes_of).sum()
     }
 
-    /// The smallest that so many values fit into and do not waste.
+    /// The smallest that so many values fit into and do not waste: what is not written is not there.
     fn take(&mut self, length: usize) -> Option<Pages> {
-        let fits = |pages: &Pages| (length..=2 * length).contains(&pages.capacity());
+        let fits = |pages: &Pages| (length..=4 * length).contains(&pages.capacity());
         let fitting = self.pages.iter().enumerate().filter(|(_, pages)| fits(pages));
         let best = fitting.min_by_key(|(_, pages)| pages.capacity())?.0;
         self.pages.swap_remove(best).reused(length)

@@ -155,21 +155,32 @@ const fn values(cells: usize) -> usize {
     2 * cells
 }
 
+/// Lines of a table for so many n-grams.
+///
+/// # Errors
+/// `Unsupported`: more than cells can be numbered.
+pub fn lines_for(entries: usize, highest: bool) -> Result<usize> {
+    // Of 100 cells at most 70 are taken, 75 of the highest order, whose lines hold more.
+    let (cells, taken) = if highest { (HIGHEST, 75) } else { (INNER, 70) };
+    let lines = (entries as u64 * 100 / taken).div_ceil(cells as u64) + 1 + PROBES as u64;
+    if lines * cells as u64 >= u64::from(NO_CELL) {
+        let what = format!("{entries} n-grams of one order are more than 2^31");
+        return Err(Error::Unsupported { what });
+    }
+    Ok(lines as usize)
+}
+
 impl Table {
     /// An empty table for so many n-grams.
     ///
     /// # Errors
     /// `Unsupported`: more than cells can be numbered; `OutOfMemory`, `DiskFull`.
     pub fn for_entries(entries: usize, highest: bool, room: &Room) -> Result<Self> {
-        // Of 100 cells at most 70 are taken, 75 of the highest order, whose lines hold more.
-        let (cells, taken) = if highest { (HIGHEST, 75) } else { (INNER, 70) };
-        let lines = (entries * 100 / taken).div_ceil(cells) + 1 + PROBES;
-        if lines * cells >= NO_CELL as usize {
-            let what = format!("{entries} n-grams of one order are more than 2^31");
-            return Err(Error::Unsupported { what });
-        }
-        let mut numbers = room.numbers(lines * 16)?;
+        let lines = lines_for(entries, highest)?;
+        let cells = if highest { HIGHEST } else { INNER };
+        let mut numbers = room.unset(lines * 16)?;
         for line in cast_slice_mut::<u32, Line>(&mut numbers) {
+            *line = [0; 8];
             line[..cells].fill(EMPTY);
         }
         Ok(Self { lines: Lines::Made(numbers), highest, len: 0 })
