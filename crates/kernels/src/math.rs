@@ -2,10 +2,11 @@
 
 use crate::Simd;
 
-/// eˣ, to 2e-7 of itself; x is held within ±87, where neither end of f32 is met.
+/// eˣ, to 2e-7 of itself; x is held within ±87, where neither end of f32 is met. What is no number
+/// stays so: `min` and `max` give their second operand then.
 #[inline(always)]
 pub fn exp<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
-    let x = simd.max(simd.min(x, simd.splat(87.0)), simd.splat(-87.0));
+    let x = simd.max(simd.splat(-87.0), simd.min(simd.splat(87.0), x));
     // x = n·ln 2 + r, with ln 2 in two parts so that r loses nothing.
     let n = simd.round(simd.mul(x, simd.splat(std::f32::consts::LOG2_E)));
     let r = simd.fma(n, simd.splat(-0.693_359_4), x);
@@ -82,6 +83,14 @@ mod tests {
                 let bound = (3e-7 * wanted.abs()).max(2e-7);
                 assert!(error < bound, "{} ln {x}: {y}, {error}", set.name());
             }
+        }
+    }
+
+    #[test]
+    fn exp_of_what_is_no_number_is_none() {
+        for set in Kernels::available() {
+            let powers = set.run(Each(&[f32::NAN, 0.0], false));
+            assert!(powers[0].is_nan() && powers[1] == 1.0, "{}: {powers:?}", set.name());
         }
     }
 

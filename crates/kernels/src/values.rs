@@ -31,13 +31,6 @@ pub fn add(kernels: Kernels, from: &[f32], to: &mut [f32]) {
     }));
 }
 
-/// to *= factor
-pub fn scale(kernels: Kernels, factor: f32, to: &mut [f32]) {
-    kernels.run(task!(Scale { factor: f32, to: &'a mut [f32] } {
-        to.iter_mut().for_each(|to| *to *= factor);
-    }));
-}
-
 /// Adds up rows, in their order: sums += Σ rows. Rows are `step` values apart.
 ///
 /// # Panics
@@ -117,9 +110,7 @@ impl Task for Softmax<'_> {
             unsafe {
                 let to = scores.as_mut_ptr().add(at);
                 let score = simd.load_first(to, count);
-                let below = simd.sub(score, simd.splat(highest));
-                // `exp` makes a number of what is none; nothing times none stays none.
-                let power = simd.fma(below, simd.splat(0.0), exp(simd, below));
+                let power = exp(simd, simd.sub(score, simd.splat(highest)));
                 simd.store_first(to, power, count);
                 // What is beyond the end must not be counted.
                 total = simd.add(total, simd.load_first(to, count));

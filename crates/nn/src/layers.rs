@@ -65,3 +65,12 @@ fn none_left(options: Value) -> Result<(), Error> {
     struct None {}
     serde_json::from_value::<None>(options).map(|_| ())
 }
+
+/// What options are that were not given.
+fn yes() -> bool {
+    true
+}
+
+fn one() -> usize {
+    1
+}

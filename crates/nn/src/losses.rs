@@ -95,12 +95,12 @@ impl Loss {
                 gradient.copy_from_slice(&output.values[row * width..][..width]);
                 loss += match self {
                     Self::CrossEntropy { weights, smoothing } => {
-                        let class = targets.ids[row];
-                        let weight = match weights {
-                            Some(weights) if class != IGNORED => weights[class as usize],
-                            _ => 1.0,
+                        let wanted = Wanted {
+                            class: targets.ids[row],
+                            weights: weights.as_deref(),
+                            smoothing: *smoothing,
                         };
-                        cross_entropy(kernels, class, weight, *smoothing, scale, gradient)
+                        wanted.loss(kernels, scale, gradient)
                     }
                     Self::BinaryCrossEntropy => {
                         binary(&targets.values[row * width..][..width], scale, gradient)
@@ -115,33 +115,46 @@ impl Loss {
     }
 }
 
-/// Scores become their gradient, softmax less what is wanted.
-fn cross_entropy(
-    kernels: Kernels,
+/// What cross-entropy wants of a row.
+struct Wanted<'a> {
     class: u32,
-    weight: f32,
+    weights: Option<&'a [f32]>,
     smoothing: f32,
-    scale: f32,
-    scores: &mut [f32],
-) -> f64 {
-    if class == IGNORED {
-        scores.fill(0.0);
-        return 0.0;
+}
+
+impl Wanted<'_> {
+    fn weight(&self, class: usize) -> f32 {
+        self.weights.map_or(1.0, |weights| weights[class])
     }
-    let class = class as usize;
-    let wanted = scores[class];
-    let spread: f64 = match smoothing {
-        0.0 => 0.0,
-        _ => scores.iter().map(|&score| f64::from(score)).sum::<f64>() / scores.len() as f64,
-    };
-    let (logarithm, highest) = softmax(kernels, scores);
-    let total = f64::from(logarithm) + f64::from(highest);
-    let factor = scale * weight;
-    let least = smoothing / scores.len() as f32;
-    scores.iter_mut().for_each(|share| *share = (*share - least) * factor);
-    scores[class] -= (1.0 - smoothing) * factor;
-    let smoothing = f64::from(smoothing);
-    f64::from(weight) * (total - (1.0 - smoothing) * f64::from(wanted) - smoothing * spread)
+
+    /// Of each class k the share t_k of what is wanted, times its weight: the loss is -Σ t_k·ln p_k, and
+    /// the scores become its gradient, p_k·Σ t - t_k.
+    fn loss(&self, kernels: Kernels, scale: f32, scores: &mut [f32]) -> f64 {
+        if self.class == IGNORED {
+            scores.fill(0.0);
+            return 0.0;
+        }
+        let class = self.class as usize;
+        let main = (1.0 - self.smoothing) * self.weight(class);
+        let least = self.smoothing / scores.len() as f32;
+        let (mut total, mut along) = (f64::from(main), f64::from(main) * f64::from(scores[class]));
+        if self.smoothing > 0.0 {
+            for (k, &score) in scores.iter().enumerate() {
+                let share = f64::from(least * self.weight(k));
+                (total, along) = (total + share, along + share * f64::from(score));
+            }
+        }
+        let (logarithm, highest) = softmax(kernels, scores);
+        let factor = total as f32 * scale;
+        scores.iter_mut().for_each(|share| *share *= factor);
+        if self.smoothing > 0.0 {
+            for (k, slope) in scores.iter_mut().enumerate() {
+                *slope -= least * self.weight(k) * scale;
+            }
+        }
+        scores[class] -= main * scale;
+        total * (f64::from(logarithm) + f64::from(highest)) - along
+    }
 }
 
 fn binary(targets: &[f32], scale: f32, scores: &mut [f32]) -> f64 {

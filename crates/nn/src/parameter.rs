@@ -227,15 +227,6 @@ impl Parameter {
         values
     }
 
-    /// The other way round: what belongs beside each piece.
-    pub fn in_pieces(&self, values: &[f32]) -> Vec<Vec<f32>> {
-        let of_piece = |number| {
-            let piece = self.piece(number);
-            (0..piece.values.len()).map(|at| values[self.place(&piece, at)]).collect()
-        };
-        (0..self.pieces.len()).map(of_piece).collect()
-    }
-
     fn place(&self, piece: &Piece, at: usize) -> usize {
         let (row, column) = match self.blueprint.order {
             Order::Table => (piece.first + at / self.columns, at % self.columns),

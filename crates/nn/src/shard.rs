@@ -1,5 +1,5 @@
 //! The items of a batch that one thread works on: all that lies between layers, both ways. Buffers grow
-//! to the largest batch and stay: a step of training allocates nothing.
+//! to the largest batch and stay.
 
 use std::mem;
 

@@ -92,6 +92,7 @@ fn ten_steps_of_each_optimizer_are_those_of_pytorch() {
         let loss = match run.loss.as_str() {
             "plain" => cross_entropy(),
             "weighted" => Loss::CrossEntropy { weights: Some(vec![0.25, 2.0]), smoothing: 0.0 },
+            "both" => Loss::CrossEntropy { weights: Some(vec![0.25, 2.0]), smoothing: 0.1 },
             "smoothed" => Loss::CrossEntropy { weights: None, smoothing: 0.1 },
             other => panic!("{other}"),
         };

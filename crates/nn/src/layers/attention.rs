@@ -16,15 +16,11 @@ pub(super) struct SelfAttention {
     /// Whether a row sees only itself and those before it.
     #[serde(default)]
     causal: bool,
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     bias: bool,
     /// In training, each weight of a row for another becomes zero with this probability.
     #[serde(default)]
     dropout: f32,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// Lists of the memo that `learn` reads. They are, forward: queries, keys and values of all rows; what

@@ -18,16 +18,12 @@ pub(super) struct AveragePool {
     #[serde(default = "Extent::zero")]
     padding: Extent,
     /// Whether what is beyond the ends counts, as zeros [count_include_pad].
-    #[serde(default = "yes", rename = "countPadding")]
+    #[serde(default = "super::yes", rename = "countPadding")]
     count_padding: bool,
     #[serde(skip)]
     frame: OnceLock<Frame>,
     #[serde(skip)]
     tables: Tables,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl AveragePool {

@@ -28,22 +28,14 @@ pub(super) struct Convolution<const AXES: usize> {
     #[serde(default = "Extent::one")]
     dilation: Extent,
     /// Groups of channels, each of which sees its share of the input's.
-    #[serde(default = "one")]
+    #[serde(default = "super::one")]
     groups: usize,
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     bias: bool,
     #[serde(skip)]
     frame: OnceLock<Frame>,
     #[serde(skip)]
     tables: Tables,
-}
-
-fn one() -> usize {
-    1
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl<const AXES: usize> Convolution<AXES> {

@@ -27,9 +27,9 @@ pub(super) struct Transposed<const AXES: usize> {
     #[serde(default = "Extent::one")]
     dilation: Extent,
     /// Groups of channels, each of which sees its share of the input's.
-    #[serde(default = "one")]
+    #[serde(default = "super::one")]
     groups: usize,
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     bias: bool,
     #[serde(skip)]
     frame: OnceLock<Frame>,
@@ -38,14 +38,6 @@ pub(super) struct Transposed<const AXES: usize> {
     positions: OnceLock<Positions>,
     #[serde(skip)]
     tables: Tables,
-}
-
-fn one() -> usize {
-    1
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl<const AXES: usize> Transposed<AXES> {

@@ -11,12 +11,8 @@ use crate::shape::Shape;
 #[serde(deny_unknown_fields)]
 pub(super) struct Dense {
     units: usize,
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     bias: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Layer for Dense {

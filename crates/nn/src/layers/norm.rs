@@ -12,10 +12,10 @@ pub(super) struct LayerNorm {
     #[serde(default = "small")]
     epsilon: f32,
     /// Whether weights and biases are learnt.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     affine: bool,
     /// Whether biases are, if weights are.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     bias: bool,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct RmsNorm {
     #[serde(default = "smallest")]
     epsilon: f32,
     /// Whether weights are learnt.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     affine: bool,
 }
 
@@ -36,10 +36,6 @@ fn small() -> f32 {
 
 fn smallest() -> f32 {
     f32::EPSILON
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// What both have in common.

@@ -30,7 +30,7 @@ pub(super) type Gru = Recurrent<GruCell>;
 pub(super) struct Recurrent<C> {
     /// Values of a hidden state.
     units: usize,
-    #[serde(default = "one")]
+    #[serde(default = "super::one")]
     layers: usize,
     /// Whether each layer also goes from the end to the start; its states come behind the others.
     #[serde(default)]
@@ -38,18 +38,10 @@ pub(super) struct Recurrent<C> {
     /// The probability with which values between two layers fall in training.
     #[serde(default)]
     dropout: f32,
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     bias: bool,
     #[serde(skip)]
     cell: PhantomData<C>,
-}
-
-fn one() -> usize {
-    1
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// What lies between a layer and the one on top of it.

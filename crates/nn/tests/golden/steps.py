@@ -40,6 +40,7 @@ losses = {
     "plain": nn.CrossEntropyLoss(),
     "weighted": nn.CrossEntropyLoss(weight=torch.tensor([0.25, 2.0])),
     "smoothed": nn.CrossEntropyLoss(label_smoothing=0.1),
+    "both": nn.CrossEntropyLoss(weight=torch.tensor([0.25, 2.0]), label_smoothing=0.1),
 }
 
 
@@ -73,7 +74,7 @@ result = {
     "classes": classes.tolist(),
     "before": {name: flat(value) for name, value in model().state_dict().items()},
     "runs": [run(optimizer, "plain") for optimizer in optimizers]
-    + [run("sgd", "weighted"), run("adam", "smoothed"), run("momentum", "plain", 0.05)],
+    + [run("sgd", "weighted"), run("adam", "smoothed"), run("sgd", "both"), run("momentum", "plain", 0.05)],
 }
 path = pathlib.Path(__file__).with_name("steps.json")
 path.write_text(json.dumps(result) + "\n")
