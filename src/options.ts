@@ -200,6 +200,13 @@ export function wrongOption(
   return new InvalidOptionError(message, { option, expected, got })
 }
 
+/** Throws that an option has no place among the others. */
+export function refusal(who: string): (option: string, message: string) => never {
+  return (option, message) => {
+    throw new InvalidOptionError(`${who}: \`${option}\` ${message}`, { option })
+  }
+}
+
 /** "Word2Vec.train: there is no option `dimension`; did you mean `dimensions`?" */
 function unknownOption(option: string, known: readonly string[], who: string): InvalidOptionError {
   const suggestion = nearest(option, known)

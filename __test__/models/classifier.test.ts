@@ -124,6 +124,14 @@ test('a classifier that was saved predicts the same', async (t) => {
   await t.throwsAsync(Classifier.open(points, path), { message: /a network that is no classifier/ })
 })
 
+test('the layers behind are no longer trained: their loss takes scores, not probabilities', async (t) => {
+  using classifier = await Classifier.train(points, clouds(14, 1), { epochs: 1 })
+  t.is(classifier.history.length, 1)
+  await t.throwsAsync(classifier.network.train({ inputs: [[0, 0]], targets: [0] }), {
+    message: /a network with a `loss`/,
+  })
+})
+
 test('a seed gives the same bytes on any number of threads, and validation ends it', async (t) => {
   const train = async (threads: number) => {
     const validation = clouds(35, 5)
@@ -155,6 +163,11 @@ test('examples that are none are refused', async (t) => {
     validation: [one],
   })
   await refuses(clouds(14, 1), /`labelWeights` must be of the labels/, { labelWeights: { a: 1 } })
+  await refuses(
+    clouds(14, 1),
+    /Classifier\.train: `patience` has no meaning without `validation`/,
+    { patience: 2 },
+  )
   using classifier = await Classifier.train(points, clouds(14, 1), { epochs: 1 })
   await t.throwsAsync(classifier.evaluate([one]), {
     message: /of the labels of the examples, got "a"/,

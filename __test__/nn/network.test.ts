@@ -13,6 +13,7 @@ import {
   flatten,
   gelu,
   ids,
+  layerNorm,
   network,
   networkTrainingOptions,
   relu,
@@ -419,6 +420,26 @@ for (const { option, value } of wrongValues(networkTrainingOptions)) {
     await t.throwsAsync(Network.train(exactlyOne, examples, options), { code: 'INVALID_OPTION' })
   })
 }
+
+test('options that would do nothing are refused', async (t) => {
+  const examples = { inputs: corners, targets: [0, 1, 1, 0] }
+  for (const [options, message] of [
+    [{ patience: 3 }, /`patience` has no meaning without `validation`/],
+    [{ stepFactor: 0.5 }, /`stepFactor` is for the schedule 'steps' only/],
+    [{ stepEvery: 0.5, schedule: 'cosine' }, /`stepEvery` is for the schedule 'steps' only/],
+  ] as const) {
+    await t.throwsAsync(Network.train(exactlyOne, examples, options), {
+      code: 'INVALID_OPTION',
+      message,
+    })
+  }
+  t.throws(() => sgd({ nesterov: true }), {
+    message: /sgd: `momentum` must be above 0 where `nesterov` is true/,
+  })
+  t.throws(() => layerNorm({ affine: false, bias: true }), {
+    message: /layerNorm: `bias` must be left out/,
+  })
+})
 
 test('a network that was closed says so', async (t) => {
   const model = await Network.train(

@@ -3,7 +3,7 @@ import { InlayError } from '../errors.js'
 import { crossEntropy } from '../nn/losses.js'
 import { type NetworkDescription, network, values } from '../nn/description.js'
 import { dense, dropout, relu, softmax } from '../nn/layers.js'
-import { type Epoch, Network, networkTrainingOptions } from '../nn/network.js'
+import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
 import {
   type Options,
   type RunOptions,
@@ -120,7 +120,10 @@ export class Classifier<Input = string> {
   ): Promise<Classifier<Input>> {
     const who = 'Classifier.train'
     const { settings, run } = settle(classifierHeadOptions, options, who)
-    const { hidden = [], dropout: share, labelWeights = {}, validation, ...training } = settings
+    checkTogether(options, settings.schedule, who)
+    const { hidden = [], labelWeights = {}, validation, ...rest } = options
+    const { dropout: share = settings.dropout, ...training } = rest
+    const { learningRate, epochs } = settings
     const given = await collected(examples, 'examples', who)
     const labels = [...new Set(given.labels)]
     if (labels.length < 2) throw wrongOption('examples', 'of two labels or more', labels[0], who)
@@ -133,21 +136,21 @@ export class Classifier<Input = string> {
         return classes.get(label)!
       }),
     })
-    const rest = share > 0 ? [dropout({ probability: share })] : []
+    const fall = share > 0 ? [dropout({ probability: share })] : []
     const description = network({
       input: values({ shape: [embedder.dimensions] }),
       layers: [
-        ...rest,
-        ...hidden.flatMap((units) => [dense({ units }), relu()].concat(rest)),
+        ...fall,
+        ...hidden.flatMap((units) => [dense({ units }), relu()].concat(fall)),
         dense({ name: 'scores', units: labels.length }),
       ],
       loss: crossEntropy({ classWeights: labels.map((label) => labelWeights[label] ?? 1) }),
     })
-    const heldOut =
-      validation && (await collected(validation as LabelledInputs<Input>, 'validation', who))
+    const heldOut = validation && (await collected(validation, 'validation', who))
     using trained = await Network.train(description, await columns(given, 'examples'), {
       ...training,
-      ...run,
+      learningRate,
+      epochs,
       ...(heldOut && { validation: await columns(heldOut, 'validation') }),
     })
     const found = await trained.transfer(withShares(description, labels), run)
@@ -168,12 +171,13 @@ export class Classifier<Input = string> {
     const found = await Network.open(path, options)
     const { labels } = (found.description.about ?? {}) as { labels?: readonly string[] }
     const { width } = found.description.inputs[0]!
-    const problem =
-      labels === undefined
-        ? 'a network that is no classifier'
-        : width === embedder.dimensions
-          ? undefined
-          : `a classifier of vectors of ${width} values, not ${embedder.dimensions}`
+    const gives = found.summary().at(-1)!.shape
+    let problem: string | undefined
+    if (!Array.isArray(labels) || gives !== `[${labels.length}]`) {
+      problem = 'a network that is no classifier'
+    } else if (width !== embedder.dimensions) {
+      problem = `a classifier of vectors of ${width} values, not ${embedder.dimensions}`
+    }
     if (problem === undefined) return new Classifier(embedder, found, labels!)
     found.close()
     throw new InlayError('INVALID_INPUT', `Classifier.open: the file holds ${problem}`)
@@ -186,7 +190,7 @@ export class Classifier<Input = string> {
   ): Promise<ClassPrediction[]> {
     const shares = await this.predictProbabilities(inputs, options)
     return Array.from(shares, (row) => {
-      const best = row.indexOf(Math.max(...row))
+      const best = row.reduce((best, share, at) => (share > row[best]! ? at : best), 0)
       return { label: this.labels[best]!, probability: row[best]! }
     })
   }
@@ -263,16 +267,10 @@ function checkLabel(label: string, known: readonly string[], option: string, who
   if (!known.includes(label)) throw wrongOption(option, 'of the labels of the examples', label, who)
 }
 
-/** The same layers, and probabilities after them. */
+/** The same layers, and probabilities after them. The loss, which takes scores, stays behind. */
 function withShares(
-  description: NetworkDescription,
+  { inputs, layers }: NetworkDescription,
   labels: readonly string[],
 ): NetworkDescription {
-  const { inputs, layers, loss } = description
-  return {
-    inputs,
-    layers: [...layers, softmax({ name: 'probabilities' })],
-    loss: loss!,
-    about: { labels },
-  }
+  return { inputs, layers: [...layers, softmax({ name: 'probabilities' })], about: { labels } }
 }

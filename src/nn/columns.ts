@@ -14,9 +14,14 @@ export type Items = Float32Array | Uint32Array | Int32Array | Iterable<Item> | A
 
 /** Numbers that are brought over at once. */
 const TOGETHER = 1 << 16
+/** Numbers of an array that is worth a call of its own. */
+const LONG = 256
+/** Items that are brought over at once: each is waited for, and may come from a stream. */
+const ITEMS = 1 << 12
+/** What -1 becomes among targets. */
 const ignored = 2 ** 32 - 1
 
-/** What a number of a target means that is -1. */
+/** What numbers are, and how they belong to items. */
 type Kind = Pick<Input, 'content' | 'positions' | 'width'>
 
 /**
@@ -77,7 +82,7 @@ export async function columnOf(
         who,
       )
     }
-    if (add.size >= TOGETHER || lengths.length >= TOGETHER) {
+    if (add.size >= TOGETHER || lengths.length >= ITEMS) {
       flush()
       signal?.throwIfAborted()
       await nextTurn()
@@ -108,6 +113,11 @@ class Ids {
   }
 
   all(numbers: ArrayLike<number>, name: string, who: string): void {
+    if (numbers instanceof Uint32Array && numbers.length >= LONG) {
+      this.flush()
+      this.column.addIds(numbers)
+      return
+    }
     for (let i = 0; i < numbers.length; i++) {
       const id = numbers[i]
       if (this.targets && id === -1) this.#numbers.push(ignored)
@@ -133,7 +143,7 @@ class Values {
   }
 
   all(numbers: ArrayLike<number>, name: string, who: string): void {
-    if (numbers instanceof Float32Array && numbers.length >= 256) {
+    if (numbers instanceof Float32Array && numbers.length >= LONG) {
       this.flush()
       this.column.addValues(numbers)
       return

@@ -103,6 +103,9 @@ const layerNormOptions = {
 /** Each row with mean 0 and variance 1, times weights, plus biases (Ba, Kiros and Hinton 2016,
  * arXiv:1607.06450). PyTorch's `nn.LayerNorm`. */
 export function layerNorm(options: Options<typeof layerNormOptions> = {}): Layer {
+  if (options.affine === false && options.bias !== undefined) {
+    throw wrongOption('bias', 'left out where `affine` is false', options.bias, 'layerNorm')
+  }
   return layer('layer-norm', layerNormOptions, options)
 }
 

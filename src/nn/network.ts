@@ -23,6 +23,7 @@ import {
   list,
   oneOf,
   real,
+  refusal,
   settle,
   text,
   wrongOption,
@@ -333,6 +334,7 @@ async function trained(
   options: NetworkTrainingOptions,
 ): Promise<Network> {
   const { settings, run: runSettings } = settle(networkTrainingOptions, options, who)
+  checkTogether(options, settings.schedule, who)
   const { inputs, loss } = description
   if (loss === undefined) {
     throw wrongOption('description', 'a network with a `loss`', 'one without', who)
@@ -417,6 +419,25 @@ function checkLayer(
   const names = summary(description, who).map((layer) => layer.name)
   if (!names.includes(name))
     throw wrongOption(option, `the name of a layer: ${names.join(', ')}`, name, who)
+}
+
+/** What no single option can say. @internal */
+export function checkTogether(
+  given: Pick<NetworkTrainingOptions, 'patience' | 'stepFactor' | 'stepEvery'> & {
+    validation?: unknown
+  },
+  schedule: string,
+  who: string,
+): void {
+  const refuse = refusal(who)
+  if (given.patience !== undefined && given.validation === undefined) {
+    refuse('patience', 'has no meaning without `validation`')
+  }
+  for (const option of ['stepFactor', 'stepEvery'] as const) {
+    if (given[option] !== undefined && schedule !== 'steps') {
+      refuse(option, "is for the schedule 'steps' only")
+    }
+  }
 }
 
 /** What the native side reads. */

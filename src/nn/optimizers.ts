@@ -1,5 +1,5 @@
 // How parameters follow their gradients.
-import { type Options, custom, flag, real, settleAlone } from '../options.js'
+import { type Options, custom, flag, real, settleAlone, wrongOption } from '../options.js'
 
 /** An optimizer: a frozen value. */
 export interface Optimizer {
@@ -26,6 +26,9 @@ const sgdOptions = {
 /** Stochastic gradient descent, as PyTorch's `SGD`. */
 export function sgd(options: Options<typeof sgdOptions> = {}): Optimizer {
   const { momentum, nesterov, weightDecay: decay } = settleAlone(sgdOptions, options, 'sgd')
+  if (nesterov && momentum === 0) {
+    throw wrongOption('momentum', 'above 0 where `nesterov` is true', momentum, 'sgd')
+  }
   return Object.freeze({ kind: 'sgd', momentum, nesterov, decay })
 }
 

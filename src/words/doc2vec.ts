@@ -30,11 +30,12 @@ import {
   settle,
   settleAlone,
   wrongOption,
+  refusal,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
 import { WordVectors } from '../vectors/word-vectors.js'
-import { checkTogether, refusal, refuseReading, trainingOptions as shared } from './training.js'
+import { checkTogether, refuseReading, trainingOptions as shared } from './training.js'
 
 /** How a model is trained. In brackets: the names in gensim. */
 const trainingOptions = {

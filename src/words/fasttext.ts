@@ -17,6 +17,7 @@ import {
   maybeOneOf,
   real,
   settle,
+  refusal,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
@@ -24,7 +25,7 @@ import type { Neighbour, Query, SearchOptions, WordOrVector } from '../vectors/q
 import { isQuery } from '../vectors/query.js'
 import { decode } from '../vectors/word-list.js'
 import { WordVectors } from '../vectors/word-vectors.js'
-import { checkTogether, corpusOf, refusal, trainingOptions } from './training.js'
+import { checkTogether, corpusOf, trainingOptions } from './training.js'
 
 /** What FastText has of its own, and where its defaults are others. In brackets: fastText's names. */
 const ownOptions = {

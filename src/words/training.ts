@@ -8,7 +8,6 @@ import {
   readCorpus,
 } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
-import { InvalidOptionError } from '../errors.js'
 import {
   type Options,
   type RunSettings,
@@ -18,6 +17,7 @@ import {
   integer,
   oneOf,
   real,
+  refusal,
   text,
   wrongOption,
 } from '../options.js'
@@ -110,13 +110,6 @@ export function checkTogether(
   }
   if (settings.schedule === 'constant' && given.finalLearningRate !== undefined) {
     refuse('finalLearningRate', "has no meaning with the schedule 'constant'")
-  }
-}
-
-/** Throws that an option has no place among the others. */
-export function refusal(who: string): (option: string, message: string) => never {
-  return (option, message) => {
-    throw new InvalidOptionError(`${who}: \`${option}\` ${message}`, { option })
   }
 }
 

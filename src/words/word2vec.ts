@@ -24,12 +24,13 @@ import {
   settle,
   settleAlone,
   wrongOption,
+  refusal,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run, serve } from '../run.js'
 import { decode } from '../vectors/word-list.js'
 import { WordVectors } from '../vectors/word-vectors.js'
-import { checkTogether, checkWords, corpusOf, refusal, trainingOptions } from './training.js'
+import { checkTogether, checkWords, corpusOf, trainingOptions } from './training.js'
 
 /** What only Word2Vec has. */
 const ownOptions = {

@@ -14,6 +14,7 @@ mod linear;
 mod max_pool;
 mod norm;
 mod pool;
+mod pooling;
 mod positions;
 mod recurrent;
 mod softmax;

@@ -1,10 +1,8 @@
-use std::sync::OnceLock;
-
 use inlay_kernels::{average_pool, average_pool_gradient};
 use serde::Deserialize;
 
-use super::max_pool::pooling;
-use super::windows::{Extent, Frame, Tables};
+use super::pooling::Pooling;
+use super::windows::Extent;
 use crate::layer::{Backward, Forward, Layer};
 use crate::shape::Shape;
 
@@ -21,58 +19,41 @@ pub(super) struct AveragePool {
     #[serde(default = "super::yes", rename = "countPadding")]
     count_padding: bool,
     #[serde(skip)]
-    frame: OnceLock<Frame>,
-    #[serde(skip)]
-    tables: Tables,
+    pooling: Pooling,
 }
 
 impl AveragePool {
-    fn frame(&self, shape: &Shape) -> &Frame {
-        let new = || pooling(shape, &self.kernel, self.stride.as_ref(), &self.padding);
-        self.frame.get_or_init(|| new().expect("options that `shape` has checked"))
-    }
-
-    fn sequence(&self) -> &Frame {
-        self.frame.get().expect("a layer whose `shape` was asked for")
-    }
-
     /// By how many each sum is divided; if not given, by the places that are inside.
-    fn divisor(&self, frame: &Frame) -> Option<usize> {
-        self.count_padding.then(|| frame.taps())
+    fn divisor(&self) -> Option<usize> {
+        self.count_padding.then(|| self.pooling.frame().taps())
     }
 }
 
 impl Layer for AveragePool {
     fn shape(&self, input: &Shape) -> Result<Shape, String> {
-        let frame = pooling(input, &self.kernel, self.stride.as_ref(), &self.padding)?;
-        let positions = frame.positions(&input.positions)?;
-        self.frame(input);
-        Ok(Shape { positions, ..input.clone() })
+        self.pooling.shape(input, &self.kernel, self.stride.as_ref(), &self.padding)
     }
 
     fn rows(&self, rows: usize) -> usize {
-        self.sequence().rows(rows)
+        self.pooling.frame().rows(rows)
     }
 
     fn least_rows(&self) -> usize {
-        self.sequence().least_rows()
+        self.pooling.frame().least_rows()
     }
 
     fn forward(&self, pass: &mut Forward<'_>) {
-        let (frame, width) = (self.frame(pass.input.shape), pass.input.width());
-        let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));
-        frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
-        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
-        let divisor = self.divisor(frame);
+        let (width, outputs) = (pass.input.width(), pass.offsets.last().copied().unwrap_or(0));
+        self.pooling.lay_out(pass);
+        let windows = self.pooling.windows(pass.input, outputs, pass.memo);
+        let divisor = self.divisor();
         average_pool(pass.kernels, pass.input.values, width, windows, divisor, pass.output);
     }
 
     fn backward(&self, pass: &mut Backward<'_>) {
         let Some(to) = &mut pass.input_gradient else { return };
-        let (frame, width) = (self.frame(pass.input.shape), pass.input.width());
-        let rows = (pass.input.rows(), pass.output.rows());
-        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
-        let divisor = self.divisor(frame);
+        let windows = self.pooling.windows(pass.input, pass.output.rows(), pass.memo);
+        let (divisor, width) = (self.divisor(), pass.input.width());
         average_pool_gradient(pass.kernels, pass.output_gradient, width, windows, divisor, to);
     }
 }

@@ -6,7 +6,7 @@ use inlay_kernels::{
 };
 use serde::Deserialize;
 
-use super::windows::{Extent, Frame, Tables};
+use super::windows::{Extent, Frame, Tables, check_channels};
 use crate::layer::{Backward, Forward, Layer, Lesson};
 use crate::parameter::{Blueprint, Initial};
 use crate::shape::{Positions, Shape};
@@ -60,19 +60,7 @@ impl<const AXES: usize> Convolution<AXES> {
 
 impl<const AXES: usize> Layer for Convolution<AXES> {
     fn shape(&self, input: &Shape) -> Result<Shape, String> {
-        input.values()?;
-        match &input.positions {
-            Positions::Any if AXES == 1 => {}
-            Positions::Fixed(axes) if axes.len() == AXES => {}
-            _ => return Err(format!("expects items of {AXES} axes and channels")),
-        }
-        let (groups, width) = (self.groups, input.width);
-        if self.channels == 0 || groups == 0 {
-            return Err("has no channel".into());
-        }
-        if !self.channels.is_multiple_of(groups) || !width.is_multiple_of(groups) {
-            return Err(format!("cannot cut its channels into {groups} groups"));
-        }
+        check_channels(input, AXES, self.channels, self.groups)?;
         let positions = self.new_frame()?.positions(&input.positions)?;
         Ok(Shape { positions, ..input.with_width(self.channels) })
     }

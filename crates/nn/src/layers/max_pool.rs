@@ -1,11 +1,10 @@
-use std::sync::OnceLock;
-
 use inlay_kernels::{max_pool, max_pool_gradient};
 use serde::Deserialize;
 
-use super::windows::{Extent, Frame, Tables};
+use super::pooling::Pooling;
+use super::windows::Extent;
 use crate::layer::{Backward, Forward, Layer};
-use crate::shape::{Positions, Shape};
+use crate::shape::Shape;
 
 /// The largest value of each channel in each window (Riesenhuber and Poggio 1999). Windows may overlap;
 /// what is beyond the ends is less than everything.
@@ -18,76 +17,35 @@ pub(super) struct MaxPool {
     #[serde(default = "Extent::zero")]
     padding: Extent,
     #[serde(skip)]
-    frame: OnceLock<Frame>,
-    #[serde(skip)]
-    tables: Tables,
-}
-
-impl MaxPool {
-    fn frame(&self, shape: &Shape) -> &Frame {
-        let new = || pooling(shape, &self.kernel, self.stride.as_ref(), &self.padding);
-        self.frame.get_or_init(|| new().expect("options that `shape` has checked"))
-    }
-
-    fn sequence(&self) -> &Frame {
-        self.frame.get().expect("a layer whose `shape` was asked for")
-    }
-}
-
-/// The windows of a layer that pools.
-pub(super) fn pooling(
-    input: &Shape,
-    kernel: &Extent,
-    stride: Option<&Extent>,
-    padding: &Extent,
-) -> Result<Frame, String> {
-    input.values()?;
-    let axes = match &input.positions {
-        Positions::Any => 1,
-        Positions::Fixed(axes) => axes.len(),
-    };
-    if axes == 0 {
-        return Err("expects items of one axis or more".into());
-    }
-    let frame = Frame::new(axes, kernel, stride.unwrap_or(kernel), padding, &Extent::one())?;
-    if frame.pads_more_than_half() {
-        return Err("expects a `padding` of at most half of its `kernel`".into());
-    }
-    Ok(frame)
+    pooling: Pooling,
 }
 
 impl Layer for MaxPool {
     fn shape(&self, input: &Shape) -> Result<Shape, String> {
-        let frame = pooling(input, &self.kernel, self.stride.as_ref(), &self.padding)?;
-        let positions = frame.positions(&input.positions)?;
-        self.frame(input);
-        Ok(Shape { positions, ..input.clone() })
+        self.pooling.shape(input, &self.kernel, self.stride.as_ref(), &self.padding)
     }
 
     fn rows(&self, rows: usize) -> usize {
-        self.sequence().rows(rows)
+        self.pooling.frame().rows(rows)
     }
 
     fn least_rows(&self) -> usize {
-        self.sequence().least_rows()
+        self.pooling.frame().least_rows()
     }
 
     fn forward(&self, pass: &mut Forward<'_>) {
-        let (frame, width) = (self.frame(pass.input.shape), pass.input.width());
-        let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));
-        frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
-        let mut chosen = std::mem::take(pass.memo.places(CHOSEN, rows.1 * width));
-        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
+        let (width, outputs) = (pass.input.width(), pass.offsets.last().copied().unwrap_or(0));
+        self.pooling.lay_out(pass);
+        let mut chosen = std::mem::take(pass.memo.places(CHOSEN, outputs * width));
+        let windows = self.pooling.windows(pass.input, outputs, pass.memo);
         max_pool(pass.kernels, pass.input.values, width, windows, pass.output, &mut chosen);
         pass.memo.places[CHOSEN] = chosen;
     }
 
     fn backward(&self, pass: &mut Backward<'_>) {
         let Some(to) = &mut pass.input_gradient else { return };
-        let (frame, width) = (self.frame(pass.input.shape), pass.input.width());
-        let rows = (pass.input.rows(), pass.output.rows());
-        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
-        let chosen = &pass.memo.places[CHOSEN];
+        let windows = self.pooling.windows(pass.input, pass.output.rows(), pass.memo);
+        let (chosen, width) = (&pass.memo.places[CHOSEN], pass.input.width());
         max_pool_gradient(pass.kernels, pass.output_gradient, chosen, width, windows, to);
     }
 }

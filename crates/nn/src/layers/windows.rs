@@ -7,7 +7,7 @@ use inlay_kernels::{NOWHERE, Windows};
 use serde::Deserialize;
 
 use crate::layer::Memo;
-use crate::shape::Positions;
+use crate::shape::{Positions, Shape};
 
 /// A number for each axis, or one for all of them.
 #[derive(Deserialize, Clone)]
@@ -42,6 +42,28 @@ impl Extent {
             }
         }
     }
+}
+
+/// Refuses what a convolution of `axes` axes cannot take, and channels that cannot be cut into groups.
+pub(super) fn check_channels(
+    input: &Shape,
+    axes: usize,
+    channels: usize,
+    groups: usize,
+) -> Result<(), String> {
+    input.values()?;
+    match &input.positions {
+        Positions::Any if axes == 1 => {}
+        Positions::Fixed(found) if found.len() == axes => {}
+        _ => return Err(format!("expects items of {axes} axes and channels")),
+    }
+    if channels == 0 || groups == 0 {
+        return Err("has no channel".into());
+    }
+    if !channels.is_multiple_of(groups) || !input.width.is_multiple_of(groups) {
+        return Err(format!("cannot cut its channels into {groups} groups"));
+    }
+    Ok(())
 }
 
 /// The size of a window and how it moves, a number for each axis.
