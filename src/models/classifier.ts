@@ -190,7 +190,7 @@ export class Classifier<Input = string> {
   ): Promise<ClassPrediction[]> {
     const shares = await this.predictProbabilities(inputs, options)
     return Array.from(shares, (row) => {
-      const best = row.reduce((best, share, at) => (share > row[best]! ? at : best), 0)
+      const best = row.reduce((found, share, at) => (share > row[found]! ? at : found), 0)
       return { label: this.labels[best]!, probability: row[best]! }
     })
   }

@@ -53,7 +53,9 @@ pub fn train(
     while !progress.finished(total) {
         let slice = pause.as_ref().map_or(Duration::from_secs(30), |pause| pause.every);
         let deadline = Instant::now() + slice;
-        run.workers(|_| work.until(deadline))?;
+        // More threads than shards would learn an epoch beside the one before it: few pairs are soon
+        // learnt, and a thread that waits for its turn would find them known.
+        run.workers(|worker| if worker < shards.len() { work.until(deadline) } else { Ok(()) })?;
         if pause.is_none() {
             run.check()?;
         }
