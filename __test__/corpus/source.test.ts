@@ -165,6 +165,21 @@ test('half a surrogate pair is an error, or replaced, or its word skipped', asyn
   t.deepEqual([...skipped.words], ['good', 'bad'])
 })
 
+test('two halves of a pair at the ends of two texts make no pair, and the error names the first', async (t) => {
+  const texts = [
+    'plain',
+    'écrit',
+    'a\ud83d',
+    '\udc00b',
+    ...Array.from({ length: 100 }, (_, i) => `w${i}`),
+  ]
+  const error = await t.throwsAsync(Corpus.read(texts, all), { instanceOf: InlayError })
+  t.is(error.context['index'], 2)
+  using skipped = await Corpus.read(texts, { ...all, invalidUtf8: 'skip' })
+  t.is(skipped.words.length, 102)
+  t.true([...skipped.words].includes('écrit'))
+})
+
 test('what is no source is refused before anything is read', async (t) => {
   const wrong = [5, null, undefined, '', {}, { files: [] }, { files: [5] }, { files: 'a' }]
   for (const source of [...wrong, new URL('https://example.org/a.txt'), () => 5, () => undefined]) {

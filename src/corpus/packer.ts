@@ -10,6 +10,8 @@ const BATCH = 1 << 18
 const WORDS = 1 << 13
 /** A character of a JavaScript string becomes three bytes at most. */
 const WIDEST = 3
+/** Texts or sentences that end in one batch. */
+const ENDS = BATCH / 8
 /** Half of a surrogate pair without its other half: no Unicode, so no UTF-8. */
 const HALF = /\p{Surrogate}/u
 
@@ -22,12 +24,17 @@ export class Packer {
   #kind: Kind = 'texts'
   #bytes = Buffer.allocUnsafe(BATCH)
   #used = 0
+  /** Texts that are to be written together, as one call for each would take longer than to write it. */
+  #waiting: string[] = []
+  #firstWaiting = 0
+  #joined = ''
   #items = new Float64Array(BATCH / 8)
   /** Where each word ends, in bytes; the number of items. */
   #words = new Uint32Array(WORDS)
   #count = 0
   /** Where each text ends, in bytes; each sentence, in words or items. */
-  #ends: number[] = []
+  #ends = new Uint32Array(ENDS)
+  #ended = 0
   /** Tags of the documents that end in the batch, and where those of each end. */
   #tags: string[] = []
   #tagEnds: number[] = []
@@ -45,7 +52,8 @@ export class Packer {
   ) {}
 
   get isEmpty(): boolean {
-    return this.#used === 0 && this.#count === 0 && this.#ends.length === 0
+    const texts = this.#waiting.length + this.#ended
+    return this.#used === 0 && this.#count === 0 && texts === 0
   }
 
   /**
@@ -108,7 +116,8 @@ export class Packer {
 
   /** Hands the batch over and begins another. */
   push(): void {
-    const ends = Uint32Array.from(this.#ends)
+    this.#writeWaiting()
+    const ends = this.#ends.subarray(0, this.#ended)
     const bytes = this.#bytes.subarray(0, this.#used)
     if (this.takesDocuments) this.#pushTags()
     if (this.#kind === 'texts') this.stream.pushTexts(bytes, ends)
@@ -117,7 +126,7 @@ export class Packer {
     } else this.stream.pushItems(this.#items.subarray(0, this.#count), ends)
     this.#used = 0
     this.#count = 0
-    this.#ends = []
+    this.#ended = 0
     if (this.#bytes.length > BATCH) this.#bytes = Buffer.allocUnsafe(BATCH)
   }
 
@@ -136,11 +145,20 @@ export class Packer {
       this.#tags.length >= WORDS ||
       this.#used > BATCH - 64 ||
       this.#count === this.#words.length ||
-      this.#ends.length >= BATCH / 8
+      this.#ended + this.#waiting.length >= ENDS
     )
   }
 
   #packText(text: string, from: number): number | undefined {
+    if (from === 0) {
+      const most = (this.#joined.length + text.length) * WIDEST
+      if (this.#used + most > BATCH) this.#writeWaiting()
+      if (this.#used + text.length * WIDEST <= BATCH) {
+        if (this.#waiting.push(text) === 1) this.#firstWaiting = this.index
+        this.#joined += text
+        return undefined
+      }
+    }
     while (from < text.length) {
       const room = Math.floor((BATCH - this.#used) / WIDEST)
       if (room < 16) return from
@@ -150,8 +168,28 @@ export class Packer {
       this.#write(from === 0 && to === text.length ? text : text.slice(from, to))
       from = to
     }
-    this.#ends.push(this.#used)
+    this.#ends[this.#ended++] = this.#used
     return undefined
+  }
+
+  /** Texts of ASCII alone have as many bytes as characters; of others each is asked how many it has. */
+  #writeWaiting(): void {
+    const [texts, joined] = [this.#waiting, this.#joined]
+    this.#waiting = []
+    this.#joined = ''
+    const written = this.#bytes.write(joined, this.#used)
+    const isAscii = written === joined.length
+    if (isAscii || texts.every((text) => text.isWellFormed())) {
+      for (const text of texts) {
+        this.#used += isAscii ? text.length : Buffer.byteLength(text)
+        this.#ends[this.#ended++] = this.#used
+      }
+      return
+    }
+    for (const [number, text] of texts.entries()) {
+      this.#write(text, this.#firstWaiting + number)
+      this.#ends[this.#ended++] = this.#used
+    }
   }
 
   #packWords(words: readonly string[], from: number): number | undefined {
@@ -167,7 +205,7 @@ export class Packer {
       this.#write(word)
       this.#words[this.#count++] = this.#used
     }
-    this.#ends.push(this.#count)
+    this.#ends[this.#ended++] = this.#count
     return undefined
   }
 
@@ -183,17 +221,17 @@ export class Packer {
       this.#items[this.#count++] = item!
     }
     if (to < items.length) return to
-    this.#ends.push(this.#count)
+    this.#ends[this.#ended++] = this.#count
     return undefined
   }
 
-  #write(text: string): void {
+  #write(text: string, index = this.index): void {
     if (text.isWellFormed()) {
       this.#used += this.#bytes.write(text, this.#used)
       return
     }
     if (this.invalidUtf8 === 'error') {
-      throw this.#wrong('it holds half a surrogate pair, which is not Unicode')
+      throw this.#wrong('it holds half a surrogate pair, which is not Unicode', index)
     }
     if (this.invalidUtf8 === 'replace') {
       this.#used += this.#bytes.write(text.toWellFormed(), this.#used)
@@ -214,9 +252,9 @@ export class Packer {
     throw this.#wrong(`it must be ${expected}, got ${shown(text)}`)
   }
 
-  #wrong(problem: string): InlayError {
-    const message = `${this.who}: item ${this.index} of the source: ${problem}`
-    return this.joined(new InlayError('INVALID_INPUT', message, { index: this.index, problem }))
+  #wrong(problem: string, index = this.index): InlayError {
+    const message = `${this.who}: item ${index} of the source: ${problem}`
+    return this.joined(new InlayError('INVALID_INPUT', message, { index, problem }))
   }
 }
 
