@@ -28,6 +28,7 @@ import {
 } from 'inlay'
 import { join } from 'node:path'
 import type { Family, Settings } from './family.js'
+import { byHand, tensorflow } from './network-peers.js'
 import { answerOf, timed } from './processes.js'
 import { type Contest, type Sample, hold, stopwatch } from './rounds.js'
 import { root } from './texts.js'
@@ -175,7 +176,7 @@ export const networks: Family = {
   name: 'networks',
   summary: 'training steps of networks, beside PyTorch on the CPU',
   about: `${steps} steps of Adam on numbers that mean nothing, one thread; the loss at the end must be finite. PyTorch is eager, with
-its three first steps left out; ours are whole calls of \`Network.train\`, the making of the network included. Where lengths are
+its three first steps left out; ours are whole calls of \`Network.train\`, the making of the network included. TensorFlow.js has its own backend in JavaScript. Where lengths are
 mixed, PyTorch packs what an LSTM reads (\`pack_padded_sequence\`) and pads the rest.`,
   options: ['only', 'rounds'],
   contests: () => Object.keys(cases).map((name) => `network-${name}`),
@@ -205,6 +206,8 @@ function contest(name: string, given: Case, version: string | undefined): Contes
       version === undefined
         ? { name: peer, missing: 'not installed' }
         : { name: peer, run: () => theirs(name, given) },
+      ...tensorflow(name, given.batch),
+      ...(name === 'nnlm' ? [byHand(given.batch)] : []),
     ],
   }
 }

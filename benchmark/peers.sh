@@ -2,7 +2,7 @@
 # Installs the peers of the benchmarks, from PyPI and npm, into the folder that INLAY_PEERS names (default: .peers):
 #   .venv           gensim, fastText, tomotopy, scikit-learn
 #   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
-#   node_modules    natural
+#   node_modules    natural, TensorFlow.js
 #   .torch          PyTorch, where `INLAY_TORCH` is set: it takes six gigabytes
 #   word2vec-Ofast  the same with -Ofast, which lets the compiler reorder sums
 # Needs python3 with venv, a C compiler and a POSIX system. What is there already is kept.
@@ -24,6 +24,8 @@ if [ -n "${INLAY_TORCH:-}" ] && [ ! -x "$home/.torch/bin/python" ]; then
 fi
 [ -d "$home/node_modules/natural" ] ||
   npm install --silent --no-audit --no-fund --prefix "$home" natural@8.1.1
+[ -d "$home/node_modules/@tensorflow/tfjs" ] ||
+  npm install --silent --no-audit --no-fund --prefix "$home" @tensorflow/tfjs@4.22.0
 
 if [ ! -x "$home/word2vec-O3" ] || [ ! -x "$home/word2vec-Ofast" ]; then
   source=$(mktemp -d)

@@ -17,6 +17,7 @@ import {
   network,
   networkTrainingOptions,
   relu,
+  softmax,
   sequence,
   sgd,
   sigmoid,
@@ -46,6 +47,33 @@ const exactlyOne = network({
   loss: crossEntropy(),
 })
 const quick = { epochs: 200, learningRate: 0.05, batchSize: 4 }
+
+test('softmax alone: seven scores become shares that sum to one, the highest the most', async (t) => {
+  const alone = network({ input: values({ shape: [7] }), layers: [softmax()] })
+  using shares = await Network.create(alone)
+  const [row] = await shares.encode([[1, 2, 3, 4, 1, 2, 3]])
+  const expected = [0.024, 0.064, 0.175, 0.475, 0.024, 0.064, 0.175]
+  expected.forEach((share, at) => t.true(Math.abs(row![at]! - share) < 5e-4))
+  t.true(Math.abs(row!.reduce((sum, share) => sum + share) - 1) < 1e-6)
+})
+
+test('a network is made without training: by its seed, and ready to encode and to train', async (t) => {
+  using one = await Network.create(exactlyOne, { seed: 5 })
+  using same = await Network.create(exactlyOne, { seed: 5 })
+  using other = await Network.create(exactlyOne, { seed: 6 })
+  const of = (made: Network) => made.parameter('dense1.weight')!.values
+  t.deepEqual(of(one), of(same))
+  t.notDeepEqual(of(one), of(other))
+  t.deepEqual(one.history, [])
+  t.is((await one.encode(corners)).length, 4)
+  using trained = await one.train({ inputs: corners, targets: [0, 1, 1, 0] }, quick)
+  t.true(trained.history.at(-1)!.loss < 0.05)
+  const wrong = {
+    inputs: exactlyOne.inputs,
+    layers: [dense({ units: 2 }), embedding({ values: 3, dimensions: 2 })],
+  }
+  await t.throwsAsync(Network.create(wrong), { code: 'INVALID_INPUT', message: /embedding1/ })
+})
 
 test('a network learns what one layer cannot, and any layer gives vectors', async (t) => {
   using model = await Network.train(exactlyOne, { inputs: corners, targets: [0, 1, 1, 0] }, quick)

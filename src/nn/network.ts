@@ -162,6 +162,17 @@ export class Network {
   }
 
   /**
+   * A network that has learnt nothing: its parameters begin at random, by `seed`, as PyTorch's do. For layers
+   * that have nothing to learn, for random projections, and to see what training adds.
+   *
+   * @throws {InlayError} `INVALID_INPUT` layers that do not fit
+   */
+  static async create(description: NetworkDescription, options: RunOptions = {}): Promise<Network> {
+    const who = 'Network.create'
+    return described(undefined, description, options, who)
+  }
+
+  /**
    * Opens what `save` wrote.
    *
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no network, or damaged
@@ -220,12 +231,7 @@ export class Network {
    */
   async transfer(description: NetworkDescription, options: RunOptions = {}): Promise<Network> {
     const who = 'network.transfer'
-    const settings = settle({}, options, who).run
-    const native = this.#handle.use(who)
-    const other = await run<NetworkHandle>(who, settings, (spec, events) =>
-      describeNetwork(native, toJson(description), spec, events),
-    )
-    return Network.#of(other, description)
+    return described(this.#handle.use(who), description, options, who)
   }
 
   /**
@@ -324,6 +330,19 @@ export class Network {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+async function described(
+  base: NetworkHandle | undefined,
+  description: NetworkDescription,
+  options: RunOptions,
+  who: string,
+): Promise<Network> {
+  const settings = settle({}, options, who).run
+  const native = await run<NetworkHandle>(who, settings, (spec, events) =>
+    describeNetwork(base, toJson(description), spec, events),
+  )
+  return Network.of(native, description)
 }
 
 async function trained(
