@@ -226,3 +226,20 @@ export {
   type LabelledInputs,
 } from './models/classifier.js'
 export type { ClassEvaluation, ClassScore } from './models/class-evaluation.js'
+export {
+  readTable,
+  readTableOptions,
+  type Cell,
+  type ReadTableOptions,
+  type Row,
+  type TableSource,
+} from './tables/read-table.js'
+export type { CategoricalColumn, Column, ColumnKind, NumericColumn } from './tables/columns.js'
+export { CategoryEmbeddings, type TableAnswers } from './models/category-embeddings.js'
+export {
+  categoryEmbeddingsOptions,
+  openTableOptions,
+  type CategoryEmbeddingsOptions,
+  type TableTask,
+} from './models/category-options.js'
+export type { RegressionEvaluation, TableClassEvaluation } from './models/table-evaluation.js'

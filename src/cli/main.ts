@@ -14,6 +14,7 @@ import { gloveCommands } from './glove.js'
 import { ldaCommands } from './lda.js'
 import { ngramCommands } from './ngram.js'
 import { phrasesCommands } from './phrases.js'
+import { tableCommands } from './table.js'
 import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
 import { word2vecCommands } from './word2vec.js'
@@ -28,6 +29,7 @@ const commands: readonly Command[] = [
   ...phrasesCommands,
   ...tfidfCommands,
   ...ngramCommands,
+  ...tableCommands,
   ...vectorsCommands,
 ]
 

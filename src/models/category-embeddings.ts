@@ -1,0 +1,411 @@
+import { type Embedder, Vectors } from '../embedder.js'
+import { InlayError } from '../errors.js'
+import { type NetworkDescription, ids, network, values } from '../nn/description.js'
+import { concat, dense, dropout, embedding, flatten, relu, softmax, take } from '../nn/layers.js'
+import { type Loss, crossEntropy, squaredError } from '../nn/losses.js'
+import { type Epoch, type Examples, Network, checkTogether } from '../nn/network.js'
+import { type Options, type RunOptions, settle, wrongOption } from '../options.js'
+import type { Path } from '../path.js'
+import {
+  Cells,
+  type Column,
+  columnsOf,
+  firstValueOf,
+  idsOf,
+  numbersOf,
+  scaledNumbers,
+} from '../tables/columns.js'
+import type { Row, TableSource } from '../tables/read-table.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+import {
+  type CategoryEmbeddingsOptions,
+  type TableTask,
+  categoryEmbeddingsOptions,
+  openTableOptions,
+} from './category-options.js'
+import { evaluationOf } from './class-evaluation.js'
+import type { ClassPrediction } from './classifier.js'
+import {
+  type RegressionEvaluation,
+  type TableClassEvaluation,
+  areaUnderCurve,
+  regressionOf,
+} from './table-evaluation.js'
+import { type Target, checkNames, targetOf, wantedOf } from './table-target.js'
+
+/** What a model of each task gives. */
+export interface TableAnswers {
+  readonly classification: {
+    /** The most probable label of each row. */
+    readonly predictions: ClassPrediction[]
+    readonly evaluation: TableClassEvaluation
+  }
+  readonly regression: {
+    /** A number for each row. */
+    readonly predictions: Float32Array
+    readonly evaluation: RegressionEvaluation
+  }
+}
+
+/** What a model says of itself in its file. */
+interface About {
+  readonly columns: readonly Column[]
+  readonly target: Target
+  /** Strings that stand for nothing. */
+  readonly missing: readonly string[]
+}
+
+/** The inputs of a table's network: each category by the name of its column, and all numbers. */
+const categoryInput = (column: string) => `column.${column}`
+const NUMBERS = 'numbers'
+
+/** Entity embeddings of categorical variables: Guo and Berkhahn 2016, figure 1. */
+function entityEmbeddings(
+  columns: readonly Column[],
+  {
+    hidden,
+    share,
+    outputs,
+    loss,
+  }: { hidden: readonly number[]; share: number; outputs: number; loss: Loss },
+): NetworkDescription {
+  const categories = columns.filter((column) => column.kind === 'categorical')
+  const numbers = numbersOf(columns)
+  const fall = share > 0 ? [dropout({ probability: share })] : []
+  return network({
+    input: [
+      ...categories.map(({ name }) => ids({ length: 1, name: categoryInput(name) })),
+      ...(numbers > 0 ? [values({ shape: [1, numbers], name: NUMBERS })] : []),
+    ],
+    layers: [
+      concat([
+        ...categories.map((column) => [
+          take(categoryInput(column.name)),
+          embedding({
+            name: categoryInput(column.name),
+            values: firstValueOf(column) + column.values.length,
+            dimensions: column.dimensions,
+            deviation: 0.1,
+          }),
+        ]),
+        ...(numbers > 0 ? [[take(NUMBERS)]] : []),
+      ]),
+      flatten({ name: 'row' }),
+      ...hidden.flatMap((units, at) => [
+        dense({ units }),
+        relu({ name: `hidden${at + 1}` }),
+        ...fall,
+      ]),
+      dense({ name: 'outputs', units: outputs }),
+    ],
+    loss,
+  })
+}
+
+/**
+ * Tables with categories and numbers: each category gets a vector, and a row of the table is what they and the
+ * numbers become together (Guo and Berkhahn 2016, arXiv:1604.06737). For labels or for numbers.
+ *
+ *     occupation ─▶ embedding ────┐
+ *     education ──▶ embedding ────┼▶ concat ─▶ [dense ─▶ relu]* ─▶ dense ─▶ label | number
+ *     age, hours ─▶ standardised ─┘
+ *
+ *     const model = await CategoryEmbeddings.train('people.csv', { target: 'income' })
+ *     const [prediction] = await model.predict([{ occupation: 'Sales', age: 39 }])
+ *     await model.vectors('occupation').mostSimilar('Sales')
+ */
+export class CategoryEmbeddings<
+  Task extends TableTask = 'classification',
+> implements Embedder<Row> {
+  /** What is foretold: labels or numbers. */
+  readonly task: TableTask
+  /** The column that is foretold. */
+  readonly target: string
+  /** The labels, in the order in which they first came; none for numbers. */
+  readonly labels: readonly string[]
+  /** What is known of the columns that it reads. */
+  readonly columns: readonly Column[]
+  /** Values of a row's vector. */
+  readonly dimensions: number
+  /** Layers: 'column.NAME' has the vectors of a category, 'row' all that goes in, 'hidden1' and so on. */
+  readonly network: Network
+  /** How its training went, epoch by epoch; of a model from a file, empty. */
+  readonly history: readonly Epoch[]
+  readonly #about: About
+  /** The layer that gives the vectors of rows. */
+  readonly #features: string
+
+  private constructor(found: Network, about: About, history: readonly Epoch[] = []) {
+    const { target, columns } = about
+    this.network = found
+    this.history = history
+    this.columns = columns
+    this.task = target.task
+    this.target = target.name
+    this.labels = target.task === 'classification' ? target.labels : []
+    this.#about = about
+    const layers = found.summary().filter(({ name }) => /^(row|hidden\d+)$/.test(name))
+    this.#features = layers.at(-1)!.name
+    this.dimensions = Number(layers.at(-1)!.shape.slice(1, -1))
+  }
+
+  /**
+   * Trains on the rows of a table. Same bytes for the same `seed`, whatever the number of threads.
+   *
+   * @throws {InvalidOptionError} before anything is read; there are fewer than two labels
+   * @throws {InlayError} `INVALID_INPUT` a file or item that is no row, a row without target, or text in a
+   *   column of numbers; `NOT_FOUND`; `DIVERGED`
+   */
+  static async train<Task extends TableTask = 'classification'>(
+    rows: TableSource,
+    options: CategoryEmbeddingsOptions<Task>,
+  ): Promise<CategoryEmbeddings<Task>> {
+    const who = 'CategoryEmbeddings.train'
+    const { settings, run } = settle(categoryEmbeddingsOptions, options, who)
+    checkTogether(options, settings.schedule, who)
+    const {
+      target: name,
+      task,
+      columns: kinds,
+      missing,
+      minCount,
+      dimensions,
+      ...others
+    } = settings
+    const { unseenShare, hidden, dropout: share, validation, ...rest } = others
+    const { stepFactor, stepEvery, ...training } = rest
+    if (name === undefined) {
+      throw wrongOption('target', categoryEmbeddingsOptions.target.expected, name, who)
+    }
+    const cells = await Cells.of(rows, 'rows', who, run.signal)
+    for (const option of [kinds, dimensions]) checkNames(cells, Object.keys(option ?? {}), who)
+    const target = targetOf(cells, name, task, missing, who)
+    const choices = { kinds: kinds ?? {}, missing, minCount, dimensions: dimensions ?? {} }
+    const columns = columnsOf(cells, name, choices, who)
+    if (columns.length === 0) {
+      throw new InlayError('INVALID_INPUT', `${who}: no column has anything to learn from`)
+    }
+    const about = { columns, target, missing }
+    const description = entityEmbeddings(columns, {
+      hidden: hidden ?? [128, 64],
+      share,
+      outputs: target.task === 'classification' ? target.labels.length : 1,
+      loss: target.task === 'classification' ? crossEntropy() : squaredError(),
+    })
+    const heldOut = validation && (await Cells.of(validation, 'validation', who, run.signal))
+    using trained = await Network.train(
+      description,
+      examplesOf(cells, about, who, hiding(unseenShare, run.seed)),
+      {
+        ...training,
+        ...(training.schedule === 'steps' && { stepFactor, stepEvery }),
+        ...(heldOut && { validation: examplesOf(heldOut, about, who) }),
+        ...run,
+      },
+    )
+    const found = await trained.transfer(finished(description, about), run)
+    return new CategoryEmbeddings<Task>(found, about, trained.history)
+  }
+
+  /**
+   * Opens what `save` wrote.
+   *
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model, or one of another `task`
+   */
+  static async open<Task extends TableTask = 'classification'>(
+    path: Path,
+    options: Omit<Options<typeof openTableOptions>, 'task'> &
+      RunOptions & { readonly task?: Task } = {},
+  ): Promise<CategoryEmbeddings<Task>> {
+    const { settings, run } = settle(openTableOptions, options, 'CategoryEmbeddings.open')
+    return CategoryEmbeddings.opened<Task>(path, settings.task, run)
+  }
+
+  /** As `open`, of any task if none is given. @internal */
+  static async opened<Task extends TableTask>(
+    path: Path,
+    task: TableTask | undefined,
+    run: RunOptions,
+  ): Promise<CategoryEmbeddings<Task>> {
+    const found = await Network.open(path, run)
+    const about = found.description.about as Partial<About> | undefined
+    const isOurs = Array.isArray(about?.columns) && about.target !== undefined
+    if (isOurs && (task === undefined || about.target!.task === task)) {
+      return new CategoryEmbeddings<Task>(found, about as About)
+    }
+    found.close()
+    const problem = isOurs
+      ? `a model for ${about.target!.task}: say so by \`task\``
+      : 'no such model'
+    throw new InlayError('INVALID_INPUT', `CategoryEmbeddings.open: the file holds ${problem}`)
+  }
+
+  /** The most probable label of each row, with its probability; for regression a number for each row. */
+  async predict(
+    rows: TableSource,
+    options: RunOptions = {},
+  ): Promise<TableAnswers[Task]['predictions']> {
+    const who = 'model.predict'
+    const outputs = await this.#outputs(rows, undefined, options, who)
+    return this.#predictions(outputs)
+  }
+
+  /** The probability of each label, in the order of `labels`, for each row: [rows, labels]. */
+  async predictProbabilities(
+    this: CategoryEmbeddings<'classification'>,
+    rows: TableSource,
+    options: RunOptions = {},
+  ): Promise<Vectors> {
+    return this.#outputs(rows, undefined, options, 'model.predictProbabilities')
+  }
+
+  /**
+   * How near predictions come to the target's column: accuracy, confusion matrix, F1 and, of two classes, AUC;
+   * for regression RMSE.
+   *
+   * @throws {InvalidOptionError} a row has a label that the model does not know
+   * @throws {InlayError} `INVALID_INPUT` a row has no target
+   */
+  async evaluate(
+    rows: TableSource,
+    options: RunOptions = {},
+  ): Promise<TableAnswers[Task]['evaluation']> {
+    const who = 'model.evaluate'
+    const { run } = settle({}, options, who)
+    const { target } = this.#about
+    const cells = await Cells.of(rows, 'rows', who, run.signal)
+    const wanted = wantedOf(cells, target, this.#about.missing, who)
+    const outputs = await this.#encoded(cells, undefined, options, who)
+    if (target.task === 'regression') {
+      const numbers = wanted.map((number) => number * target.deviation + target.mean)
+      return regressionOf(numbers, this.#predictions(outputs) as Float32Array)
+    }
+    const auc =
+      target.labels.length === 2
+        ? areaUnderCurve(
+            outputs,
+            wanted.map((label) => label === 1),
+          )
+        : undefined
+    const evaluation = evaluationOf(
+      target.labels,
+      wanted.map((label) => target.labels[label]!),
+      (this.#predictions(outputs) as ClassPrediction[]).map(({ label }) => label),
+    )
+    return { ...evaluation, ...(auc !== undefined && { auc }) }
+  }
+
+  /** The vectors of rows: what the last hidden layer gives, or without one all that goes in. */
+  async encode(rows: TableSource, options: RunOptions = {}): Promise<Vectors> {
+    return this.#outputs(rows, this.#features, options, 'model.encode')
+  }
+
+  /**
+   * The vectors of a column's categories, the most frequent first; those of what is missing or was not seen are
+   * not among them.
+   *
+   * @throws {InvalidOptionError} there is no such column of categories
+   */
+  vectors(column: string): WordVectors {
+    const categories = this.columns.filter((known) => known.kind === 'categorical')
+    const found = categories.find(({ name }) => name === column)
+    if (found === undefined) {
+      const names = categories.map(({ name }) => name).join(', ')
+      throw wrongOption('column', `a column of categories: ${names}`, column, 'model.vectors')
+    }
+    const table = this.network.parameter(`${categoryInput(column)}.weight`)!
+    const rows = table.values.subarray(firstValueOf(found) * found.dimensions)
+    return WordVectors.from(found.values, rows, found.dimensions)
+  }
+
+  /** Writes the network and what is known of the columns to a file. @throws {InlayError} `DISK_FULL`, `IO` */
+  async save(path: Path, options: RunOptions = {}): Promise<void> {
+    await this.network.save(path, options)
+  }
+
+  /** Frees the memory now rather than when the garbage is collected. */
+  close(): void {
+    this.network.close()
+  }
+
+  /** As `close`: at the end of the block of `using`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  async #outputs(
+    rows: TableSource,
+    layer: string | undefined,
+    options: RunOptions,
+    who: string,
+  ): Promise<Vectors> {
+    const { run } = settle({}, options, who)
+    return this.#encoded(await Cells.of(rows, 'rows', who, run.signal), layer, options, who)
+  }
+
+  async #encoded(
+    cells: Cells,
+    layer: string | undefined,
+    options: RunOptions,
+    who: string,
+  ): Promise<Vectors> {
+    if (cells.length > 0 && this.columns.every(({ name }) => !cells.columns.has(name))) {
+      const names = this.columns.map(({ name }) => name).join(', ')
+      throw new InlayError('INVALID_INPUT', `${who}: the rows have none of the columns ${names}`)
+    }
+    return this.network.encode(inputsOf(cells, this.#about, who), { layer, ...options })
+  }
+
+  #predictions(outputs: Vectors): ClassPrediction[] | Float32Array {
+    const { target } = this.#about
+    if (target.task === 'regression') {
+      return outputs.values.map((value) => value * target.deviation + target.mean)
+    }
+    return Array.from(outputs, (row) => {
+      const best = row.reduce((found, share, at) => (share > row[found]! ? at : found), 0)
+      return { label: target.labels[best]!, probability: row[best]! }
+    })
+  }
+}
+
+function inputsOf(
+  cells: Cells,
+  { columns, missing }: About,
+  who: string,
+  hide?: () => boolean,
+): Record<string, Uint32Array | Float32Array> {
+  const nothing = new Set(missing)
+  const categories = columns.filter((column) => column.kind === 'categorical')
+  return {
+    ...Object.fromEntries(
+      categories.map((column) => [categoryInput(column.name), idsOf(cells, column, nothing, hide)]),
+    ),
+    ...(numbersOf(columns) > 0 && { [NUMBERS]: scaledNumbers(cells, columns, nothing, who) }),
+  }
+}
+
+function examplesOf(cells: Cells, about: About, who: string, hide?: () => boolean): Examples {
+  const wanted = wantedOf(cells, about.target, about.missing, who)
+  const isLabel = about.target.task === 'classification'
+  return {
+    inputs: inputsOf(cells, about, who, hide),
+    targets: isLabel ? Uint32Array.from(wanted) : Float32Array.from(wanted),
+  }
+}
+
+/** True with a probability, by a seed: xorshift (Marsaglia 2003). */
+function hiding(probability: number, seed: number): () => boolean {
+  let state = (seed ^ 0x9e3779b9) | 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32 < probability
+  }
+}
+
+/** The network as it is asked: probabilities rather than scores, and what is known of the columns. */
+function finished({ inputs, layers }: NetworkDescription, about: About): NetworkDescription {
+  const shares = about.target.task === 'classification' ? [softmax({ name: 'probabilities' })] : []
+  return { inputs, layers: [...layers, ...shares], about }
+}

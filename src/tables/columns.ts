@@ -1,0 +1,230 @@
+// Columns of a table as a network takes them: ids of categories, and numbers of one scale.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { InlayError, shown } from '../errors.js'
+import { type Cell, type Row, type TableSource, rowProblem, rowsOf } from './read-table.js'
+
+/** What the cells of a column are. */
+export type ColumnKind = 'categorical' | 'numeric' | 'ignored'
+
+/** A column of categories. The rows of its table are: what was not seen, what is missing, and `values`. */
+export interface CategoricalColumn {
+  readonly kind: 'categorical'
+  readonly name: string
+  /** The most frequent first; of equals the one that came first. */
+  readonly values: readonly string[]
+  /** Values of a category's vector. */
+  readonly dimensions: number
+  /** Whether some were missing. Without, there is no row for it, and what is missing was not seen. */
+  readonly missing: boolean
+}
+
+/** A column of numbers, which become (x - mean) / deviation. */
+export interface NumericColumn {
+  readonly kind: 'numeric'
+  readonly name: string
+  readonly mean: number
+  readonly deviation: number
+  /** Whether some were missing: then a further number says of each row whether it is. */
+  readonly missing: boolean
+}
+
+/** What is known of a column. */
+export type Column = CategoricalColumn | NumericColumn
+
+/** Rows of a category's table before those of its values. @internal */
+export function firstValueOf({ missing }: CategoricalColumn): number {
+  return missing ? 2 : 1
+}
+
+/** Rows that are read before the event loop has its turn. */
+const TOGETHER = 1 << 12
+
+/** The cells of a table, column by column. @internal */
+export class Cells {
+  readonly columns = new Map<string, Cell[]>()
+  length = 0
+  /** Equal strings are one in memory. */
+  readonly #strings = new Map<string, string>()
+
+  /**
+   * All rows of a source.
+   *
+   * @throws {InlayError} `INVALID_INPUT` an item is no row
+   */
+  static async of(
+    source: TableSource,
+    option: string,
+    who: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Cells> {
+    const cells = new Cells()
+    for await (const row of rowsOf(source, option, who)) {
+      const problem = rowProblem(row)
+      if (problem !== undefined) throw invalidRow(who, cells.length, problem)
+      cells.#add(row)
+      if (cells.length % TOGETHER > 0) continue
+      signal?.throwIfAborted()
+      await nextTurn()
+    }
+    return cells
+  }
+
+  #add(row: Row): void {
+    for (const name of Object.keys(row)) {
+      let column = this.columns.get(name)
+      if (column === undefined) this.columns.set(name, (column = []))
+      while (column.length < this.length) column.push(undefined)
+      const cell = row[name]
+      column.push(typeof cell === 'string' ? this.#one(cell) : cell)
+    }
+    this.length += 1
+  }
+
+  #one(text: string): string {
+    const known = this.#strings.get(text)
+    if (known === undefined) this.#strings.set(text, text)
+    return known ?? text
+  }
+
+  /** A cell; `undefined` where the row has none. */
+  at(name: string, row: number): Cell {
+    return this.columns.get(name)?.[row]
+  }
+}
+
+/** What is learnt of columns before a network is. @internal */
+export interface ColumnChoices {
+  readonly kinds: Readonly<Record<string, ColumnKind>>
+  /** Strings that stand for nothing. */
+  readonly missing: readonly string[]
+  readonly minCount: number
+  readonly dimensions: Readonly<Record<string, number>>
+}
+
+/** The columns of a table but `target`: what their cells are, which there are, and how large. Columns in which
+ * nothing stands, or no category often enough, are left out. @internal */
+export function columnsOf(
+  cells: Cells,
+  target: string,
+  { kinds, missing, minCount, dimensions }: ColumnChoices,
+  who: string,
+): Column[] {
+  const nothing = new Set(missing)
+  return [...cells.columns.keys()].flatMap((name): Column[] => {
+    if (name === target || kinds[name] === 'ignored') return []
+    const given = cells.columns.get(name)!
+    const present = given.filter((cell) => !isMissing(cell, nothing))
+    if (present.length === 0) return []
+    const some = present.length < cells.length
+    if ((kinds[name] ?? kindOf(present)) === 'numeric') {
+      const numbers = given.flatMap((cell, row) =>
+        isMissing(cell, nothing) ? [] : [numberOf(cell, name, row, who)],
+      )
+      return [{ kind: 'numeric', name, ...scaleOf(numbers), missing: some }]
+    }
+    const values = frequent(present.map(String), minCount)
+    if (values.length === 0) return []
+    const width = dimensions[name] ?? widthOf(values.length)
+    return [{ kind: 'categorical', name, values, dimensions: width, missing: some }]
+  })
+}
+
+/** Values of a category's vector if none is chosen: 1.6·n⁰·⁵⁶ for n categories, at most 600. */
+function widthOf(categories: number): number {
+  return Math.max(1, Math.min(600, Math.round(1.6 * categories ** 0.56)))
+}
+
+/** Whether nothing stands in a cell. @internal */
+export function isMissing(cell: Cell, nothing: ReadonlySet<string>): boolean {
+  if (cell === undefined || cell === null || cell === '' || Number.isNaN(cell)) return true
+  return typeof cell === 'string' && nothing.has(cell)
+}
+
+/** Numeric if all cells read as numbers. '007' does not: it is a code. @internal */
+export function kindOf(cells: readonly Cell[]): ColumnKind {
+  const decimal = /^\s*[-+]?(?!0\d)(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i
+  const isNumber = (cell: Cell) =>
+    typeof cell === 'number' ||
+    typeof cell === 'bigint' ||
+    (typeof cell === 'string' && decimal.test(cell))
+  return cells.every(isNumber) ? 'numeric' : 'categorical'
+}
+
+/** The number in a cell. @throws {InlayError} `INVALID_INPUT` there is none @internal */
+export function numberOf(cell: Cell, name: string, row: number, who: string): number {
+  const isText = typeof cell === 'string' && cell.trim() !== ''
+  const number = isText || typeof cell === 'number' || typeof cell === 'bigint' ? Number(cell) : NaN
+  if (Number.isFinite(number)) return number
+  throw invalidRow(who, row, `has no number in \`${name}\`: ${shown(cell)}`)
+}
+
+/** Mean and standard deviation; where all are the same, 1. @internal */
+export function scaleOf(numbers: readonly number[]): { mean: number; deviation: number } {
+  const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length
+  const squares = numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0)
+  return { mean, deviation: Math.sqrt(squares / numbers.length) || 1 }
+}
+
+/** Values that occur often enough, the most frequent first. */
+function frequent(values: readonly string[], minCount: number): string[] {
+  const counts = new Map<string, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return [...counts]
+    .filter(([, count]) => count >= minCount)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([value]) => value)
+}
+
+/** How many numbers the numeric columns of a row become. @internal */
+export function numbersOf(columns: readonly Column[]): number {
+  return columns.reduce(
+    (sum, column) => sum + (column.kind === 'numeric' ? 1 + Number(column.missing) : 0),
+    0,
+  )
+}
+
+/** Ids of the categories of a column, a row after the other. `hide` says which are taken as unseen. @internal */
+export function idsOf(
+  cells: Cells,
+  column: CategoricalColumn,
+  nothing: ReadonlySet<string>,
+  hide: () => boolean = () => false,
+): Uint32Array {
+  const [unseen, first] = [0, firstValueOf(column)]
+  const places = new Map(column.values.map((value, at) => [value, first + at]))
+  return Uint32Array.from({ length: cells.length }, (_, row) => {
+    const cell = cells.at(column.name, row)
+    if (isMissing(cell, nothing)) return first - 1
+    return hide() ? unseen : (places.get(String(cell)) ?? unseen)
+  })
+}
+
+/** The numeric columns of rows: [rows, numbersOf(columns)]. A number that is missing is the mean. @internal */
+export function scaledNumbers(
+  cells: Cells,
+  columns: readonly Column[],
+  nothing: ReadonlySet<string>,
+  who: string,
+): Float32Array {
+  const width = numbersOf(columns)
+  const numbers = new Float32Array(cells.length * width)
+  let place = 0
+  for (const column of columns) {
+    if (column.kind !== 'numeric') continue
+    const { name, mean, deviation, missing } = column
+    for (let row = 0; row < cells.length; row++) {
+      const cell = cells.at(name, row)
+      const at = row * width + place
+      if (!isMissing(cell, nothing)) {
+        numbers[at] = (numberOf(cell, name, row, who) - mean) / deviation
+      } else if (missing) numbers[at + 1] = 1
+    }
+    place += missing ? 2 : 1
+  }
+  return numbers
+}
+
+/** "CategoryEmbeddings.train: row 3 has no number in `age`: "old"" @internal */
+export function invalidRow(who: string, row: number, problem: string): InlayError {
+  return new InlayError('INVALID_INPUT', `${who}: row ${row} ${problem}`, { row, problem })
+}
