@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import test from 'ava'
 import {
+  Bm25,
+  Corpus,
   InlayError,
   InvalidOptionError,
   NgramVectorizer,
@@ -78,6 +80,23 @@ test('rows are the same in any company, by any number of threads and from any so
     t.deepEqual({ ...again.row(i) }, expected)
     t.deepEqual({ ...one.vectorizer.transformText(manyTexts[7 + i]!).row(0) }, expected)
   }
+})
+
+test('a corpus that was read before is a source, of the words that it kept', async (t) => {
+  using corpus = await Corpus.read(manyTexts, { minCount: 5 })
+  const kept = new Set(corpus.words)
+  const words = manyTexts.map((text) => text.split(' ').filter((word) => kept.has(word)))
+  const documents = words.filter((document) => document.length > 0)
+  t.is(corpus.sentences, documents.length)
+  const { vectorizer, matrix } = await TfidfVectorizer.trainAndTransform(corpus)
+  const expected = await TfidfVectorizer.trainAndTransform(documents)
+  t.deepEqual(vectorizer.terms.slice(), expected.vectorizer.terms.slice())
+  t.deepEqual(matrix.parts(), expected.matrix.parts())
+  const counts = await NgramVectorizer.train(corpus, { maxNgram: 2 })
+  t.is((await counts.transform(corpus)).rows, documents.length)
+  t.is((await Bm25.train(corpus)).documents, documents.length)
+  corpus.close()
+  await t.throwsAsync(TfidfVectorizer.train(corpus), { code: 'CLOSED' })
 })
 
 test('limits leave out terms of too few or too many documents, and the rarest', async (t) => {

@@ -1,8 +1,9 @@
 // How documents become terms, and which terms are kept: what all that counts terms has in common.
+import { Corpus } from '../corpus/corpus.js'
 import { type CorpusSource, feed, settleSource } from '../corpus/source.js'
 import { textOptions } from '../corpus/text.js'
 import { InvalidOptionError } from '../errors.js'
-import { type ReadingSpec, TextStream } from '../native.js'
+import { type CorpusHandle, type ReadingSpec, TextStream } from '../native.js'
 import { type Settings, flag, integer, list, oneOf, real } from '../options.js'
 import type { MakeFeeder } from '../run.js'
 
@@ -71,12 +72,16 @@ export function settleAnalysis<T extends AnalysisSettings>(
   return { ...settings, maxNgram }
 }
 
-/** What a native reader is given: files, or a stream and what feeds it. */
+/** What a native reader is given: files, a corpus, or a stream and what feeds it. */
 export function openTexts(
-  source: CorpusSource,
+  source: CorpusSource | Corpus,
   reading: ReadingSpec,
   who: string,
-): { readonly from: string[] | TextStream; readonly feeder: MakeFeeder | undefined } {
+): {
+  readonly from: string[] | TextStream | CorpusHandle
+  readonly feeder: MakeFeeder | undefined
+} {
+  if (source instanceof Corpus) return { from: source.native(who), feeder: undefined }
   const { files, texts } = settleSource(source, who)
   if (files) return { from: files, feeder: undefined }
   const stream = new TextStream()

@@ -1,3 +1,4 @@
+import type { Corpus } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
 import { Handle } from '../handle.js'
 import {
@@ -97,7 +98,7 @@ export class Bm25 {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` bytes that are no UTF-8, no documents, or no term
    * within the limits
    */
-  static async train(source: CorpusSource, options: Bm25Options = {}): Promise<Bm25> {
+  static async train(source: CorpusSource | Corpus, options: Bm25Options = {}): Promise<Bm25> {
     const who = 'Bm25.train'
     const { settings: given, run: runSettings } = settle(bm25Options, options, who)
     const settings = settleAnalysis(given, options, who)

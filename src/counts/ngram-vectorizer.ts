@@ -1,3 +1,4 @@
+import type { Corpus } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
 import type { AnalysisSpec, VectorizerHandle } from '../native.js'
 import { untrainedVectorizer } from '../native.js'
@@ -85,7 +86,7 @@ export class NgramVectorizer extends Vectorizer {
    * within the limits
    */
   static async train(
-    source: CorpusSource,
+    source: CorpusSource | Corpus,
     options: NgramVectorizerOptions = {},
   ): Promise<NgramVectorizer> {
     const who = 'NgramVectorizer.train'
@@ -99,7 +100,7 @@ export class NgramVectorizer extends Vectorizer {
    *     const { vectorizer, matrix } = await NgramVectorizer.trainAndTransform(texts)
    */
   static async trainAndTransform(
-    source: CorpusSource,
+    source: CorpusSource | Corpus,
     options: NgramVectorizerOptions = {},
   ): Promise<{ vectorizer: NgramVectorizer; matrix: SparseMatrix }> {
     const who = 'NgramVectorizer.trainAndTransform'

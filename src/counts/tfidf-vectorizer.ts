@@ -1,3 +1,4 @@
+import type { Corpus } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
 import type { AnalysisSpec, VectorizerHandle, WeightingSpec } from '../native.js'
 import {
@@ -75,7 +76,7 @@ export class TfidfVectorizer extends Vectorizer {
 
   /**
    * Chooses columns, the terms of `source` within the limits in the order of their bytes, and counts in
-   * how many documents each is. Each text of an iterable, each line of a file is a document. The same
+   * how many documents each is. Each text of an iterable, each line of a file, each sentence of a `Corpus` is a document. The same
    * for any number of threads.
    *
    *     const vectorizer = await TfidfVectorizer.train('texts.txt', { maxNgram: 2, maxShare: 0.5 })
@@ -85,7 +86,7 @@ export class TfidfVectorizer extends Vectorizer {
    * within the limits
    */
   static async train(
-    source: CorpusSource,
+    source: CorpusSource | Corpus,
     options: TfidfVectorizerOptions = {},
   ): Promise<TfidfVectorizer> {
     const who = 'TfidfVectorizer.train'
@@ -99,7 +100,7 @@ export class TfidfVectorizer extends Vectorizer {
    *     const { vectorizer, matrix } = await TfidfVectorizer.trainAndTransform(texts)
    */
   static async trainAndTransform(
-    source: CorpusSource,
+    source: CorpusSource | Corpus,
     options: TfidfVectorizerOptions = {},
   ): Promise<{ vectorizer: TfidfVectorizer; matrix: SparseMatrix }> {
     const who = 'TfidfVectorizer.trainAndTransform'

@@ -1,4 +1,5 @@
 // What both vectorizers are: columns for terms, chosen once, and sparse rows for texts.
+import type { Corpus } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
 import { Handle } from '../handle.js'
 import {
@@ -67,7 +68,10 @@ export abstract class Vectorizer {
    * @throws {InlayError} `NOT_FOUND` no such file; `INVALID_INPUT` bytes that are no UTF-8, or an item
    * that is no text
    */
-  async transform(source: CorpusSource, options: ReadingOptions = {}): Promise<SparseMatrix> {
+  async transform(
+    source: CorpusSource | Corpus,
+    options: ReadingOptions = {},
+  ): Promise<SparseMatrix> {
     const who = this.#who('transform')
     const { settings, run: runSettings } = settle(readingOptions, options, who)
     const native = this.native('transform')
@@ -137,7 +141,7 @@ export interface VectorizerSpec {
 
 /** Trains; keeps the rows of the source if they are wanted. */
 export async function train(
-  source: CorpusSource,
+  source: CorpusSource | Corpus,
   { reading, analysis, weighting, limits }: VectorizerSpec,
   rows: boolean,
   settings: RunSettings,

@@ -26,6 +26,7 @@ mod options;
 pub mod phrases;
 mod pipe;
 mod positioned;
+mod replay;
 mod saved;
 mod segments;
 mod separators;

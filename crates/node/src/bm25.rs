@@ -77,7 +77,7 @@ impl Bm25Handle {
 
 /// Reads documents.
 #[napi(
-    ts_args_type = "source: readonly string[] | TextStream, reading: ReadingSpec, analysis: AnalysisSpec, limits: LimitsSpec, saturation: SaturationSpec, run: RunSpec, events: Events<Bm25Handle>"
+    ts_args_type = "source: readonly string[] | TextStream | CorpusHandle, reading: ReadingSpec, analysis: AnalysisSpec, limits: LimitsSpec, saturation: SaturationSpec, run: RunSpec, events: Events<Bm25Handle>"
 )]
 #[allow(clippy::too_many_arguments)] // what JavaScript calls takes no struct of handles
 pub fn train_bm25(

@@ -237,7 +237,7 @@ impl VectorizerHandle {
 
 /// Chooses columns by a source.
 #[napi(
-    ts_args_type = "source: readonly string[] | TextStream, reading: ReadingSpec, analysis: AnalysisSpec, weighting: WeightingSpec, limits: LimitsSpec, rows: boolean, run: RunSpec, events: Events<VectorizerHandle>"
+    ts_args_type = "source: readonly string[] | TextStream | CorpusHandle, reading: ReadingSpec, analysis: AnalysisSpec, weighting: WeightingSpec, limits: LimitsSpec, rows: boolean, run: RunSpec, events: Events<VectorizerHandle>"
 )]
 #[allow(clippy::too_many_arguments)] // what JavaScript calls takes no struct of handles
 pub fn train_vectorizer(
@@ -274,7 +274,7 @@ pub fn untrained_vectorizer(
 
 /// The rows of texts.
 #[napi(
-    ts_args_type = "vectorizer: VectorizerHandle, source: readonly string[] | TextStream, reading: ReadingSpec, run: RunSpec, events: Events<SparseHandle>"
+    ts_args_type = "vectorizer: VectorizerHandle, source: readonly string[] | TextStream | CorpusHandle, reading: ReadingSpec, run: RunSpec, events: Events<SparseHandle>"
 )]
 pub fn transform_texts(
     env: &Env,
