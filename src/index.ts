@@ -178,6 +178,7 @@ export {
 } from './nn/description.js'
 export type { Extent, Layer } from './nn/layer.js'
 export {
+  batchNorm,
   concat,
   dense,
   dropout,
@@ -193,6 +194,7 @@ export {
   sum,
   take,
   tanh,
+  variational,
 } from './nn/layers.js'
 export {
   attentionPool,
@@ -207,7 +209,14 @@ export {
   pool,
 } from './nn/windows.js'
 export { gru, lstm, positions, selfAttention, transformerBlock } from './nn/sequences.js'
-export { binaryCrossEntropy, crossEntropy, squaredError, type Loss } from './nn/losses.js'
+export {
+  binaryCrossEntropy,
+  contrastive,
+  crossEntropy,
+  squaredError,
+  triplet,
+  type Loss,
+} from './nn/losses.js'
 export { adam, adamw, sgd, type Optimizer } from './nn/optimizers.js'
 export type { Item, Items } from './nn/columns.js'
 export {

@@ -94,7 +94,7 @@ const networkOptions = {
   ),
   /** What training makes small. Needed to train only. */
   loss: custom<Loss>(
-    'what `crossEntropy`, `binaryCrossEntropy` or `squaredError` gives',
+    'what `crossEntropy`, `squaredError` or another loss gives',
     isLoss,
     'what training makes small',
   ),

@@ -123,6 +123,45 @@ export function rmsNorm(options: Options<typeof rmsNormOptions> = {}): Layer {
   return layer('rms-norm', rmsNormOptions, options)
 }
 
+const batchNormOptions = {
+  name,
+  /** Added to the variance [eps]. */
+  epsilon: real(1e-5, { above: 0 }, 'added to the variance'),
+  /** Share of each batch in the running mean and variance. */
+  momentum: real(0.1, { from: 0, to: 1 }, 'share of a batch in the running mean and variance'),
+  /** Whether weights and biases are learnt. */
+  affine: flag(true, 'whether weights and biases are learnt'),
+}
+
+/** Each channel with mean 0 and variance 1 over all positions of the batch, times weights, plus biases (Ioffe
+ * and Szegedy 2015, arXiv:1502.03167). While encoding, and where it is frozen, mean and variance are those that
+ * batches before have left, so that an item does not depend on others; directly behind `dense` or a
+ * convolution it then costs nothing. PyTorch's `nn.BatchNorm1d`, `2d`, `3d`. */
+export function batchNorm(options: Options<typeof batchNormOptions> = {}): Layer {
+  return layer('batch-norm', batchNormOptions, options)
+}
+
+const variationalOptions = {
+  name,
+  /** Values of a sample. */
+  units: integer(undefined, { from: 1 }, 'values of a sample'),
+  /** What the divergence counts in the loss of an item [β]. */
+  weight: real(1, { from: 0 }, 'what the divergence counts'),
+}
+
+/**
+ * A normal distribution for each position, the code of a variational autoencoder (Kingma and Welling 2014,
+ * arXiv:1312.6114): [..., width] → [..., units]. While training, a sample of it goes on, and how far it is from
+ * the standard normal one (KL divergence) is added to the loss of the item before the mean is taken: with
+ * `weight: 1` and a loss that is a log-likelihood (`binaryCrossEntropy`) that is the evidence lower bound, per
+ * value. While encoding, its mean goes on. Parameters are those of two `nn.Linear`, `mean` and `log_variance`.
+ */
+export function variational(
+  options: Required<Options<typeof variationalOptions>, 'units'>,
+): Layer {
+  return layer('variational', variationalOptions, options, ['units'])
+}
+
 /** Branches that all get the same, added up: residual and direct connections. An empty branch is what
  * comes in, unchanged. */
 export function sum(branches: readonly (readonly Layer[])[]): Layer {

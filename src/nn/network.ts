@@ -38,6 +38,7 @@ import {
   summary,
   toJson,
 } from './description.js'
+import { type Loss, companions } from './losses.js'
 import { type Optimizer, adam, isOptimizer } from './optimizers.js'
 
 /** What a network learns from: a column for each of its inputs, and what is wanted. */
@@ -47,6 +48,10 @@ export interface Examples {
   /** What is wanted of each item: for `crossEntropy` its class, or a class for each position; for the
    * others as many numbers as the network gives. Without, what goes into the first input. */
   readonly targets?: Items
+  /** For `contrastive` and `triplet`, in the place of targets: what is like each item, as `inputs` are. */
+  readonly positives?: Items | Readonly<Record<string, Items>>
+  /** What is not like it; `contrastive` can do without. */
+  readonly negatives?: Items | Readonly<Record<string, Items>>
 }
 
 /** Every option of `Network.train`. In brackets: PyTorch's names. */
@@ -360,11 +365,11 @@ async function trained(
   }
   for (const name of settings.freeze ?? []) checkLayer('freeze', name, description, who)
   const targets = targetsOf(description, who)
-  const given = await columnsOf(inputs, examples.inputs, who, runSettings)
+  const given = await itemsOf(inputs, loss, examples, '', who, runSettings)
   const wanted = await wantedOf(targets, examples, 'targets', who, runSettings)
   const { validation } = settings
   const heldOut = validation
-    ? await columnsOf(inputs, validation.inputs, who, runSettings, 'validation.inputs')
+    ? await itemsOf(inputs, loss, validation, 'validation.', who, runSettings)
     : []
   const heldOutWanted =
     validation && (await wantedOf(targets, validation, 'validation.targets', who, runSettings))
@@ -397,6 +402,35 @@ async function wantedOf(
     throw wrongOption(option, 'a class for each item or position', targets, who)
   }
   return targets && columnOf(targets, kind, option, who, signal, true)
+}
+
+/** A column for each input; behind them, if the loss is over pairs, as many of positives and of negatives. */
+async function itemsOf(
+  inputs: readonly Input[],
+  loss: Loss,
+  examples: Examples,
+  place: string,
+  who: string,
+  settings: RunSettings,
+): Promise<ColumnHandle[]> {
+  const wants = companions(loss)
+  if (wants.positives && examples.targets !== undefined) {
+    refusal(who)(`${place}targets`, `is not for \`${loss.kind}\`, which takes \`positives\``)
+  }
+  const columns = await columnsOf(inputs, examples.inputs, who, settings, `${place}inputs`)
+  for (const part of ['positives', 'negatives'] as const) {
+    const [given, option] = [examples[part], `${place}${part}`]
+    if (given !== undefined && !wants[part]) {
+      refusal(who)(option, `is for \`contrastive\` and \`triplet\`, and the loss is '${loss.kind}'`)
+    }
+    if (given === undefined && wants[part] === 'needed') {
+      throw wrongOption(option, `items as \`inputs\` has them, for \`${loss.kind}\``, given, who)
+    }
+    if (given !== undefined) {
+      columns.push(...(await columnsOf(inputs, given, who, settings, option)))
+    }
+  }
+  return columns
 }
 
 async function columnsOf(

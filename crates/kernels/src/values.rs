@@ -17,6 +17,7 @@ macro_rules! task {
         $name { $($field),* }
     }};
 }
+pub(crate) use task;
 
 /// to += from
 ///

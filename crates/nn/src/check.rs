@@ -1,10 +1,12 @@
 //! How layers are tested: forward against a plain formula in f64, and every gradient, of what goes in and
 //! of each parameter, against the finite differences of that formula.
 
+use inlay_base::Run;
 use inlay_kernels::{Desk, Kernels};
 use serde_json::{Value, json};
 
-use crate::layer::{Lesson, Mode};
+use crate::layer::{Lesson, Mode, Pass};
+use crate::meeting::{Meeting, Seat};
 use crate::network::Network;
 use crate::plan::{Plan, Purpose, Work};
 use crate::shard::Shard;
@@ -32,8 +34,11 @@ pub(crate) struct Items {
 }
 
 /// What a forward and a backward pass gave.
+#[derive(PartialEq, Debug)]
 struct Outcome {
     output: Vec<f32>,
+    /// What layers have added to the losses of all items.
+    loss: f64,
     gradients: Vec<Vec<f32>>,
 }
 
@@ -43,6 +48,14 @@ pub(crate) const SEED: u64 = 5;
 /// Compares layers with `reference`, which gives the output for items and parameters (in the order and
 /// layout of PyTorch). What goes in is the table of an embedding, so that its gradient is found as well.
 pub(crate) fn check(case: &Case, reference: impl Fn(&Items, &[Vec<f64>]) -> Vec<f64>) {
+    check_with_losses(case, |items, parameters| (reference(items, parameters), 0.0));
+}
+
+/// The same for layers that have losses of their own: `reference` gives their sum over all items as well.
+pub(crate) fn check_with_losses(
+    case: &Case,
+    reference: impl Fn(&Items, &[Vec<f64>]) -> (Vec<f64>, f64),
+) {
     let mut offsets = vec![0];
     case.lengths.iter().for_each(|length| offsets.push(offsets[offsets.len() - 1] + length));
     let rows = offsets[case.lengths.len()];
@@ -51,8 +64,9 @@ pub(crate) fn check(case: &Case, reference: impl Fn(&Items, &[Vec<f64>]) -> Vec<
     layers.extend(case.layers.as_array().expect("a list").clone());
     let input = json!({"content": "ids", "positions": case.positions});
     let description = json!({"inputs": [input], "layers": layers}).to_string();
-    let network = Network::new(&description, SEED).expect("a network");
+    let mut network = Network::new(&description, SEED).expect("a network");
     let plan = network.plan(Purpose::Train, &[]).expect("a plan");
+    assert_eq!(network.parameters.len(), plan_parameters(&plan));
     let wide = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
     let parameters: Vec<Vec<f64>> =
         network.parameters.iter().map(|found| wide(found.get())).collect();
@@ -62,18 +76,19 @@ pub(crate) fn check(case: &Case, reference: impl Fn(&Items, &[Vec<f64>]) -> Vec<
         let outcome = run(&network, &plan, &offsets, kernels, 1);
         let given =
             Items { values: parameters[0].clone(), offsets: offsets.clone(), training: true };
-        let wanted = reference(&given, &parameters[1..]);
+        let (wanted, loss) = reference(&given, &parameters[1..]);
         close(&outcome.output, &wanted, &format!("{} output", kernels.name()));
+        close(&[outcome.loss as f32], &[loss], &format!("{} loss", kernels.name()));
         for threads in [2, 3] {
             let again = run(&network, &plan, &offsets, kernels, threads);
-            assert_eq!(again.output, outcome.output, "{threads} shards");
-            assert_eq!(again.gradients, outcome.gradients, "{threads} shards");
+            assert_eq!(again, outcome, "{threads} shards");
         }
         let loss = |parameters: &[Vec<f64>]| -> f64 {
             let given =
                 Items { values: parameters[0].clone(), offsets: offsets.clone(), training: true };
-            let output = reference(&given, &parameters[1..]);
-            output.iter().enumerate().map(|(i, y)| y * f64::from(weight(i))).sum()
+            let (output, loss) = reference(&given, &parameters[1..]);
+            let weighted = output.iter().enumerate().map(|(i, y)| y * f64::from(weight(i)));
+            weighted.sum::<f64>() + loss / SHARE
         };
         for (number, gradient) in outcome.gradients.iter().enumerate() {
             // Of a large parameter some values here and there.
@@ -93,8 +108,11 @@ pub(crate) fn check(case: &Case, reference: impl Fn(&Items, &[Vec<f64>]) -> Vec<
     );
     let encoded = forward(&network, &encoded.expect("a plan"), &offsets);
     let given = Items { values: parameters[0].clone(), offsets: offsets.clone(), training: false };
-    close(&encoded, &reference(&given, &parameters[1..]), "encoded");
+    close(&encoded, &reference(&given, &parameters[1..]).0, "encoded");
 }
+
+/// By what the losses of layers are divided.
+const SHARE: f64 = 3.0;
 
 /// The loss is Σ weight·output.
 fn weight(i: usize) -> f32 {
@@ -124,18 +142,12 @@ fn close(found: &[f32], wanted: &[f64], what: &str) {
     }
 }
 
-fn shards(
-    network: &Network,
-    plan: &Plan,
-    offsets: &[usize],
-    threads: usize,
-) -> Vec<(Shard, usize)> {
+fn shards(plan: &Plan, offsets: &[usize], threads: usize) -> Vec<(Shard, usize)> {
     let items = offsets.len() - 1;
     let rows: Vec<Vec<usize>> = offsets
         .windows(2)
         .map(|ends| plan.rows(&[ends[1] - ends[0]]).expect("items that fit"))
         .collect();
-    assert_eq!(network.parameters.len(), plan_parameters(plan));
     let cuts: Vec<usize> = (0..=threads).map(|thread| thread * items / threads).collect();
     let shard = |ends: &[usize]| {
         let mut shard = Shard::default();
@@ -156,9 +168,10 @@ fn plan_parameters(plan: &Plan) -> usize {
 }
 
 fn forward(network: &Network, plan: &Plan, offsets: &[usize]) -> Vec<f32> {
-    let (mut shard, _) = shards(network, plan, offsets, 1).remove(0);
-    let kernels = Kernels::get();
-    shard.forward(plan, &network.parameters, Mode::Encode, kernels, &mut Desk::default());
+    let (mut shard, _) = shards(plan, offsets, 1).remove(0);
+    let (kernels, seat) = (Kernels::get(), &Seat::alone());
+    let pass = Pass { kernels, mode: Mode::Encode, seat, share: SHARE, first: 0 };
+    shard.forward(plan, network, &pass, &mut [], &mut Desk::default());
     shard.rows(plan, plan.output).values.to_vec()
 }
 
@@ -169,23 +182,40 @@ fn run(
     kernels: Kernels,
     threads: usize,
 ) -> Outcome {
-    let mut desk = Desk::default();
-    let mut output = Vec::new();
-    let mut shards = shards(network, plan, offsets, threads);
-    for (shard, first) in &mut shards {
-        let mode = Mode::Train { seed: SEED, step: 1, first: *first, node: 0 };
-        shard.forward(plan, &network.parameters, mode, kernels, &mut desk);
+    // Each shard on a thread of its own, as in training: they may have to meet.
+    let (together, meeting) = (Run::quiet(threads, SEED), Meeting::new(threads));
+    let width = plan.slots[plan.output].shape.width;
+    let worked = together.workers(|worker| {
+        let (mut shard, first) = shards(plan, offsets, threads).swap_remove(worker);
+        let mode = Mode::Train { seed: SEED, step: 1, first, node: 0 };
+        let seat = &meeting.seat(worker, &together);
+        let pass = Pass { kernels, mode, seat, share: SHARE, first };
+        let mut losses = vec![0.0; shard.rows(plan, plan.output).items()];
+        let mut desk = Desk::default();
+        shard.forward(plan, network, &pass, &mut losses, &mut desk);
         let (rows, gradient) = shard.output(plan);
-        let begin = output.len();
-        output.extend_from_slice(rows.values);
+        let output = rows.values.to_vec();
+        // Where the shard's rows are among those of all.
+        let mut begin = Vec::new();
+        assert!(seat.share(&[output.len() as f32], |size| begin.extend_from_slice(size)));
+        let begin = begin[..worker].iter().sum::<f32>() as usize;
         gradient.iter_mut().enumerate().for_each(|(i, value)| *value = weight(begin + i));
-        shard.backward(plan, &network.parameters, mode, kernels, &mut desk);
-    }
+        assert!(begin.is_multiple_of(width));
+        shard.backward(plan, network, &pass, &mut desk);
+        Ok((shard, output, losses))
+    });
+    let worked = worked.expect("shards that go both ways");
+    let output = worked.iter().flat_map(|(_, output, _)| output).copied().collect();
+    let loss = worked.iter().flat_map(|(.., losses)| losses).sum();
     let mut gradients = Vec::new();
     for (node, found) in plan.nodes.iter().enumerate() {
         let Work::Layer { layer, parameters: (first, count), .. } = &found.work else { continue };
         for local in 0..*count {
             let parameter = &network.parameters[first + local];
+            if parameter.blueprint.kept {
+                gradients.push(Vec::new());
+                continue;
+            }
             let of_piece = |number: usize| {
                 let piece = parameter.piece(number);
                 let mut gradient = vec![0.0; piece.values.len()];
@@ -195,7 +225,7 @@ fn run(
                     parameter: local,
                     first: piece.first,
                     count: piece.count,
-                    shards: &mut shards.iter().map(|(shard, _)| shard.known(plan, node)),
+                    shards: &mut worked.iter().map(|(shard, ..)| shard.known(plan, node)),
                     gradient: &mut gradient,
                 });
                 gradient
@@ -203,5 +233,5 @@ fn run(
             gradients.push(parameter.in_pytorchs_order(of_piece));
         }
     }
-    Outcome { output, gradients }
+    Outcome { output, loss, gradients }
 }

@@ -1,7 +1,9 @@
 //! What a layer is: shapes, parameters, forward, backward, and the gradients of its parameters.
 
+use inlay_base::Random;
 use inlay_kernels::{Activation, Desk, Kernels};
 
+use crate::meeting::Seat;
 use crate::parameter::{Blueprint, Parameter};
 use crate::shape::Shape;
 
@@ -10,7 +12,8 @@ use crate::shape::Shape;
 /// A batch is cut into shards by its items, one for each thread, and a shard goes forward and
 /// backward by itself. Then the gradients of parameters are made, a piece of a parameter at a time,
 /// each from all shards in their order. As products are chains of additions (see
-/// `inlay_kernels::multiply`), nothing of that depends on where the batch was cut.
+/// `inlay_kernels::multiply`), nothing of that depends on where the batch was cut. What one shard must
+/// know of the others it hears at its seat (see `Seat`).
 pub trait Layer: Send + Sync {
     /// What comes out where `input` goes in.
     ///
@@ -36,6 +39,11 @@ pub trait Layer: Send + Sync {
     /// The most rows of an item that it can take, where lengths are not fixed.
     fn most_rows(&self) -> usize {
         usize::MAX
+    }
+
+    /// The fewest items of a batch that it can learn from.
+    fn least_items(&self, _input: &Shape) -> usize {
+        1
     }
 
     /// Where it takes ids: they are below this.
@@ -68,6 +76,22 @@ pub trait Layer: Send + Sync {
         false
     }
 
+    /// Whether each value that it gives is a sum of products with a row of its first parameter, plus a
+    /// value of its second one, if it has two: then a scale and a shift can become part of both.
+    fn takes_scale(&self) -> bool {
+        false
+    }
+
+    /// Whether it gives each value of a row a scale and a shift, and nothing else, while encoding.
+    fn scales(&self) -> bool {
+        false
+    }
+
+    /// That scale and that shift, by what it has learnt.
+    fn scale(&self, _parameters: &[Parameter]) -> Scale {
+        unreachable!("a layer that scales says by how much")
+    }
+
     /// Whether `backward` reads what `forward` gave.
     fn keeps_output(&self) -> bool {
         false
@@ -83,6 +107,19 @@ pub trait Layer: Send + Sync {
     fn learn(&self, _lesson: &mut Lesson<'_>) {
         unreachable!("a layer with parameters says how it learns them");
     }
+
+    /// Brings a parameter that is kept, and not learnt by its gradient, up to date after a batch.
+    fn keep(&self, _parameter: usize, _memo: &Memo, _values: &mut [f32]) {
+        unreachable!("a layer that keeps numbers says how");
+    }
+}
+
+/// What becomes of each value of a row: scale·x + shift.
+pub struct Scale {
+    /// [width]
+    pub scale: Vec<f64>,
+    /// [width]
+    pub shift: Vec<f64>,
 }
 
 /// Numbers of a shard between two layers: items one after the other, each of some rows.
@@ -99,6 +136,11 @@ pub struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// How many items there are.
+    pub fn items(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
     /// Rows of all items.
     pub fn rows(&self) -> usize {
         self.offsets.last().copied().unwrap_or(0)
@@ -117,6 +159,8 @@ pub struct Memo {
     pub values: Vec<Vec<f32>>,
     /// Places.
     pub places: Vec<Vec<u32>>,
+    /// Sums over a batch.
+    pub sums: Vec<f64>,
 }
 
 impl Memo {
@@ -173,6 +217,28 @@ impl Mode {
         }
         self
     }
+
+    /// Random numbers of an item of the shard for one layer, the same wherever the batch was cut; `None`
+    /// while encoding.
+    pub(crate) fn random(self, item: usize) -> Option<Random> {
+        let Self::Train { seed, step, first, node } = self else { return None };
+        let stream = (step << 32) ^ ((first + item) as u64);
+        Some(Random::new(seed ^ ((node as u64) << 48), stream))
+    }
+}
+
+/// What all layers of a pass over a shard have in common.
+pub struct Pass<'a> {
+    /// The instruction set.
+    pub kernels: Kernels,
+    /// What it is all for.
+    pub mode: Mode,
+    /// Where the shards of the batch meet.
+    pub seat: &'a Seat<'a>,
+    /// By what the losses of all items are divided.
+    pub share: f64,
+    /// The shard's first item in its batch.
+    pub first: usize,
 }
 
 /// A layer's forward pass over a shard.
@@ -195,6 +261,11 @@ pub struct Forward<'a> {
     pub memo: &'a mut Memo,
     /// What it is all for.
     pub mode: Mode,
+    /// Where the shards of the batch meet; of use while training.
+    pub seat: &'a Seat<'a>,
+    /// Of each item, before they are divided: a layer with a loss of its own adds it here. Empty while
+    /// encoding.
+    pub losses: &'a mut [f64],
 }
 
 /// A layer's backward pass over a shard.
@@ -218,6 +289,10 @@ pub struct Backward<'a> {
     pub memo: &'a mut Memo,
     /// As in the forward pass.
     pub mode: Mode,
+    /// Where the shards of the batch meet.
+    pub seat: &'a Seat<'a>,
+    /// By what the losses of all items are divided.
+    pub share: f64,
 }
 
 /// What a shard knows of a layer once it has gone backward.

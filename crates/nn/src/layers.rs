@@ -4,6 +4,7 @@ mod activation;
 mod attention;
 mod attention_pool;
 mod average_pool;
+mod batch_norm;
 mod convolution;
 mod convolution_transposed;
 mod dense;
@@ -20,6 +21,7 @@ mod recurrent;
 mod softmax;
 #[cfg(test)]
 mod transformer;
+mod variational;
 mod windows;
 
 use serde::de::DeserializeOwned;
@@ -32,6 +34,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
     Some(match kind {
         "attention-pool" => of::<attention_pool::AttentionPool>(options),
         "average-pool" => of::<average_pool::AveragePool>(options),
+        "batch-norm" => of::<batch_norm::BatchNorm>(options),
         "conv-transpose1d" => of::<convolution_transposed::Transposed<1>>(options),
         "conv-transpose2d" => of::<convolution_transposed::Transposed<2>>(options),
         "conv-transpose3d" => of::<convolution_transposed::Transposed<3>>(options),
@@ -49,6 +52,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "pool" => of::<pool::Pool>(options),
         "positions" => of::<positions::PositionCodes>(options),
         "rms-norm" => of::<norm::RmsNorm>(options),
+        "variational" => of::<variational::Variational>(options),
         "self-attention" => of::<attention::SelfAttention>(options),
         "softmax" => of::<softmax::Softmax>(options),
         _ => return activation::named(kind).map(|layer| none_left(options).map(|()| layer)),

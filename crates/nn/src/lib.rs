@@ -5,9 +5,11 @@
 mod check;
 mod data;
 mod description;
+mod fold;
 mod layer;
 mod layers;
 mod losses;
+mod meeting;
 mod network;
 mod optimizers;
 mod parameter;
@@ -19,7 +21,7 @@ mod train;
 mod weights;
 
 pub use data::{Cells, Column, IGNORED};
-pub use losses::Loss;
+pub use losses::{Distance, Loss};
 pub use network::{Line, Network};
 pub use optimizers::Optimizer;
 pub use parameter::Parameter;

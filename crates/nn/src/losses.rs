@@ -1,11 +1,21 @@
 //! What training makes small. A loss is the mean over all that is wanted in a batch: over rows with a
-//! class, or over values.
+//! class, over values, or over pairs of items.
 
-use inlay_kernels::{Kernels, softmax};
+mod contrast;
+#[cfg(test)]
+mod tests;
+mod triplet;
+
+use std::ops::RangeInclusive;
+
+use inlay_kernels::{Desk, Kernels, softmax};
 use serde::Deserialize;
 
+use self::contrast::Contrast;
+pub use self::contrast::Room;
+pub use self::triplet::Distance;
 use crate::data::{Column, IGNORED};
-use crate::layer::Rows;
+use crate::layer::{Pass, Rows};
 use crate::shape::{Content, Positions, Shape};
 
 /// A loss.
@@ -25,6 +35,21 @@ pub enum Loss {
     BinaryCrossEntropy,
     /// (y - t)²
     SquaredError,
+    /// Of each item: that it finds its positive among those of all (see `contrast.rs`).
+    Contrastive {
+        /// By which cosines are divided.
+        temperature: f32,
+        /// Whether each positive is to find its item as well.
+        #[serde(default)]
+        symmetric: bool,
+    },
+    /// Of each item: that its positive is nearer than its negative, by a margin (see `triplet.rs`).
+    Triplet {
+        /// By how much.
+        margin: f32,
+        /// How far they are from each other.
+        distance: Distance,
+    },
 }
 
 /// What is wanted of the items of a shard.
@@ -36,12 +61,42 @@ pub struct Targets {
     pub values: Vec<f32>,
 }
 
+/// What a network gave for a shard, and what a loss makes of it.
+pub struct Judged<'a> {
+    /// Of its items; those of an example one after the other.
+    pub output: Rows<'a>,
+    /// How many items an example has.
+    pub parts: usize,
+    /// Of the loss by the output, to be written.
+    pub gradient: &'a mut [f32],
+    /// Of each item, to be added to.
+    pub losses: &'a mut [f64],
+}
+
 impl Loss {
-    /// What must be given beside each item.
+    /// How many items an example has: one, or with it a positive and perhaps a negative.
+    pub fn parts(&self) -> RangeInclusive<usize> {
+        match self {
+            Self::Contrastive { .. } => 2..=3,
+            Self::Triplet { .. } => 3..=3,
+            _ => 1..=1,
+        }
+    }
+
+    /// The fewest examples of a batch that say anything.
+    pub fn least_examples(&self, parts: usize) -> usize {
+        match self {
+            // Who is alone finds its positive for sure.
+            Self::Contrastive { .. } if parts == 2 => 2,
+            _ => 1,
+        }
+    }
+
+    /// What must be given beside each item; `None`: nothing.
     ///
     /// # Errors
     /// Why the network's output is nothing for this loss.
-    pub fn target(&self, output: &Shape) -> Result<Shape, String> {
+    pub fn target(&self, output: &Shape) -> Result<Option<Shape>, String> {
         match self {
             Self::CrossEntropy { weights, .. } => {
                 if let Some(weights) = weights
@@ -54,9 +109,15 @@ impl Loss {
                     Positions::Fixed(axes) => Positions::Fixed(axes.clone()),
                     Positions::Any => Positions::Any,
                 };
-                Ok(Shape { content: Content::Ids, positions, width: 1 })
+                Ok(Some(Shape { content: Content::Ids, positions, width: 1 }))
             }
-            Self::BinaryCrossEntropy | Self::SquaredError => Ok(output.clone()),
+            Self::BinaryCrossEntropy | Self::SquaredError => Ok(Some(output.clone())),
+            Self::Contrastive { .. } | Self::Triplet { .. } => match output.positions {
+                Positions::Fixed(_) => Ok(None),
+                Positions::Any => {
+                    Err(format!("gives {output}, and its loss takes a vector for each item: pool"))
+                }
+            },
         }
     }
 
@@ -70,30 +131,42 @@ impl Loss {
                     Some(weights) => wanted.map(|&class| f64::from(weights[class as usize])).sum(),
                 }
             }
+            (Self::Contrastive { .. } | Self::Triplet { .. }, _) => 1.0,
             _ => (targets.rows(item) * targets.width) as f64,
         };
         items.iter().map(of_item).sum()
     }
 
-    /// The loss of each item of a shard, as its part of the batch's sum (not of its mean), and the
-    /// gradient of the mean.
+    /// Adds the loss of each item of a shard, as its part of the batch's sum (not of its mean), and
+    /// works out the gradient of the mean.
     pub fn apply(
         &self,
-        kernels: Kernels,
-        output: Rows<'_>,
+        pass: &Pass<'_>,
         targets: &Targets,
-        share: f64,
-        gradient: &mut [f32],
-        losses: &mut Vec<f64>,
+        of: Judged<'_>,
+        room: &mut Room,
+        desk: &mut Desk,
     ) {
+        match *self {
+            Self::Contrastive { temperature, symmetric } => {
+                Contrast { temperature, symmetric }.apply(pass, of, room, desk);
+            }
+            Self::Triplet { margin, distance } => triplet::apply(margin, distance, pass.share, of),
+            _ => self.row_by_row(pass, targets, of),
+        }
+    }
+
+    /// A loss that looks at one row after the other.
+    fn row_by_row(&self, pass: &Pass<'_>, targets: &Targets, of: Judged<'_>) {
+        let Judged { output, gradient, losses, .. } = of;
+        let Pass { kernels, share, .. } = *pass;
         let scale = if share > 0.0 { (1.0 / share) as f32 } else { 0.0 };
         let width = output.width();
-        for ends in output.offsets.windows(2) {
-            let mut loss = 0.0;
+        for (ends, loss) in output.offsets.windows(2).zip(losses) {
             for row in ends[0]..ends[1] {
                 let gradient = &mut gradient[row * width..][..width];
                 gradient.copy_from_slice(&output.values[row * width..][..width]);
-                loss += match self {
+                *loss += match self {
                     Self::CrossEntropy { weights, smoothing } => {
                         let wanted = Wanted {
                             class: targets.ids[row],
@@ -108,9 +181,9 @@ impl Loss {
                     Self::SquaredError => {
                         squared(&targets.values[row * width..][..width], scale, gradient)
                     }
+                    Self::Contrastive { .. } | Self::Triplet { .. } => 0.0,
                 };
             }
-            losses.push(loss);
         }
     }
 }

@@ -8,7 +8,9 @@ use inlay_kernels::{Desk, Kernels};
 
 use crate::data::Column;
 use crate::description::{Description, wrong};
-use crate::layer::Mode;
+use crate::fold::Folded;
+use crate::layer::{Mode, Pass};
+use crate::meeting::Seat;
 use crate::parameter::Parameter;
 use crate::plan::{Plan, Purpose, Work};
 use crate::shape::Shape;
@@ -18,6 +20,8 @@ use crate::shard::Shard;
 pub struct Network {
     description: String,
     pub(crate) parameters: Vec<Parameter>,
+    /// In the order of the plan's.
+    folds: Vec<Folded>,
 }
 
 /// What `summary` says of a layer.
@@ -39,7 +43,7 @@ impl Network {
     /// # Errors
     /// `InvalidInput` for a description that is not understood, or layers that do not fit.
     pub fn new(description: &str, seed: u64) -> Result<Self> {
-        let plan = Plan::new(Description::parse(description)?, Purpose::Encode(None), &[])?;
+        let plan = Plan::new(Description::parse(description)?, Purpose::Describe, &[])?;
         let mut parameters = Vec::new();
         for node in &plan.nodes {
             let Work::Layer { name, layer, .. } = &node.work else { continue };
@@ -49,7 +53,8 @@ impl Network {
                 parameters.push(Parameter::new(name, blueprint, random));
             }
         }
-        let network = Self { description: description.into(), parameters };
+        let folds = Folded::all(plan, &parameters);
+        let mut network = Self { description: description.into(), parameters, folds };
         network.prepare();
         Ok(network)
     }
@@ -73,7 +78,18 @@ impl Network {
         Ok(other)
     }
 
-    /// Numbers that it learns.
+    /// What a node of a plan works with.
+    pub(crate) fn of(&self, work: &Work) -> &[Parameter] {
+        match work {
+            Work::Layer { folded: Some(number), .. } => self.folds[*number].parameters(),
+            Work::Layer { parameters: (first, count), .. } => {
+                &self.parameters[*first..first + count]
+            }
+            Work::Sum | Work::Concat => &[],
+        }
+    }
+
+    /// Numbers that it holds.
     pub fn size(&self) -> usize {
         self.parameters.iter().map(|parameter| parameter.blueprint.size()).sum()
     }
@@ -107,6 +123,7 @@ impl Network {
         }
         parameter.set(values);
         parameter.prepare(Kernels::get(), false);
+        self.fold();
         Ok(())
     }
 
@@ -131,14 +148,17 @@ impl Network {
     /// # Errors
     /// `InvalidInput` for a description that is not understood, or layers that do not fit.
     pub fn summary(description: &str) -> Result<Vec<Line>> {
-        let plan = Plan::new(Description::parse(description)?, Purpose::Encode(None), &[])?;
+        let plan = Plan::new(Description::parse(description)?, Purpose::Describe, &[])?;
         let lines = plan.nodes.iter().map(|node| {
             let input = &plan.slots[node.inputs[0]].shape;
             let shape = plan.slots[node.output].shape.clone();
             match &node.work {
                 Work::Layer { name, layer, .. } => Line {
                     name: name.clone(),
-                    parameters: layer.parameters(input).iter().map(|found| found.size()).sum(),
+                    parameters: {
+                        let all = layer.parameters(input);
+                        all.iter().filter(|found| !found.kept).map(|found| found.size()).sum()
+                    },
                     operations: layer.operations(input, input.rows().unwrap_or(1)),
                     shape,
                 },
@@ -150,8 +170,17 @@ impl Network {
     }
 
     /// Makes the network ready to encode; `encode` and training need it once after every change.
-    pub fn prepare(&self) {
+    pub fn prepare(&mut self) {
         self.parameters.iter().for_each(|parameter| parameter.prepare(Kernels::get(), false));
+        self.fold();
+    }
+
+    fn fold(&mut self) {
+        for folded in &mut self.folds {
+            folded.make(&self.parameters);
+            let made = folded.parameters().iter();
+            made.for_each(|parameter| parameter.prepare(Kernels::get(), false));
+        }
     }
 
     /// What a layer (or the last one) gives for items: all rows, and where each item's begin.
@@ -188,14 +217,16 @@ impl Network {
         run.phase("encode", "items", 0, Some(items as u64));
         run.workers(|_| {
             let (mut shard, mut desk) = (Shard::default(), Desk::default());
+            let (kernels, seat) = (Kernels::get(), &Seat::alone());
+            let pass = Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0 };
             loop {
                 run.check()?;
                 let group = next.fetch_add(1, Relaxed);
                 let Some(done) = done.get(group) else { return Ok(()) };
                 let (first, last) = (groups[group], groups[group + 1]);
                 shard.begin(plan, last - first, |item| rows.of(first + item));
-                fill(&mut shard, inputs, first..last);
-                shard.forward(plan, &self.parameters, Mode::Encode, Kernels::get(), &mut desk);
+                fill(&mut shard, plan, inputs, first..last);
+                shard.forward(plan, self, &pass, &mut [], &mut desk);
                 let values = shard.rows(plan, plan.output).values.to_vec();
                 *done.lock().unwrap_or_else(PoisonError::into_inner) = values;
                 run.advance((last - first) as u64);
@@ -209,16 +240,19 @@ impl Network {
     }
 }
 
-/// Puts items into a shard's inputs.
+/// Puts items into a shard's inputs. Of examples with several items these come one after the other: then
+/// there is a column for each input, and for each again.
 pub(crate) fn fill(
     shard: &mut Shard,
-    inputs: &[Column],
-    items: impl Iterator<Item = usize> + Clone,
+    plan: &Plan,
+    columns: &[Column],
+    examples: impl Iterator<Item = usize> + Clone,
 ) {
-    for (slot, column) in inputs.iter().enumerate() {
+    for slot in 0..plan.inputs {
         let (values, ids) = shard.input(slot);
-        for item in items.clone() {
-            column.append(item, values, ids);
+        for example in examples.clone() {
+            let parts = columns.iter().skip(slot).step_by(plan.inputs);
+            parts.for_each(|column| column.append(example, values, ids));
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Blueprint {
     pub initial: Initial,
     /// Whether weight decay draws on it: matrices, and neither biases nor norms.
     pub decays: bool,
+    /// Whether it is no part of the gradient: its layer keeps it up to date itself (see `Layer::keep`).
+    pub kept: bool,
 }
 
 /// How PyTorch's order of values and ours belong together. Ours is always a matrix [rows, columns].
@@ -123,13 +125,28 @@ impl Blueprint {
     /// taps...].
     pub fn grouped(name: &str, shape: &[usize], groups: usize, initial: Initial) -> Self {
         let order = Order::Turned { taps: shape[2..].iter().product(), groups, back: false };
-        Self { name: name.into(), shape: shape.to_vec(), order, initial, decays: true }
+        Self { name: name.into(), shape: shape.to_vec(), order, initial, decays: true, kept: false }
     }
 
     /// A vector.
     pub fn vector(name: &str, length: usize, initial: Initial) -> Self {
         let order = Order::Vector;
-        Self { name: name.into(), shape: vec![length], order, initial, decays: false }
+        Self { name: name.into(), shape: vec![length], order, initial, decays: false, kept: false }
+    }
+
+    /// A vector that its layer keeps up to date itself.
+    pub fn kept(name: &str, length: usize, initial: f32) -> Self {
+        Self { kept: true, ..Self::vector(name, length, Initial::Constant(initial)) }
+    }
+
+    /// A number of batches, which is kept as well: a tensor of no axis.
+    pub fn count(name: &str) -> Self {
+        Self { shape: Vec::new(), ..Self::kept(name, 1, 0.0) }
+    }
+
+    /// Whether it is a number of batches: an integer in files.
+    pub fn counts(&self) -> bool {
+        self.kept && self.shape.is_empty()
     }
 
     /// How many values it has.
@@ -283,7 +300,7 @@ impl Parameter {
 }
 
 /// A standard normal number: Box and Muller 1958.
-fn normal(random: &mut Random) -> f32 {
+pub(crate) fn normal(random: &mut Random) -> f32 {
     let radius = (-2.0 * f64::from(1.0 - random.unit()).ln()).sqrt();
     (radius * (std::f64::consts::TAU * f64::from(random.unit())).cos()) as f32
 }

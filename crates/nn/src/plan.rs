@@ -33,6 +33,17 @@ pub struct Plan {
     pub gradients: usize,
     /// Where the gradient of the result is to be put.
     pub output_gradient: usize,
+    /// Layers with a scale behind them that becomes part of their parameters while encoding.
+    pub folds: Vec<Fold>,
+}
+
+/// A layer and the scale of what it gives, as first parameters in the network's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fold {
+    /// Of the layer: its first parameter and how many it has.
+    pub giver: (usize, usize),
+    /// Of the one that scales.
+    pub scale: (usize, usize),
 }
 
 /// What lies between two layers.
@@ -69,6 +80,10 @@ pub enum Work {
         parameters: (usize, usize),
         /// Where the gradient of its output is while parameters learn.
         output_gradient: usize,
+        /// The fold whose parameters it has instead of its own.
+        folded: Option<usize>,
+        /// Whether it goes through training as through encoding: what it keeps is frozen.
+        still: bool,
     },
     /// Values of the same place, added up.
     Sum,
@@ -118,9 +133,12 @@ pub enum Back {
 /// What a plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose<'a> {
+    /// To see what is there: each layer by itself.
+    Describe,
     /// Training: everything that a backward pass reads is kept.
     Train,
-    /// The output of the layer of this name, or of the last one; buffers are shared as far as can be.
+    /// The output of the layer of this name, or of the last one; buffers are shared as far as can be, and
+    /// scales are folded into the layers before them.
     Encode(Option<&'a str>),
 }
 
@@ -143,13 +161,17 @@ impl Plan {
             None => last,
             Some(name) => draft.slot_of(name)?,
         };
-        if wanted.is_some() {
+        let folds = draft.folds();
+        let training = purpose == Purpose::Train;
+        if wanted.is_some() || training {
             draft.forget_what_follows(output);
+        }
+        if matches!(purpose, Purpose::Encode(_)) {
+            folds.iter().enumerate().for_each(|(number, fold)| draft.fold(number, fold, output));
         }
         if draft.slots[output].shape.content == Content::Ids {
             return Err(wrong("has no layer"));
         }
-        let training = purpose == Purpose::Train;
         draft.fuse(output, training);
         let buffers = if training { draft.lay_out(output) } else { draft.share(output) };
         let Draft { description, slots, nodes, .. } = draft;
@@ -162,6 +184,7 @@ impl Plan {
             backward: Vec::new(),
             gradients: 0,
             output_gradient: 0,
+            folds,
         };
         if training {
             plan.go_back(frozen);

@@ -3,10 +3,10 @@
 
 use std::mem;
 
-use inlay_kernels::{Desk, Kernels, add};
+use inlay_kernels::{Desk, add};
 
-use crate::layer::{Backward, Forward, Known, Memo, Mode, Rows};
-use crate::parameter::Parameter;
+use crate::layer::{Backward, Forward, Known, Memo, Mode, Pass, Rows};
+use crate::network::Network;
 use crate::plan::{Back, Plan, Work};
 
 /// One thread's part of a batch.
@@ -63,15 +63,17 @@ impl Shard {
         self.offsets[slot].last().copied().unwrap_or(0) * plan.slots[slot].shape.width
     }
 
-    /// From the inputs to the output.
+    /// From the inputs to the output; layers that have losses of their own add them to those of items,
+    /// which are not there while encoding.
     pub fn forward(
         &mut self,
         plan: &Plan,
-        parameters: &[Parameter],
-        mode: Mode,
-        kernels: Kernels,
+        network: &Network,
+        pass: &Pass<'_>,
+        losses: &mut [f64],
         desk: &mut Desk,
     ) {
+        let Pass { kernels, mode, seat, .. } = *pass;
         for (at, node) in plan.nodes.iter().enumerate() {
             let buffer = plan.slots[node.output].buffer;
             let over = buffer == plan.slots[node.inputs[0]].buffer;
@@ -84,7 +86,7 @@ impl Shard {
             let mut output = mem::take(&mut self.buffers[buffer]);
             output.values.resize(size, 0.0);
             match &node.work {
-                Work::Layer { layer, fused, parameters: (first, count), .. } => {
+                Work::Layer { layer, fused, still, .. } => {
                     let mut memo = mem::take(&mut self.memos[at]);
                     let input = self.rows(plan, node.inputs[0]);
                     if !over && (layer.in_place() || layer.activation().is_some()) {
@@ -93,13 +95,15 @@ impl Shard {
                     layer.forward(&mut Forward {
                         kernels,
                         desk,
-                        parameters: &parameters[*first..first + count],
+                        parameters: network.of(&node.work),
                         input,
                         offsets: &self.offsets[node.output],
                         output: &mut output.values,
                         activation: *fused,
                         memo: &mut memo,
-                        mode: mode.of(at),
+                        mode: if *still { Mode::Encode } else { mode.of(at) },
+                        seat,
+                        losses,
                     });
                     self.memos[at] = memo;
                 }
@@ -141,20 +145,13 @@ impl Shard {
     }
 
     /// From the gradient of the output to those of all that learns.
-    pub fn backward(
-        &mut self,
-        plan: &Plan,
-        parameters: &[Parameter],
-        mode: Mode,
-        kernels: Kernels,
-        desk: &mut Desk,
-    ) {
+    pub fn backward(&mut self, plan: &Plan, network: &Network, pass: &Pass<'_>, desk: &mut Desk) {
+        let Pass { kernels, mode, seat, share, .. } = *pass;
         for back in &plan.backward {
             match *back {
                 Back::Layer { node, from, to } => {
-                    let Work::Layer { layer, parameters: (first, count), .. } =
-                        &plan.nodes[node].work
-                    else {
+                    let work = &plan.nodes[node].work;
+                    let Work::Layer { layer, still, .. } = work else {
                         unreachable!("a step of a layer")
                     };
                     let mut gradient = mem::take(&mut self.gradients[from]);
@@ -168,13 +165,15 @@ impl Shard {
                     layer.backward(&mut Backward {
                         kernels,
                         desk,
-                        parameters: &parameters[*first..first + count],
+                        parameters: network.of(work),
                         input: self.rows(plan, plan.nodes[node].inputs[0]),
                         output: self.rows(plan, plan.nodes[node].output),
                         output_gradient: &mut gradient,
                         input_gradient: input_gradient.as_deref_mut(),
                         memo: &mut memo,
-                        mode: mode.of(node),
+                        mode: if *still { Mode::Encode } else { mode.of(node) },
+                        seat,
+                        share,
                     });
                     self.memos[node] = memo;
                     self.gradients[from] = gradient;

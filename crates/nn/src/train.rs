@@ -56,9 +56,10 @@ pub struct Training {
 
 /// Examples: what goes in, and what is wanted.
 pub struct Examples {
-    /// A column for each input of the network.
+    /// A column for each input of the network. For a loss over pairs, as many columns of what is like each
+    /// item come behind them, and then perhaps as many of what is not.
     pub inputs: Vec<Column>,
-    /// What is wanted; `None`: what goes into the first input.
+    /// What is wanted; `None`: what goes into the first input. A loss over pairs wants nothing else.
     pub targets: Option<Column>,
 }
 

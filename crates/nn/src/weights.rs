@@ -27,9 +27,15 @@ impl Network {
     pub fn save(&self, path: &Path) -> Result<()> {
         let (key, about) = KIND.entry(&About { description: self.description().into() })?;
         let values: Vec<Vec<f32>> = self.parameters.iter().map(Parameter::get).collect();
-        let parts = self.parameters.iter().zip(&values).map(|(parameter, values)| {
-            let bytes = bytemuck::cast_slice(values);
-            Part::bytes(&parameter.name, Dtype::F32, &parameter.blueprint.shape, bytes)
+        let counts: Vec<i64> =
+            values.iter().map(|values| values.first().map_or(0, |&n| n as i64)).collect();
+        let both = values.iter().zip(&counts);
+        let parts = self.parameters.iter().zip(both).map(|(parameter, (values, count))| {
+            let (dtype, bytes) = match parameter.blueprint.counts() {
+                true => (Dtype::I64, bytemuck::bytes_of(count)),
+                false => (Dtype::F32, bytemuck::cast_slice(values)),
+            };
+            Part::bytes(&parameter.name, dtype, &parameter.blueprint.shape, bytes)
         });
         save(path, &[(key, &about)], parts.collect())
     }
@@ -48,7 +54,7 @@ impl Network {
     }
 
     /// Takes the parameters of a file, whose names and shapes must be this network's; `prefix` stands
-    /// before each name in the file.
+    /// before each name in the file. Numbers of batches, which nothing depends on, may be missing.
     ///
     /// # Errors
     /// `InvalidInput`, with all tensors that are missing or of another shape.
@@ -59,13 +65,14 @@ impl Network {
             let name = format!("{prefix}{}", parameter.name);
             let wanted = &parameter.blueprint.shape;
             match reader.tensor(&name) {
+                None if parameter.blueprint.counts() => found.push(None),
                 None => problems.push(format!("`{name}` {wanted:?} is missing")),
                 Some(tensor) if tensor.shape != *wanted => {
                     problems
                         .push(format!("`{name}` is {:?} and should be {wanted:?}", tensor.shape));
                 }
                 Some(tensor) => match floats(&tensor) {
-                    Some(values) => found.push(values),
+                    Some(values) => found.push(Some(values)),
                     None => problems.push(format!("`{name}` is of type {}", tensor.dtype.name())),
                 },
             }
@@ -74,7 +81,9 @@ impl Network {
             return Err(Error::invalid_file(path, None, problems.join("; ")));
         }
         for (parameter, values) in self.parameters.iter_mut().zip(found) {
-            parameter.set(&values);
+            if let Some(values) = values {
+                parameter.set(&values);
+            }
         }
         self.prepare();
         Ok(())
@@ -89,6 +98,7 @@ fn floats(tensor: &Tensor<'_>) -> Option<Vec<f32>> {
     match tensor.dtype {
         Dtype::F32 => each(4, bytemuck::pod_read_unaligned::<f32>),
         Dtype::F64 => each(8, |bytes| bytemuck::pod_read_unaligned::<f64>(bytes) as f32),
+        Dtype::I64 => each(8, |bytes| bytemuck::pod_read_unaligned::<i64>(bytes) as f32),
         Dtype::F16 => each(2, |bytes| bytemuck::pod_read_unaligned::<f16>(bytes).to_f32()),
         Dtype::BF16 => each(2, |bytes| bytemuck::pod_read_unaligned::<bf16>(bytes).to_f32()),
         _ => None,

@@ -131,8 +131,13 @@ fn column(name: &str, (ids, values, lengths): Parts, shape: &Shape) -> Result<Co
 
 fn columns(network: &Network, parts: Vec<Parts>) -> Result<Vec<Column>> {
     let inputs = network.inputs()?;
-    let pairs = inputs.iter().zip(parts);
-    pairs.map(|((name, shape), parts)| column(&format!("input `{name}`"), parts, shape)).collect()
+    // Of a loss over pairs they come again and again.
+    let groups = ["input", "positives of", "negatives of"];
+    let names = groups.iter().flat_map(|group| inputs.iter().map(move |input| (group, input)));
+    let named = names
+        .zip(parts)
+        .map(|((group, (name, shape)), parts)| column(&format!("{group} `{name}`"), parts, shape));
+    named.collect()
 }
 
 fn examples(
@@ -144,9 +149,14 @@ fn examples(
     let inputs = columns(network, inputs)?;
     let targets = targets.map(|parts| {
         let shape = how.loss.target(&network.output(None)?);
-        let problem =
-            |problem| Error::InvalidInput { source: "the network".into(), offset: None, problem };
-        column("the targets", parts, &shape.map_err(problem)?)
+        let refused = |source: &str, problem| Error::InvalidInput {
+            source: source.into(),
+            offset: None,
+            problem,
+        };
+        let shape = shape.map_err(|problem| refused("the network", problem))?;
+        let needless = || refused("the targets", "are not for a loss over pairs".into());
+        column("the targets", parts, &shape.ok_or_else(needless)?)
     });
     Ok(Examples { inputs, targets: targets.transpose()? })
 }

@@ -50,13 +50,7 @@ impl SelfAttention {
 
     /// An item's own random numbers, wherever the batch was cut.
     fn random(&self, mode: Mode, item: usize) -> Option<Random> {
-        match mode {
-            Mode::Train { seed, step, first, node } if self.dropout > 0.0 => {
-                let stream = (step << 32) ^ ((first + item) as u64);
-                Some(Random::new(seed ^ ((node as u64) << 48), stream))
-            }
-            _ => None,
-        }
+        if self.dropout > 0.0 { mode.random(item) } else { None }
     }
 }
 

@@ -39,6 +39,7 @@ impl Layer for AttentionPool {
             order: Order::Table,
             initial: Initial::Uniform(1.0 / (input.width as f32).sqrt()),
             decays: true,
+            kept: false,
         }]
     }
 

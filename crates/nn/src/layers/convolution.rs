@@ -101,6 +101,10 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
         true
     }
 
+    fn takes_scale(&self) -> bool {
+        true
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let (frame, width) = (self.frame(), pass.input.width());
         let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));

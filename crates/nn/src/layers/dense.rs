@@ -42,6 +42,10 @@ impl Layer for Dense {
         true
     }
 
+    fn takes_scale(&self) -> bool {
+        true
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let linear = linear(pass.kernels, pass.parameters, pass.input.rows());
         linear.forward(pass.input.values, pass.output, pass.activation, pass.desk);
@@ -147,7 +151,7 @@ mod tests {
     fn wide_layers_are_cut_into_pieces_and_give_the_same() {
         let layers = json!([{"kind": "dense", "units": 70_000, "bias": false}]);
         let description = json!({"inputs": [{"content": "values", "positions": [], "width": 3}], "layers": layers});
-        let network = crate::Network::new(&description.to_string(), 1).unwrap();
+        let mut network = crate::Network::new(&description.to_string(), 1).unwrap();
         assert!(network.parameters()[0].pieces() > 1);
         network.prepare();
         let shape = crate::Shape::vector(3);

@@ -1,4 +1,3 @@
-use inlay_base::Random;
 use serde::Deserialize;
 
 use crate::layer::{Backward, Forward, Layer, Mode};
@@ -53,12 +52,9 @@ pub(super) fn draw(
     width: usize,
     factors: &mut [f32],
 ) {
-    let Mode::Train { seed, step, first, node } = mode else { return };
     let kept = 1.0 / (1.0 - probability);
     for (item, ends) in offsets.windows(2).enumerate() {
-        // An item's numbers are its own, wherever the batch was cut.
-        let stream = (step << 32) ^ ((first + item) as u64);
-        let mut random = Random::new(seed ^ ((node as u64) << 48), stream);
+        let Some(mut random) = mode.random(item) else { return };
         for factor in &mut factors[ends[0] * width..ends[1] * width] {
             *factor = if random.unit() < probability { 0.0 } else { kept };
         }

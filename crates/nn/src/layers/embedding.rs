@@ -39,6 +39,7 @@ impl Layer for Embedding {
             order: Order::Table,
             initial: Initial::Normal(self.deviation),
             decays: true,
+            kept: false,
         }]
     }
 

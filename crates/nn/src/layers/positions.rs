@@ -57,6 +57,7 @@ impl Layer for PositionCodes {
             order: Order::Table,
             initial: Initial::Normal(self.deviation.unwrap_or(1.0)),
             decays: true,
+            kept: false,
         });
         table.into_iter().collect()
     }

@@ -5,6 +5,11 @@ use super::{Back, Node, Plan, Work};
 impl Plan {
     /// The steps backward, from the last node to the first.
     pub(super) fn go_back(&mut self, frozen: &[String]) {
+        for node in &mut self.nodes {
+            if let Work::Layer { name, layer, still, .. } = &mut node.work {
+                *still = layer.scales() && frozen.contains(name);
+            }
+        }
         let learns = |work: &Work| match work {
             Work::Layer { name, parameters, .. } => parameters.1 > 0 && !frozen.contains(name),
             _ => false,

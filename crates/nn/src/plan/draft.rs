@@ -2,7 +2,7 @@
 
 use inlay_base::Result;
 
-use super::{Node, Slot, Work};
+use super::{Fold, Node, Slot, Work};
 use crate::description::{Described, wrong};
 use crate::layer::Layer;
 use crate::shape::{Content, Shape};
@@ -73,8 +73,16 @@ impl Draft {
         let count = layer.parameters(input).len();
         let parameters = (self.parameters, count);
         self.parameters += count;
-        let work =
-            Work::Layer { name, layer, fused: None, done: false, parameters, output_gradient: 0 };
+        let work = Work::Layer {
+            name,
+            layer,
+            fused: None,
+            done: false,
+            parameters,
+            output_gradient: 0,
+            folded: None,
+            still: false,
+        };
         Ok(self.node(work, vec![from], shape))
     }
 
@@ -111,6 +119,45 @@ impl Draft {
 
     fn readers(&self, slot: usize) -> usize {
         self.nodes.iter().flat_map(|node| &node.inputs).filter(|&&input| input == slot).count()
+    }
+
+    /// Where a scale follows a layer that can take it, and nobody else reads what that gives.
+    pub(super) fn folds(&self) -> Vec<Fold> {
+        let scale = |node: &Node| match &node.work {
+            Work::Layer { layer, parameters, .. } if layer.scales() => {
+                (self.readers(node.inputs[0]) == 1).then_some((node.inputs[0], *parameters))
+            }
+            _ => None,
+        };
+        let giver = |slot: usize| {
+            let node = self.nodes.iter().find(|node| node.output == slot)?;
+            match &node.work {
+                Work::Layer { layer, parameters, .. } if layer.takes_scale() => Some(*parameters),
+                _ => None,
+            }
+        };
+        let scales = self.nodes.iter().filter_map(scale);
+        scales.filter_map(|(slot, scale)| Some(Fold { giver: giver(slot)?, scale })).collect()
+    }
+
+    /// Lets a layer give what the scale behind it makes of it, if both are there and what is between them
+    /// is not what is wanted.
+    pub(super) fn fold(&mut self, number: usize, fold: &Fold, output: usize) {
+        let place = |wanted: (usize, usize)| {
+            self.nodes.iter().position(|node| match &node.work {
+                Work::Layer { parameters, .. } => wanted == *parameters,
+                _ => false,
+            })
+        };
+        let (Some(giver), Some(scale)) = (place(fold.giver), place(fold.scale)) else { return };
+        if self.nodes[giver].output == output {
+            return;
+        }
+        let scale = self.nodes.remove(scale);
+        self.nodes[giver].output = scale.output;
+        if let Work::Layer { folded, .. } = &mut self.nodes[giver].work {
+            *folded = Some(number);
+        }
     }
 
     /// Gives activations to the layers before them, where those can apply them as they go.

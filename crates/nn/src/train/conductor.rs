@@ -49,8 +49,10 @@ struct Sums {
 impl<'a> Conductor<'a> {
     pub(super) fn new(team: &Team<'a>) -> Self {
         let how = team.how;
-        let items = team.sets[0].rows.items();
-        let batches = items.div_ceil(how.batch).div_ceil(how.accumulate) as u64;
+        let items = team.sets[0].items();
+        let left = items % how.batch;
+        let batches = items / how.batch + usize::from(left >= team.least[0]);
+        let batches = batches.div_ceil(how.accumulate) as u64;
         team.run.phase("train", "items", 0, Some((items * how.epochs) as u64));
         Self {
             how,
@@ -74,7 +76,7 @@ impl<'a> Conductor<'a> {
         if job.set.is_some() {
             self.take_in(team, job);
         }
-        let (train, items) = (&team.sets[0], team.sets[0].rows.items());
+        let (train, items) = (&team.sets[0], team.sets[0].items());
         job.set = None;
         if items == 0 || self.epoch == self.how.epochs {
             return Ok(());
@@ -88,7 +90,7 @@ impl<'a> Conductor<'a> {
                 1 => self.close(None),
                 _ => {
                     self.validating = true;
-                    self.order = (0..team.sets[1].rows.items()).collect();
+                    self.order = (0..team.sets[1].items()).collect();
                 }
             }
         }
@@ -151,14 +153,18 @@ impl<'a> Conductor<'a> {
 
     /// The next batch.
     fn hand_out(&mut self, team: &Team<'_>, set: &Set<'_>, job: &mut Job) {
-        let end = self.order.len().min(self.given + self.how.batch);
+        let mut end = self.order.len().min(self.given + self.how.batch);
+        // What is left of an epoch and too little to learn from goes with the batch before it.
+        if self.order.len() - end < team.least[usize::from(self.validating)] {
+            end = self.order.len();
+        }
         job.items.clear();
         job.items.extend_from_slice(&self.order[self.given..end]);
         self.given = end;
         job.set = Some(usize::from(self.validating));
         job.learn = !self.validating;
         job.share = self.how.loss.share(set.targets(), &job.items);
-        cut(&mut job.cuts, team.shards.len(), &job.items, |item| set.rows.of(item)[0]);
+        cut(&mut job.cuts, team.shards.len(), &job.items, |item| set.load(item));
         job.step = None;
         if job.learn {
             job.fresh = self.accumulated == 0;

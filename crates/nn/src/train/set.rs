@@ -2,6 +2,7 @@ use inlay_base::{Error, Result};
 
 use super::Examples;
 use crate::data::{Cells, Column};
+use crate::losses::Loss;
 use crate::network::Fitted;
 use crate::plan::Plan;
 use crate::shape::{Content, Shape};
@@ -9,16 +10,67 @@ use crate::shape::{Content, Shape};
 /// Examples that have been checked.
 pub(super) struct Set<'a> {
     pub(super) examples: &'a Examples,
-    /// Of each item in each slot.
-    pub(super) rows: Fitted,
+    /// Of each part of an example (itself, what is like it, what is not): rows in each slot.
+    parts: Vec<Fitted>,
 }
 
 impl<'a> Set<'a> {
     /// Checks examples against a plan, and what is wanted against what the loss takes.
-    pub(super) fn new(examples: &'a Examples, plan: &Plan, target: &Shape) -> Result<Self> {
-        let set = Self { examples, rows: Fitted::new(plan, &examples.inputs)? };
-        set.check_targets(plan, target)?;
+    pub(super) fn new(
+        examples: &'a Examples,
+        plan: &Plan,
+        loss: &Loss,
+        target: Option<&Shape>,
+    ) -> Result<Self> {
+        let count = examples.inputs.len().div_ceil(plan.inputs);
+        if !loss.parts().contains(&count) {
+            let (least, most) = (loss.parts().start() - 1, loss.parts().end() - 1);
+            let wanted = match (least, most) {
+                (0, _) => "neither positives nor negatives",
+                (1, _) => "positives, and perhaps negatives",
+                _ => "positives and negatives",
+            };
+            return Err(problem("the examples", format!("have not what the loss takes: {wanted}")));
+        }
+        let columns = examples.inputs.chunks(plan.inputs);
+        let parts =
+            columns.map(|columns| Fitted::new(plan, columns)).collect::<Result<Vec<_>>>()?;
+        let set = Self { examples, parts };
+        for (number, part) in set.parts.iter().enumerate().skip(1) {
+            if part.items() != set.items() {
+                let name = ["the positives", "the negatives"][number - 1];
+                let (given, items) = (part.items(), set.items());
+                return Err(problem(name, format!("are {given}, of {items} items")));
+            }
+        }
+        match target {
+            Some(target) => set.check_targets(plan, target)?,
+            None if examples.targets.is_some() => {
+                return Err(problem("the targets", "are not for a loss over pairs".into()));
+            }
+            None => {}
+        }
         Ok(set)
+    }
+
+    /// How many examples there are.
+    pub(super) fn items(&self) -> usize {
+        self.parts[0].items()
+    }
+
+    /// How many items an example has.
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Rows of an example's item in each slot.
+    pub(super) fn rows(&self, example: usize, part: usize) -> &[usize] {
+        self.parts[part].of(example)
+    }
+
+    /// Rows of all its items in the first slot.
+    pub(super) fn load(&self, example: usize) -> usize {
+        self.parts.iter().map(|part| part.of(example)[0]).sum()
     }
 
     pub(super) fn targets(&self) -> &'a Column {
@@ -27,25 +79,26 @@ impl<'a> Set<'a> {
 
     fn check_targets(&self, plan: &Plan, target: &Shape) -> Result<()> {
         let name = "the targets";
-        let problem =
-            |problem: String| Error::InvalidInput { source: name.into(), offset: None, problem };
         let column = self.targets();
-        if column.items() != self.rows.items() {
-            let (targets, items) = (column.items(), self.rows.items());
-            return Err(problem(format!("are {targets}, of {items} items")));
+        if column.items() != self.items() {
+            let (targets, items) = (column.items(), self.items());
+            return Err(problem(name, format!("are {targets}, of {items} items")));
         }
         let ids = matches!(column.cells, Cells::Ids(_));
         if ids != (target.content == Content::Ids) || column.width != target.width {
-            return Err(problem(format!("are not what the loss takes: {target}")));
+            return Err(problem(name, format!("are not what the loss takes: {target}")));
         }
         for item in 0..column.items() {
-            let (given, wanted) = (column.rows(item), self.rows.of(item)[plan.output]);
+            let (given, wanted) = (column.rows(item), self.rows(item, 0)[plan.output]);
             if given != wanted {
-                return Err(problem(format!(
-                    "of item {item} have {given} rows, its output has {wanted}"
-                )));
+                let problems = format!("of item {item} have {given} rows, its output has {wanted}");
+                return Err(problem(name, problems));
             }
         }
         column.below(name, plan.slots[plan.output].shape.width, true)
     }
+}
+
+fn problem(name: &str, problem: String) -> Error {
+    Error::InvalidInput { source: name.into(), offset: None, problem }
 }

@@ -8,8 +8,9 @@ use super::conductor::{Conductor, Job};
 use super::set::Set;
 use super::{Examples, Training};
 use crate::description::wrong;
-use crate::layer::{Lesson, Mode};
-use crate::losses::Targets;
+use crate::layer::{Lesson, Mode, Pass};
+use crate::losses::{Judged, Room, Targets};
+use crate::meeting::Meeting;
 use crate::network::{Network, fill};
 use crate::optimizers::{State, Step};
 use crate::plan::{Plan, Work};
@@ -20,6 +21,8 @@ pub(super) struct Team<'a> {
     pub(super) network: &'a Network,
     plan: &'a Plan,
     pub(super) sets: Vec<Set<'a>>,
+    /// Of training and of validation: the fewest examples that a batch may have.
+    pub(super) least: [usize; 2],
     pub(super) how: &'a Training,
     pub(super) run: &'a Run,
     kernels: Kernels,
@@ -27,6 +30,8 @@ pub(super) struct Team<'a> {
     tasks: Vec<Task>,
     job: RwLock<Job>,
     barrier: Barrier,
+    /// Within a pass.
+    meeting: Meeting,
     next: AtomicUsize,
     broken: AtomicBool,
 }
@@ -35,6 +40,7 @@ pub(super) struct Team<'a> {
 pub(super) struct Part {
     shard: Shard,
     targets: Targets,
+    room: Room,
     /// Of each item.
     pub(super) losses: Vec<f64>,
 }
@@ -67,8 +73,14 @@ impl<'a> Team<'a> {
         let output = &plan.slots[plan.output].shape;
         let target = how.loss.target(output).map_err(wrong)?;
         let sets = std::iter::once(examples).chain(validation);
-        let sets =
-            sets.map(|examples| Set::new(examples, plan, &target)).collect::<Result<Vec<_>>>()?;
+        let sets = sets.map(|examples| Set::new(examples, plan, &how.loss, target.as_ref()));
+        let sets = sets.collect::<Result<Vec<_>>>()?;
+        let least = least_examples(plan, &sets[0], how)?;
+        if let Some(set) = sets.get(1)
+            && (1..least[1]).contains(&set.items())
+        {
+            return Err(wrong("has a loss over pairs of several items: one came for validation"));
+        }
         let mut tasks = Vec::new();
         for (node, found) in plan.nodes.iter().enumerate() {
             let Work::Layer { name, parameters: (first, count), .. } = &found.work else {
@@ -95,6 +107,7 @@ impl<'a> Team<'a> {
             network,
             plan,
             sets,
+            least,
             how,
             run,
             kernels: Kernels::get(),
@@ -102,6 +115,7 @@ impl<'a> Team<'a> {
             tasks,
             job: RwLock::default(),
             barrier: Barrier::new(threads),
+            meeting: Meeting::new(threads),
             next: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
         })
@@ -151,31 +165,38 @@ impl<'a> Team<'a> {
     /// A shard's way forward and, in a step, backward.
     fn pass(&self, worker: usize, job: &Job, set: &Set<'_>, desk: &mut Desk) -> Result<()> {
         let mut part = self.shards[worker].write().unwrap_or_else(PoisonError::into_inner);
-        let Part { shard, targets, losses } = &mut *part;
+        let Part { shard, targets, room, losses } = &mut *part;
         let first = job.cuts[worker];
         let items = &job.items[first..job.cuts[worker + 1]];
-        shard.begin(self.plan, items.len(), |item| set.rows.of(items[item]));
-        fill(shard, &set.examples.inputs, items.iter().copied());
+        let parts = set.parts();
+        let rows = |item: usize| set.rows(items[item / parts], item % parts);
+        shard.begin(self.plan, items.len() * parts, rows);
+        fill(shard, self.plan, &set.examples.inputs, items.iter().copied());
         targets.ids.clear();
         targets.values.clear();
         for &item in items {
             set.targets().append(item, &mut targets.values, &mut targets.ids);
         }
+        let first = first * parts;
         let mode = match job.learn {
             true => Mode::Train { seed: self.run.seed(), step: job.number, first, node: 0 },
             false => Mode::Encode,
         };
-        let (plan, parameters) = (self.plan, &self.network.parameters[..]);
-        shard.forward(plan, parameters, mode, self.kernels, desk);
-        self.run.check()?;
+        let (plan, network, kernels) = (self.plan, self.network, self.kernels);
+        let seat = &self.meeting.seat(worker, self.run);
+        let pass = Pass { kernels, mode, seat, share: job.share, first };
         losses.clear();
+        losses.resize(items.len() * parts, 0.0);
+        shard.forward(plan, network, &pass, losses, desk);
+        self.run.check()?;
         let (output, gradient) = shard.output(plan);
-        self.how.loss.apply(self.kernels, output, targets, job.share, gradient, losses);
+        let judged = Judged { output, parts, gradient, losses };
+        self.how.loss.apply(&pass, targets, judged, room, desk);
         if losses.iter().any(|loss| !loss.is_finite()) {
             self.broken.store(true, Relaxed);
         }
         if job.learn {
-            shard.backward(plan, parameters, mode, self.kernels, desk);
+            shard.backward(plan, network, &pass, desk);
         }
         self.run.check()
     }
@@ -192,6 +213,10 @@ impl<'a> Team<'a> {
             let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
             let Growth { gradient, square, .. } = &mut *growth;
             let parameter = &self.network.parameters[task.global];
+            if parameter.blueprint.kept {
+                self.keep(task, &shards[0], gradient);
+                continue;
+            }
             let (first, count) = {
                 let piece = parameter.piece(task.piece);
                 gradient.resize(piece.values.len(), 0.0);
@@ -224,6 +249,20 @@ impl<'a> Team<'a> {
         Ok(())
     }
 
+    /// What a layer keeps of a batch, unless it is no number.
+    fn keep(&self, task: &Task, first: &Part, values: &mut Vec<f32>) {
+        let Work::Layer { layer, .. } = &self.plan.nodes[task.node].work else { return };
+        let mut piece = self.network.parameters[task.global].piece_mut(task.piece);
+        values.clear();
+        values.extend_from_slice(&piece.values);
+        layer.keep(task.local, first.shard.known(self.plan, task.node).memo, values);
+        if values.iter().all(|value| value.is_finite()) {
+            piece.values.copy_from_slice(values);
+        } else {
+            self.broken.store(true, Relaxed);
+        }
+    }
+
     /// The steps, when the length of all gradients together is known.
     fn clipped(&self, job: &Job) -> Result<()> {
         let (Some(limit), Some(step)) = (self.how.clip, job.step) else { return Ok(()) };
@@ -240,10 +279,36 @@ impl<'a> Team<'a> {
 
     fn follow(&self, task: &Task, growth: &mut Growth, step: Step) {
         let parameter = &self.network.parameters[task.global];
+        if parameter.blueprint.kept {
+            return;
+        }
         let mut piece = parameter.piece_mut(task.piece);
         let Growth { gradient, state, .. } = growth;
         let decays = parameter.blueprint.decays;
         self.how.optimizer.follow(self.kernels, step, decays, &mut piece.values, gradient, state);
         piece.refresh(self.kernels);
     }
+}
+
+/// The fewest examples of a batch that all layers and the loss can learn from, and of one that is only
+/// looked at.
+fn least_examples(plan: &Plan, set: &Set<'_>, how: &Training) -> Result<[usize; 2]> {
+    let of_loss = how.loss.least_examples(set.parts());
+    let mut least = (of_loss, "its loss".to_string());
+    for node in &plan.nodes {
+        let Work::Layer { name, layer, still: false, .. } = &node.work else { continue };
+        let items = layer.least_items(&plan.slots[node.inputs[0]].shape);
+        let examples = items.div_ceil(set.parts());
+        if examples > least.0 {
+            least = (examples, format!("`{name}`"));
+        }
+    }
+    let (least, who) = least;
+    let given = set.items().min(how.batch);
+    if (1..least).contains(&given) {
+        return Err(wrong(format!(
+            "learns from {least} examples at a time or more, which {who} compares: a batch has {given}"
+        )));
+    }
+    Ok([least, of_loss])
 }
