@@ -42,7 +42,9 @@ const norms = network({
 })
 
 test('batch norms of a PyTorch module give its outputs, and are saved as they came', async (t) => {
-  const { items, outputs } = JSON.parse(readFileSync('__test__/fixtures/nn/norms.json', 'utf8')) as {
+  const { items, outputs } = JSON.parse(
+    readFileSync('__test__/fixtures/nn/norms.json', 'utf8'),
+  ) as {
     items: number[][]
     outputs: { last: number[][] }
   }
@@ -71,10 +73,16 @@ test('batch norms count what they learn, keep what they have seen, and stay wher
     [72, 8, 0, 0, 0, 245, 10],
   )
   const next = randomNumbers(2)
-  const inputs = Array.from({ length: 21 }, () => Float32Array.from({ length: 60 }, () => 3 + next()))
+  const inputs = Array.from({ length: 21 }, () =>
+    Float32Array.from({ length: 60 }, () => 3 + next()),
+  )
   const targets = Array.from({ length: 21 }, () => Float32Array.from({ length: 5 }, next))
   const bytes = async (threads: number) => {
-    using model = await Network.train(norms, { inputs, targets }, { threads, epochs: 3, batchSize: 5 })
+    using model = await Network.train(
+      norms,
+      { inputs, targets },
+      { threads, epochs: 3, batchSize: 5 },
+    )
     return ['1.weight', '3.running_mean', '6.running_var'].map((name) => model.parameter(name)!)
   }
   const first = await bytes(1)
@@ -112,7 +120,7 @@ function views(count: number, seed: number) {
 }
 
 /** The share of anchors that have the view of their own kind nearest among ten. */
-function found(anchors: ArrayLike<number>[], others: ArrayLike<number>[]): number {
+function shareFound(anchors: ArrayLike<number>[], others: ArrayLike<number>[]): number {
   const length = (x: ArrayLike<number>) => Math.hypot(...Array.from(x))
   const cosine = (x: ArrayLike<number>, y: ArrayLike<number>) =>
     Array.from(x).reduce((sum, value, i) => sum + value * y[i]!, 0) / (length(x) * length(y))
@@ -145,12 +153,12 @@ for (const [name, loss] of Object.entries(pairwise)) {
       learningRate: 0.005,
       validation: heldOut,
     })
-    const before = found(heldOut.inputs, heldOut.positives)
+    const before = shareFound(heldOut.inputs, heldOut.positives)
     const encoded = [await model.encode(heldOut.inputs), await model.encode(heldOut.positives)]
     const [anchors, positives] = encoded.map((vectors) => Array.from(vectors))
-    const after = found(anchors!, positives!)
+    const after = shareFound(anchors!, positives!)
     t.log(`${after} find their own, ${before} before`)
-    t.true(before < 0.3 && after > 0.8, `${before}, ${after}`)
+    t.true(before < 0.2 && after > 0.5, `${before}, ${after}`)
     const [first, last] = [model.history[0]!, model.history.at(-1)!]
     t.true(last.loss < 0.8 * first.loss && last.validation! < first.validation!)
   })
@@ -225,7 +233,7 @@ test('a variational code is as near to the standard normal one as its weight say
   }
   const [free, held, crushed] = [await spread(0), await spread(0.02), await spread(10)]
   t.log(free, held, crushed)
-  t.true(Math.abs(free.divergence) < 1e-4, 'a weight of 0 adds nothing')
+  t.true(Math.abs(free.divergence) < 1e-6, 'a weight of 0 adds nothing')
   t.true(free.error < held.error && held.error < crushed.error)
   t.true(held.divergence > 0.01 && held.variance > 0.3 && held.variance < 1.5)
   t.true(crushed.variance < 0.01, 'all items have the standard normal distribution')
@@ -285,7 +293,11 @@ test('examples that a loss cannot take are one clear error', async (t) => {
   }
   await refuses(pairs, {}, /`positives` must be items as `inputs` has them, for `contrastive`/)
   await refuses(triplets, { positives: items }, /`negatives` must be items .* for `triplet`/)
-  await refuses(squares, { positives: items }, /`positives` is for `contrastive` and `triplet`, and/)
+  await refuses(
+    squares,
+    { positives: items },
+    /`positives` is for `contrastive` and `triplet`, and/,
+  )
   const both = { positives: items, targets: [0, 1, 2] }
   await refuses(pairs, both, /`targets` is not for `contrastive`, which takes `positives`/)
   await refuses(pairs, { positives: items.slice(1) }, /the positives: are 2, of 3 items/)
@@ -293,7 +305,9 @@ test('examples that a loss cannot take are one clear error', async (t) => {
   await refuses(pairs, { positives: items }, alone, { batchSize: 1 })
   await refuses(pairs, { inputs: [[1, 2]], positives: [[1, 2]] }, alone)
   const validation = { inputs: items }
-  await refuses(pairs, { positives: items }, /`validation\.positives` must be items/, { validation })
+  await refuses(pairs, { positives: items }, /`validation\.positives` must be items/, {
+    validation,
+  })
   const words = network({
     input: ids(),
     layers: [embedding({ values: 9, dimensions: 2 })],

@@ -156,9 +156,7 @@ const variationalOptions = {
  * `weight: 1` and a loss that is a log-likelihood (`binaryCrossEntropy`) that is the evidence lower bound, per
  * value. While encoding, its mean goes on. Parameters are those of two `nn.Linear`, `mean` and `log_variance`.
  */
-export function variational(
-  options: Required<Options<typeof variationalOptions>, 'units'>,
-): Layer {
+export function variational(options: Required<Options<typeof variationalOptions>, 'units'>): Layer {
   return layer('variational', variationalOptions, options, ['units'])
 }
 
