@@ -54,7 +54,7 @@ test('softmax alone: seven scores become shares that sum to one, the highest the
   const [row] = await shares.encode([[1, 2, 3, 4, 1, 2, 3]])
   const expected = [0.024, 0.064, 0.175, 0.475, 0.024, 0.064, 0.175]
   expected.forEach((share, at) => t.true(Math.abs(row![at]! - share) < 5e-4))
-  t.true(Math.abs(row!.reduce((sum, share) => sum + share) - 1) < 1e-6)
+  t.true(Math.abs(row!.reduce((all, share) => all + share) - 1) < 1e-6)
 })
 
 test('a network is made without training: by its seed, and ready to encode and to train', async (t) => {
