@@ -16,6 +16,7 @@ import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
 import { glove } from './glove.js'
 import { lda } from './lda.js'
+import { neuralText } from './neural-text.js'
 import { networks } from './networks.js'
 import { ngram } from './ngram.js'
 import { keep, writePage } from './page.js'
@@ -40,6 +41,7 @@ const families: readonly Family[] = [
   lda,
   ngram,
   networks,
+  neuralText,
   sentences,
   counts,
   corpus,

@@ -229,11 +229,19 @@ export {
 export {
   Classifier,
   classifierHeadOptions,
-  type ClassPrediction,
   type ClassifierHeadOptions,
-  type Labelled,
-  type LabelledInputs,
 } from './models/classifier.js'
+export type { ClassPrediction, Labelled, LabelledInputs } from './models/labels.js'
+export { Nnlm, nnlm, nnlmOptions, type NnlmOptions, type NnlmShape } from './models/nnlm.js'
+export { TextClassifier } from './models/text-classifier.js'
+export {
+  TextCnn,
+  textCnn,
+  textCnnOptions,
+  type TextCnnOptions,
+  type TextCnnShape,
+} from './models/text-cnn.js'
+export { TextNetwork } from './models/text-network.js'
 export type { ClassEvaluation, ClassScore } from './models/class-evaluation.js'
 export {
   readTable,

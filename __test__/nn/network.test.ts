@@ -478,3 +478,28 @@ test('a network that was closed says so', async (t) => {
   model.close()
   await t.throwsAsync(model.encode(corners), { code: 'CLOSED' })
 })
+
+test('a network begins with the parameters that it is given', async (t) => {
+  const description = network({
+    input: ids({ length: 1 }),
+    layers: [
+      embedding({ name: 'table', values: 3, dimensions: 2 }),
+      flatten(),
+      dense({ units: 2 }),
+    ],
+    loss: crossEntropy(),
+  })
+  const table = Float32Array.of(1, 2, 3, 4, 5, 6)
+  using start = await Network.from(description, { 'table.weight': table })
+  t.deepEqual(start.parameter('table.weight')!.values, table)
+  const examples = { inputs: [[0], [1]], targets: [0, 1] }
+  using after = await start.train(examples, { epochs: 1, freeze: ['table'] })
+  t.deepEqual(after.parameter('table.weight')!.values, table)
+  t.notDeepEqual(after.parameter('dense1.weight'), start.parameter('dense1.weight'))
+  const short = { 'table.weight': table.subarray(1) }
+  await t.throwsAsync(Network.from(description, short), { message: /6 values.*5 came/ })
+  await t.throwsAsync(Network.from(description, { tables: table }), { code: 'NOT_FOUND' })
+  await t.throwsAsync(Network.from(description, { 'table.weight': [1] as never }), {
+    message: /Float32Array/,
+  })
+})

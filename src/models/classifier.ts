@@ -1,26 +1,22 @@
 import type { Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
 import { crossEntropy } from '../nn/losses.js'
-import { type NetworkDescription, network, values } from '../nn/description.js'
-import { dense, dropout, relu, softmax } from '../nn/layers.js'
+import { network, values } from '../nn/description.js'
+import { dense, dropout, relu } from '../nn/layers.js'
 import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
-import {
-  type Options,
-  type RunOptions,
-  custom,
-  integer,
-  real,
-  settle,
-  wrongOption,
-} from '../options.js'
+import { type Options, type RunOptions, custom, integer, real, settle } from '../options.js'
 import type { Path } from '../path.js'
-import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
-
-/** An input and what it is. */
-export interface Labelled<Input> {
-  readonly input: Input
-  readonly label: string
-}
+import type { ClassEvaluation } from './class-evaluation.js'
+import {
+  type ClassPrediction,
+  type Collected,
+  Labels,
+  type LabelledInputs,
+  collected,
+  labelWeights,
+  labelledValidation,
+  withProbabilities,
+} from './labels.js'
 
 /** Every option of `Classifier.train`. */
 export const classifierHeadOptions = {
@@ -35,29 +31,13 @@ export const classifierHeadOptions = {
   /** With which a value of a vector or hidden layer becomes zero while training. */
   dropout: real(0, { from: 0, below: 1 }, 'with which a value becomes zero while training'),
   /** What each label counts. Default: all the same. */
-  labelWeights: custom<Readonly<Record<string, number>>>(
-    'an object of numbers from 0 up, at least one',
-    (given) =>
-      typeof given === 'object' &&
-      given !== null &&
-      !Array.isArray(given) &&
-      Object.keys(given).length > 0 &&
-      Object.values(given).every((weight) => Number.isFinite(weight) && weight >= 0),
-    'what each label counts',
-  ),
+  labelWeights,
   /** The highest learning rate. */
   learningRate: real(0.01, { above: 0 }, 'the highest learning rate'),
   /** Passes over the examples. */
   epochs: integer(50, { from: 1, to: 1_000_000 }, 'passes over the examples'),
   /** Examples whose loss is worked out after each epoch. */
-  validation: custom<Iterable<Labelled<never>> | AsyncIterable<Labelled<never>>>(
-    'inputs with labels',
-    (given) =>
-      typeof given === 'object' &&
-      given !== null &&
-      (Symbol.iterator in given || Symbol.asyncIterator in given),
-    'examples whose loss is worked out after each epoch',
-  ),
+  validation: labelledValidation,
 }
 
 /** The options of `Classifier.train`: see `classifierHeadOptions`. */
@@ -66,16 +46,6 @@ export type ClassifierHeadOptions<Input> = Omit<
   'validation'
 > &
   RunOptions & { readonly validation?: LabelledInputs<Input> | undefined }
-
-/** Inputs with labels, that are here or that come one by one. */
-export type LabelledInputs<Input> = Iterable<Labelled<Input>> | AsyncIterable<Labelled<Input>>
-
-/** A label and how probable it is. */
-export interface ClassPrediction {
-  readonly label: string
-  /** From 0 to 1; those of all labels sum to 1. */
-  readonly probability: number
-}
 
 /**
  * A classifier over whatever gives vectors: texts by a `MeanEncoder`, documents, pictures, sounds. One dense
@@ -94,16 +64,18 @@ export class Classifier<Input = string> {
   readonly network: Network
   /** How its training went, epoch by epoch; of a classifier from a file, empty. */
   readonly history: readonly Epoch[]
+  readonly #labels: Labels
 
   private constructor(
     /** What gives the vectors. */
     readonly embedder: Embedder<Input>,
     found: Network,
-    labels: readonly string[],
+    labels: Labels,
     history: readonly Epoch[] = [],
   ) {
     this.network = found
-    this.labels = labels
+    this.#labels = labels
+    this.labels = labels.names
     this.history = history
   }
 
@@ -121,20 +93,15 @@ export class Classifier<Input = string> {
     const who = 'Classifier.train'
     const { settings, run } = settle(classifierHeadOptions, options, who)
     checkTogether(options, settings.schedule, who)
-    const { hidden = [], labelWeights = {}, validation, ...rest } = options
+    const { hidden = [], labelWeights: weights, validation, ...rest } = options
     const { dropout: share = settings.dropout, ...training } = rest
     const { learningRate, epochs } = settings
     const given = await collected(examples, 'examples', who)
-    const labels = [...new Set(given.labels)]
-    if (labels.length < 2) throw wrongOption('examples', 'of two labels or more', labels[0], who)
-    for (const label of Object.keys(labelWeights)) checkLabel(label, labels, 'labelWeights', who)
-    const classes = new Map(labels.map((label, at) => [label, at]))
+    const labels = Labels.of(given.labels, who)
+    const classWeights = labels.weights(weights, who)
     const columns = async ({ inputs, labels: wanted }: Collected<Input>, option: string) => ({
       inputs: (await embedder.encode(inputs, run)).values,
-      targets: wanted.map((label) => {
-        checkLabel(label, labels, option, who)
-        return classes.get(label)!
-      }),
+      targets: wanted.map((label) => labels.classOf(label, option, who)),
     })
     const fall = share > 0 ? [dropout({ probability: share })] : []
     const description = network({
@@ -142,9 +109,9 @@ export class Classifier<Input = string> {
       layers: [
         ...fall,
         ...hidden.flatMap((units) => [dense({ units }), relu()].concat(fall)),
-        dense({ name: 'scores', units: labels.length }),
+        dense({ name: 'scores', units: labels.names.length }),
       ],
-      loss: crossEntropy({ classWeights: labels.map((label) => labelWeights[label] ?? 1) }),
+      loss: crossEntropy({ classWeights }),
     })
     const heldOut = validation && (await collected(validation, 'validation', who))
     using trained = await Network.train(description, await columns(given, 'examples'), {
@@ -153,7 +120,8 @@ export class Classifier<Input = string> {
       epochs,
       ...(heldOut && { validation: await columns(heldOut, 'validation') }),
     })
-    const found = await trained.transfer(withShares(description, labels), run)
+    const about = { labels: labels.names }
+    const found = await trained.transfer(withProbabilities(description, about), run)
     return new Classifier(embedder, found, labels, trained.history)
   }
 
@@ -178,7 +146,7 @@ export class Classifier<Input = string> {
     } else if (width !== embedder.dimensions) {
       problem = `a classifier of vectors of ${width} values, not ${embedder.dimensions}`
     }
-    if (problem === undefined) return new Classifier(embedder, found, labels!)
+    if (problem === undefined) return new Classifier(embedder, found, new Labels(labels!))
     found.close()
     throw new InlayError('INVALID_INPUT', `Classifier.open: the file holds ${problem}`)
   }
@@ -188,11 +156,7 @@ export class Classifier<Input = string> {
     inputs: Iterable<Input> | AsyncIterable<Input>,
     options: RunOptions = {},
   ): Promise<ClassPrediction[]> {
-    const shares = await this.predictProbabilities(inputs, options)
-    return Array.from(shares, (row) => {
-      const best = row.reduce((found, share, at) => (share > row[found]! ? at : found), 0)
-      return { label: this.labels[best]!, probability: row[best]! }
-    })
+    return this.#labels.predictions(await this.predictProbabilities(inputs, options))
   }
 
   /** The probability of each label, in the order of `labels`, for each input: [inputs, labels]. */
@@ -213,15 +177,8 @@ export class Classifier<Input = string> {
     examples: LabelledInputs<Input>,
     options: RunOptions = {},
   ): Promise<ClassEvaluation> {
-    const who = 'classifier.evaluate'
-    const { inputs, labels: wanted } = await collected(examples, 'examples', who)
-    for (const label of wanted) checkLabel(label, this.labels, 'examples', who)
-    const found = await this.predict(inputs, options)
-    return evaluationOf(
-      this.labels,
-      wanted,
-      found.map(({ label }) => label),
-    )
+    const predict = (inputs: Input[]) => this.predict(inputs, options)
+    return this.#labels.evaluation(examples, predict, 'classifier.evaluate')
   }
 
   /** Writes layers and labels to a file, without the embedder. @throws {InlayError} `DISK_FULL`, `IO` */
@@ -238,39 +195,4 @@ export class Classifier<Input = string> {
   [Symbol.dispose](): void {
     this.close()
   }
-}
-
-interface Collected<Input> {
-  readonly inputs: Input[]
-  readonly labels: string[]
-}
-
-async function collected<Input>(
-  examples: LabelledInputs<Input>,
-  option: string,
-  who: string,
-): Promise<Collected<Input>> {
-  const inputs: Input[] = []
-  const labels: string[] = []
-  for await (const example of examples) {
-    if (typeof example !== 'object' || example === null || typeof example.label !== 'string') {
-      const name = `${option}[${inputs.length}]`
-      throw wrongOption(name, 'an object with `input` and a string `label`', example, who)
-    }
-    inputs.push(example.input)
-    labels.push(example.label)
-  }
-  return { inputs, labels }
-}
-
-function checkLabel(label: string, known: readonly string[], option: string, who: string): void {
-  if (!known.includes(label)) throw wrongOption(option, 'of the labels of the examples', label, who)
-}
-
-/** The same layers, and probabilities after them. The loss, which takes scores, stays behind. */
-function withShares(
-  { inputs, layers }: NetworkDescription,
-  labels: readonly string[],
-): NetworkDescription {
-  return { inputs, layers: [...layers, softmax({ name: 'probabilities' })], about: { labels } }
 }

@@ -8,6 +8,7 @@ import {
   describeNetwork,
   encodeNetwork,
   loadNetwork,
+  makeNetwork,
   openNetwork,
   saveNetwork,
   trainNetwork,
@@ -208,6 +209,35 @@ export class Network {
     const { settings, run: runSettings } = settle(loadOptions, options, who)
     const native = await run<NetworkHandle>(who, runSettings, (spec, events) =>
       loadNetwork(toJson(description), file, settings.prefix ?? '', spec, events),
+    )
+    return Network.#of(native, description)
+  }
+
+  /**
+   * A network whose parameters are given, each by PyTorch's name and in its order; those that are not begin at
+   * random, by `seed`. It is trained from there with `train`.
+   *
+   *     const start = await Network.from(description, { 'embedding1.weight': await vectors.matrix() })
+   *     const model = await start.train({ inputs, targets })
+   *
+   * @throws {InvalidOptionError} a parameter is no Float32Array
+   * @throws {InlayError} `NOT_FOUND` there is no such parameter; `INVALID_INPUT` it has more or fewer values
+   */
+  static async from(
+    description: NetworkDescription,
+    parameters: Readonly<Record<string, Float32Array>>,
+    options: RunOptions = {},
+  ): Promise<Network> {
+    const who = 'Network.from'
+    const settings = settle({}, options, who).run
+    for (const [name, values] of Object.entries(parameters)) {
+      if (!(values instanceof Float32Array)) {
+        throw wrongOption(`parameters.${name}`, 'a Float32Array', values, who)
+      }
+    }
+    const [names, given] = [Object.keys(parameters), Object.values(parameters)]
+    const native = await run<NetworkHandle>(who, settings, (spec, events) =>
+      makeNetwork(toJson(description), names, given, spec, events),
     )
     return Network.#of(native, description)
   }

@@ -21,6 +21,7 @@ mod decode;
 mod fingerprint;
 mod ids;
 mod joined;
+mod numbered;
 mod numbering;
 mod options;
 pub mod phrases;
@@ -44,6 +45,7 @@ mod vocabulary;
 
 pub use corpus::{Corpus, Counted, Dropped, count};
 pub use decode::{Sequence, in_order};
+pub use numbered::Numbered;
 pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences};
 pub use positioned::Spool;
 pub use source::{Batch, Source};

@@ -17,6 +17,7 @@ mod lda;
 mod live;
 mod names;
 mod network;
+mod numbered;
 mod phrases;
 mod probe;
 mod run;

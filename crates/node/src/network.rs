@@ -318,6 +318,29 @@ pub fn open_network(
     })
 }
 
+/// A network of a description, some of whose parameters are given by their names.
+#[napi(
+    ts_args_type = "description: string, names: readonly string[], values: readonly Float32Array[], run: RunSpec, events: Events<NetworkHandle>"
+)]
+pub fn make_network(
+    env: &Env,
+    description: String,
+    names: Vec<String>,
+    values: Vec<Float32ArraySlice<'_>>,
+    run: RunSpec,
+    events: Events<'_, NetworkHandle>,
+) -> napi::Result<RunHandle> {
+    let values = values.iter().map(|values| values.to_vec());
+    let given: Vec<(String, Vec<f32>)> = names.into_iter().zip(values).collect();
+    launch(env, run, events, move |run| {
+        let mut network = Network::new(&description, run.seed())?;
+        for (name, values) in &given {
+            network.set(name, values)?;
+        }
+        Ok(NetworkHandle::new(network, Vec::new(), Vec::new()))
+    })
+}
+
 /// A network of a description, with the parameters of a file.
 #[napi(
     ts_args_type = "description: string, path: string, prefix: string, run: RunSpec, events: Events<NetworkHandle>"

@@ -49,7 +49,7 @@ impl SplitSpec {
         Self { tokenizer: name(&tokenizers), lowercase, normalization: name(&forms) }
     }
 
-    fn splitter(&self) -> napi::Result<Splitter> {
+    pub fn splitter(&self) -> napi::Result<Splitter> {
         let (tokenizer, normalization) = self.read()?;
         Ok(Splitter::new(tokenizer, self.lowercase, normalization))
     }

@@ -1,0 +1,133 @@
+//! Texts as numbers of words, for networks.
+
+use std::sync::Arc;
+
+use inlay_corpus::{Numbered, Source, Splitter};
+use inlay_formats::Names;
+use napi::Env;
+use napi::bindgen_prelude::{Float64Array, Uint32Array, Uint32ArraySlice};
+use napi_derive::napi;
+
+use crate::corpus::CorpusHandle;
+use crate::held::{Held, Weighty, handle};
+use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
+use crate::sentences::SplitSpec;
+use crate::stream::TextStream;
+
+/// Words with numbers, and how texts are split into them.
+#[napi(custom_finalize)]
+pub struct VocabularyHandle(Held<Known>);
+
+handle!(VocabularyHandle);
+
+#[derive(Clone)]
+pub struct Known {
+    names: Arc<Names>,
+    splitter: Splitter,
+}
+
+impl Weighty for Known {
+    fn weight(&self) -> u64 {
+        self.names.weight()
+    }
+
+    fn memory(&self) -> u64 {
+        self.weight()
+    }
+}
+
+#[napi]
+impl VocabularyHandle {
+    /// Word i has the number i.
+    #[napi(constructor, ts_args_type = "words: readonly string[], spec: SplitSpec")]
+    pub fn new(words: Vec<String>, spec: SplitSpec) -> napi::Result<Self> {
+        let names = Names::new(words).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self(Held::new(Known { names: Arc::new(names), splitter: spec.splitter()? })))
+    }
+}
+
+/// Texts as numbers of words.
+#[napi(object, object_from_js = false)]
+pub struct NumberedTexts {
+    /// Of all texts, one after the other.
+    pub ids: Uint32Array,
+    /// Where each text ends.
+    pub ends: Float64Array,
+}
+
+impl From<Numbered> for NumberedTexts {
+    fn from(texts: Numbered) -> Self {
+        let ends: Vec<f64> = texts.ends.into_iter().map(|end| end as f64).collect();
+        Self { ids: texts.ids.into(), ends: ends.into() }
+    }
+}
+
+/// The sentences of a corpus, whose word i has the number `numbers[i]`.
+#[napi(
+    ts_args_type = "corpus: CorpusHandle, numbers: Uint32Array, run: RunSpec, events: Events<NumberedTexts>"
+)]
+pub fn number_corpus(
+    env: &Env,
+    corpus: &CorpusHandle,
+    numbers: Uint32ArraySlice<'_>,
+    run: RunSpec,
+    events: Events<'_, NumberedTexts>,
+) -> napi::Result<RunHandle> {
+    let (corpus, numbers) = (corpus.corpus()?, numbers.to_vec());
+    launch(env, run, events, move |run| {
+        Numbered::of_corpus(&corpus, &numbers, run).map(NumberedTexts::from)
+    })
+}
+
+/// The texts of a stream; words that are not in the vocabulary have the number `unknown`.
+#[napi(ts_args_type = "vocabulary: VocabularyHandle, stream: TextStream, unknown: number, \
+run: RunSpec, events: Events<NumberedTexts>")]
+pub fn number_texts(
+    env: &Env,
+    vocabulary: &VocabularyHandle,
+    stream: &mut TextStream,
+    unknown: u32,
+    run: RunSpec,
+    events: Events<'_, NumberedTexts>,
+) -> napi::Result<RunHandle> {
+    let (Known { names, splitter }, pieces) = (vocabulary.0.get()?.clone(), stream.pieces()?);
+    launch_fed(env, run, events, move |run, ask| {
+        let number =
+            |batches| Numbered::of_texts(Source::Stream(batches), &names, splitter, unknown, run);
+        pieces.feed(run, ask, number).map(NumberedTexts::from)
+    })
+}
+
+/// Words with those before them.
+#[napi(object, object_from_js = false)]
+pub struct WordsInContext {
+    /// [words, length]
+    pub contexts: Uint32Array,
+    /// [words]
+    pub next: Uint32Array,
+}
+
+/// Every word of every text and its end, with the `length` words before it; `begin` stands before a text.
+#[napi(ts_args_type = "ids: Uint32Array, ends: Float64Array, length: number, begin: number, \
+end: number, run: RunSpec, events: Events<WordsInContext>")]
+#[allow(clippy::too_many_arguments)]
+pub fn words_in_context(
+    env: &Env,
+    ids: Uint32Array,
+    ends: Float64Array,
+    length: u32,
+    begin: u32,
+    end: u32,
+    run: RunSpec,
+    events: Events<'_, WordsInContext>,
+) -> napi::Result<RunHandle> {
+    let texts =
+        Numbered { ids: ids.to_vec(), ends: ends.iter().map(|&end| end as usize).collect() };
+    if texts.ends.iter().any(|&end| end > texts.ids.len()) || !texts.ends.is_sorted() {
+        return Err(refuse("ends of texts beyond their ids".into()));
+    }
+    launch(env, run, events, move |run| {
+        let (contexts, next) = texts.contexts(length as usize, (begin, end), run)?;
+        Ok(WordsInContext { contexts: contexts.into(), next: next.into() })
+    })
+}

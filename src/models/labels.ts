@@ -1,0 +1,132 @@
+// Classes by their names: what is wanted of inputs, what networks say of them, and how well.
+import type { Vectors } from '../embedder.js'
+import type { NetworkDescription } from '../nn/description.js'
+import { softmax } from '../nn/layers.js'
+import { custom, wrongOption } from '../options.js'
+import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
+
+/** An input and what it is. */
+export interface Labelled<Input> {
+  readonly input: Input
+  readonly label: string
+}
+
+/** Inputs with labels, that are here or that come one by one. */
+export type LabelledInputs<Input> = Iterable<Labelled<Input>> | AsyncIterable<Labelled<Input>>
+
+/** A label and how probable it is. */
+export interface ClassPrediction {
+  readonly label: string
+  /** From 0 to 1; those of all labels sum to 1. */
+  readonly probability: number
+}
+
+/** Inputs and, in the same order, their labels. */
+export interface Collected<Input> {
+  readonly inputs: Input[]
+  readonly labels: string[]
+}
+
+/** What each label counts in the loss. @internal */
+export const labelWeights = custom<Readonly<Record<string, number>>>(
+  'an object of numbers from 0 up, at least one',
+  (given) =>
+    typeof given === 'object' &&
+    given !== null &&
+    !Array.isArray(given) &&
+    Object.keys(given).length > 0 &&
+    Object.values(given).every((weight) => Number.isFinite(weight) && weight >= 0),
+  'what each label counts',
+)
+
+/** Examples that are held out. @internal */
+export const labelledValidation = custom<LabelledInputs<never>>(
+  'inputs with labels',
+  (given) =>
+    typeof given === 'object' &&
+    given !== null &&
+    (Symbol.iterator in given || Symbol.asyncIterator in given),
+  'examples whose loss is worked out after each epoch',
+)
+
+/** All examples. @throws {InvalidOptionError} one has no label */
+export async function collected<Input>(
+  examples: LabelledInputs<Input>,
+  option: string,
+  who: string,
+): Promise<Collected<Input>> {
+  const inputs: Input[] = []
+  const labels: string[] = []
+  for await (const example of examples) {
+    if (typeof example !== 'object' || example === null || typeof example.label !== 'string') {
+      const name = `${option}[${inputs.length}]`
+      throw wrongOption(name, 'an object with `input` and a string `label`', example, who)
+    }
+    inputs.push(example.input)
+    labels.push(example.label)
+  }
+  return { inputs, labels }
+}
+
+/** The labels that a network tells apart: class i is `names[i]`. */
+export class Labels {
+  readonly #classes: ReadonlyMap<string, number>
+
+  constructor(readonly names: readonly string[]) {
+    this.#classes = new Map(names.map((label, at) => [label, at]))
+  }
+
+  /** Those of examples, as they first come. @throws {InvalidOptionError} fewer than two */
+  static of(labels: readonly string[], who: string): Labels {
+    const names = [...new Set(labels)]
+    if (names.length < 2) throw wrongOption('examples', 'of two labels or more', names[0], who)
+    return new Labels(names)
+  }
+
+  /** The number of a label. @throws {InvalidOptionError} it is none of them */
+  classOf(label: string, option: string, who: string): number {
+    const found = this.#classes.get(label)
+    if (found === undefined) {
+      throw wrongOption(option, 'of the labels of the examples', label, who)
+    }
+    return found
+  }
+
+  /** What each class counts, 1 where nothing is said. */
+  weights(given: Readonly<Record<string, number>> = {}, who: string): number[] {
+    for (const label of Object.keys(given)) this.classOf(label, 'labelWeights', who)
+    return this.names.map((label) => given[label] ?? 1)
+  }
+
+  /** The most probable label of each row of probabilities. */
+  predictions(shares: Vectors): ClassPrediction[] {
+    return Array.from(shares, (row) => {
+      const best = row.reduce((found, share, at) => (share > row[found]! ? at : found), 0)
+      return { label: this.names[best]!, probability: row[best]! }
+    })
+  }
+
+  /** What became of examples. @throws {InvalidOptionError} one has a label that is none of these */
+  async evaluation<Input>(
+    examples: LabelledInputs<Input>,
+    predict: (inputs: Input[]) => Promise<ClassPrediction[]>,
+    who: string,
+  ): Promise<ClassEvaluation> {
+    const { inputs, labels } = await collected(examples, 'examples', who)
+    for (const label of labels) this.classOf(label, 'examples', who)
+    const found = await predict(inputs)
+    return evaluationOf(
+      this.names,
+      labels,
+      found.map(({ label }) => label),
+    )
+  }
+}
+
+/** The same layers with probabilities behind them, for use. The loss, which takes scores, stays behind. */
+export function withProbabilities(
+  { inputs, layers }: NetworkDescription,
+  about: unknown,
+): NetworkDescription {
+  return { inputs, layers: [...layers, softmax({ name: 'probabilities' })], about }
+}

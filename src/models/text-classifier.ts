@@ -1,0 +1,161 @@
+// Labels for texts by a network that reads their words: what such models have in common.
+import type { Text, Texts } from '../corpus/source.js'
+import type { Vectors } from '../embedder.js'
+import type { NetworkDescription } from '../nn/description.js'
+import { type Loss, crossEntropy } from '../nn/losses.js'
+import { Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import {
+  type Option,
+  type Options,
+  type RunOptions,
+  type Settings,
+  type Table,
+  custom,
+  settle,
+  wrongOption,
+} from '../options.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+import type { ClassEvaluation } from './class-evaluation.js'
+import {
+  type ClassPrediction,
+  type Collected,
+  Labels,
+  type LabelledInputs,
+  collected,
+  labelWeights,
+  labelledValidation,
+  withProbabilities,
+} from './labels.js'
+import { TextNetwork, type TextNetworkParts, type TextNetworkRecord } from './text-network.js'
+import { networkTraining } from './training.js'
+import { Vocabulary, each, readAllWords, vocabularyOptions } from './vocabulary.js'
+
+/** What every classifier of texts may be told. */
+export const textClassifierOptions = {
+  ...networkTrainingOptions,
+  ...vocabularyOptions,
+  /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
+  initialVectors: custom<WordVectors>(
+    'WordVectors',
+    (given) => given instanceof WordVectors,
+    'the vectors that words begin with',
+  ),
+  /** What each label counts. Default: all the same. */
+  labelWeights,
+  /** Examples whose loss is worked out after each epoch. */
+  validation: labelledValidation,
+}
+
+/** The options of a classifier of texts. */
+export type TextClassifierOptions<T extends Table> = Omit<Options<T>, 'validation'> &
+  RunOptions & { readonly validation?: LabelledInputs<Text> | undefined }
+
+/** Texts with labels, and what is learnt of them. */
+type ClassifierTable = typeof textClassifierOptions & {
+  readonly dimensions: Option<number>
+}
+
+/** How a classifier is made of its settings. */
+export interface ClassifierRecipe<T extends Table> {
+  /** The name of its class. */
+  readonly model: string
+  readonly table: T
+  /** Its layers, for so many words and labels; all but the probabilities. */
+  readonly describe: (
+    shape: Settings<T> & { readonly words: number; readonly labels: number; readonly loss: Loss },
+  ) => NetworkDescription
+  /** The tables that begin with word vectors. */
+  readonly tables: readonly string[]
+  /** The layers that do not learn. */
+  readonly frozen?: readonly string[]
+}
+
+/** A network that reads a text's words and gives a probability for each label. */
+export class TextClassifier extends TextNetwork {
+  /** The labels, in the order in which they first came. */
+  readonly labels: readonly string[]
+  readonly #labels: Labels
+
+  /** @internal */
+  constructor(parts: TextNetworkParts) {
+    super(parts)
+    this.labels = parts.record.labels!
+    this.#labels = new Labels(this.labels)
+  }
+
+  /** The most probable label of each text. */
+  async predict(texts: Texts, options: RunOptions = {}): Promise<ClassPrediction[]> {
+    return this.#labels.predictions(await this.predictProbabilities(texts, options))
+  }
+
+  /** The probability of each label, in the order of `labels`, for each text: [texts, labels]. */
+  async predictProbabilities(texts: Texts, options: RunOptions = {}): Promise<Vectors> {
+    const who = 'predictProbabilities'
+    const settings = settle({}, options, who).run
+    return this.network.encode(await this.numbered(texts, settings, who), settings)
+  }
+
+  /**
+   * How well it tells labels apart: accuracy, the confusion matrix, and precision, recall and F1 of each.
+   *
+   * @throws {InvalidOptionError} an example has a label that the classifier does not know
+   */
+  async evaluate(
+    examples: LabelledInputs<Text>,
+    options: RunOptions = {},
+  ): Promise<ClassEvaluation> {
+    const predict = (texts: Text[]) => this.predict(texts, options)
+    return this.#labels.evaluation(examples, predict, 'evaluate')
+  }
+}
+
+/** Trains a classifier of texts. */
+export async function trainTextClassifier<T extends Table>(
+  recipe: ClassifierRecipe<T>,
+  examples: LabelledInputs<Text>,
+  options: object,
+): Promise<TextNetworkParts> {
+  const { model, table } = recipe
+  const who = `${model}.train`
+  const { settings, run } = settle(table, options, who)
+  const chosen = settings as unknown as Settings<ClassifierTable>
+  checkTogether(options, chosen.schedule, who)
+  const { initialVectors, validation } = chosen
+  if (initialVectors && 'dimensions' in options && options.dimensions !== undefined) {
+    throw wrongOption('dimensions', 'left out beside `initialVectors`', options.dimensions, who)
+  }
+  const given = await collected(examples, 'examples', who)
+  const labels = Labels.of(given.labels, who)
+  const classWeights = labels.weights(chosen.labelWeights, who)
+  using corpus = await readAllWords(given.inputs, chosen, run, who)
+  const vocabulary = Vocabulary.ofCorpus(corpus, chosen)
+  const columns = async ({ inputs, labels: wanted }: Collected<Text>, option: string) => ({
+    inputs: [...each(await vocabulary.number(inputs, run, who))],
+    targets: wanted.map((label) => labels.classOf(label, option, who)),
+  })
+  const description = recipe.describe({
+    ...settings,
+    words: vocabulary.size,
+    labels: labels.names.length,
+    dimensions: initialVectors?.dimensions ?? chosen.dimensions,
+    loss: crossEntropy({ classWeights }),
+  })
+  const heldOut = validation && (await collected<Text>(validation, 'validation', who))
+  using start = await Network.from(description, {}, run)
+  const rows = recipe.tables.map(
+    (name) => initialVectors && vocabulary.rows(start, `${name}.weight`, initialVectors, who),
+  )
+  using begun = await Network.from(description, Object.assign({}, ...rows), run)
+  using trained = await begun.train(await columns(given, 'examples'), {
+    ...networkTraining(settings, options, run),
+    freeze: [...(chosen.freeze ?? []), ...(recipe.frozen ?? [])],
+    ...(heldOut && { validation: await columns(heldOut, 'validation') }),
+  })
+  const record: TextNetworkRecord = {
+    model,
+    vocabulary: vocabulary.record,
+    labels: labels.names,
+  }
+  const network = await trained.transfer(withProbabilities(description, record), run)
+  return { network, vocabulary, record, history: trained.history }
+}

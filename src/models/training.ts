@@ -1,0 +1,23 @@
+// How models of this folder are trained: the options of networks, with defaults of their own.
+import { networkTrainingOptions } from '../nn/network.js'
+import type { NetworkTrainingOptions } from '../nn/network.js'
+import type { RunSettings } from '../options.js'
+
+/** A model's settled options. */
+type Settled = { readonly [name: string]: unknown }
+
+/**
+ * Of a model's options those of `Network.train`: what was given, and the model's own defaults where they are
+ * not the network's. The model makes `validation` of its own.
+ */
+export function networkTraining(
+  settings: Settled,
+  given: object,
+  run: RunSettings,
+): NetworkTrainingOptions {
+  const chosen = Object.entries(networkTrainingOptions).filter(([name, option]) => {
+    if (name === 'validation') return false
+    return name in given || settings[name] !== option.default
+  })
+  return { ...Object.fromEntries(chosen.map(([name]) => [name, settings[name]])), ...run }
+}
