@@ -15,6 +15,7 @@ import { doc2vec } from './doc2vec.js'
 import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
 import { glove } from './glove.js'
+import { kernels } from './kernels.js'
 import { lda } from './lda.js'
 import { neuralText } from './neural-text.js'
 import { networks } from './networks.js'
@@ -40,6 +41,7 @@ const families: readonly Family[] = [
   doc2vec,
   lda,
   ngram,
+  kernels,
   networks,
   neuralText,
   sentences,
