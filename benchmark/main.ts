@@ -21,6 +21,7 @@ import { neuralText } from './neural-text.js'
 import { networks } from './networks.js'
 import { ngram } from './ngram.js'
 import { keep, writePage } from './page.js'
+import { pictures } from './pictures.js'
 import { quality } from './quality.js'
 import { plainText } from './report.js'
 import { sentences } from './sentences.js'
@@ -44,6 +45,7 @@ const families: readonly Family[] = [
   kernels,
   networks,
   neuralText,
+  pictures,
   sentences,
   counts,
   corpus,

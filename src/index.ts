@@ -186,7 +186,10 @@ export {
   flatten,
   gelu,
   layerNorm,
+  noise,
+  padChannels,
   relu,
+  reshape,
   rmsNorm,
   sigmoid,
   silu,
@@ -260,3 +263,12 @@ export {
   type TableTask,
 } from './models/category-options.js'
 export type { RegressionEvaluation, TableClassEvaluation } from './models/table-evaluation.js'
+export { readIdx, type IdxArray } from './pictures/read-idx.js'
+export type { Picture, PictureShape } from './pictures/pictures.js'
+export { ImageCnn, imageCnnOptions, type ImageCnnOptions } from './models/image-cnn.js'
+export {
+  ImageAutoencoder,
+  imageAutoencoderOptions,
+  type ImageAutoencoderOptions,
+  type ReconstructionEvaluation,
+} from './models/image-autoencoder.js'

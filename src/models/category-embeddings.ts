@@ -1,7 +1,7 @@
 import { type Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
 import { type NetworkDescription, ids, network, values } from '../nn/description.js'
-import { concat, dense, dropout, embedding, flatten, relu, softmax, take } from '../nn/layers.js'
+import { concat, dense, dropout, embedding, flatten, relu, take } from '../nn/layers.js'
 import { type Loss, crossEntropy, squaredError } from '../nn/losses.js'
 import { type Epoch, type Examples, Network, checkTogether } from '../nn/network.js'
 import { type Options, type RunOptions, settle, wrongOption } from '../options.js'
@@ -24,7 +24,7 @@ import {
   openTableOptions,
 } from './category-options.js'
 import { evaluationOf } from './class-evaluation.js'
-import type { ClassPrediction } from './classifier.js'
+import { type ClassPrediction, Labels, withProbabilities } from './labels.js'
 import {
   type RegressionEvaluation,
   type TableClassEvaluation,
@@ -203,7 +203,9 @@ export class CategoryEmbeddings<
         ...run,
       },
     )
-    const found = await trained.transfer(finished(description, about), run)
+    const isLabel = target.task === 'classification'
+    const asked = isLabel ? withProbabilities(description, about) : { ...description, about }
+    const found = await trained.transfer(asked, run)
     return new CategoryEmbeddings<Task>(found, about, trained.history)
   }
 
@@ -361,10 +363,7 @@ export class CategoryEmbeddings<
     if (target.task === 'regression') {
       return outputs.values.map((value) => value * target.deviation + target.mean)
     }
-    return Array.from(outputs, (row) => {
-      const best = row.reduce((found, share, at) => (share > row[found]! ? at : found), 0)
-      return { label: target.labels[best]!, probability: row[best]! }
-    })
+    return new Labels(target.labels).predictions(outputs)
   }
 }
 
@@ -402,10 +401,4 @@ function hiding(probability: number, seed: number): () => boolean {
     state ^= state << 5
     return (state >>> 0) / 2 ** 32 < probability
   }
-}
-
-/** The network as it is asked: probabilities rather than scores, and what is known of the columns. */
-function finished({ inputs, layers }: NetworkDescription, about: About): NetworkDescription {
-  const shares = about.target.task === 'classification' ? [softmax({ name: 'probabilities' })] : []
-  return { inputs, layers: [...layers, ...shares], about }
 }

@@ -1,6 +1,6 @@
 // Layers of positions by themselves, activations, and what layers are composed by. Nothing runs here: what each
 // becomes, its shape and its arithmetic, is in the Rust crate of this folder's name.
-import { type Options, flag, integer, real, settleAlone, wrongOption } from '../options.js'
+import { type Options, custom, flag, integer, real, settleAlone, wrongOption } from '../options.js'
 import { type Layer, type Named, type Required, layer, name } from './layer.js'
 
 const embeddingOptions = {
@@ -39,6 +39,9 @@ const dropoutOptions = {
   probability: real(0.5, { from: 0, below: 1 }, 'with which each value becomes zero'),
   /** Whether all values of a position become zero together. */
   rows: flag(false, 'whether all values of a position become zero together'),
+  /** Whether the others are made larger so that the mean stays. Without, it is the masking noise of denoising
+   * autoencoders. */
+  rescale: flag(true, 'whether the others are made larger so that the mean stays'),
 }
 
 /** While training, values become zero at random, and the others are made larger so that the mean stays
@@ -47,9 +50,52 @@ export function dropout(options: Options<typeof dropoutOptions> = {}): Layer {
   return layer('dropout', dropoutOptions, options)
 }
 
+const noiseOptions = {
+  name,
+  /** Standard deviation of what is added. */
+  deviation: real(undefined, { from: 0 }, 'standard deviation of what is added'),
+}
+
+/** While training, each value gets a normal number added: what comes in for a denoising autoencoder (Vincent et
+ * al. 2010). */
+export function noise(options: Required<Options<typeof noiseOptions>, 'deviation'>): Layer {
+  return layer('noise', noiseOptions, options, ['deviation'])
+}
+
 /** All positions of an item in one row: [4, 100] → [400]. */
 export function flatten(options: Named = {}): Layer {
   return layer('flatten', { name }, options)
+}
+
+const reshapeOptions = {
+  name,
+  /** What an item becomes, its values last: [7, 7, 32]. */
+  shape: custom<readonly number[]>(
+    'an array of integers from 1 up',
+    (given) =>
+      Array.isArray(given) && given.length > 0 && given.every((n) => Number.isInteger(n) && n > 0),
+    'what an item becomes',
+  ),
+}
+
+/** The values of an item in their order, as another shape: [1568] → [7, 7, 32]. The way back of `flatten`. */
+export function reshape(options: Required<Options<typeof reshapeOptions>, 'shape'>): Layer {
+  return layer('reshape', reshapeOptions, options, ['shape'])
+}
+
+const padChannelsOptions = {
+  name,
+  /** Zeros before the values of each position. */
+  before: integer(0, { from: 0 }, 'zeros before the values of each position'),
+  /** Zeros after them. */
+  after: integer(0, { from: 0 }, 'zeros after them'),
+}
+
+/** Zeros around the values of each position: [..., width] → [..., before + width + after]. With
+ * `averagePool({ kernel: 1, stride: 2 })` it is the shortcut without parameters of residual networks (He et al.
+ * 2015, arXiv:1512.03385). */
+export function padChannels(options: Options<typeof padChannelsOptions> = {}): Layer {
+  return layer('pad-channels', padChannelsOptions, options)
 }
 
 /** max(x, 0) */

@@ -13,11 +13,14 @@ mod embedding;
 mod flatten;
 mod linear;
 mod max_pool;
+mod noise;
 mod norm;
+mod pad_channels;
 mod pool;
 mod pooling;
 mod positions;
 mod recurrent;
+mod reshape;
 mod softmax;
 #[cfg(test)]
 mod transformer;
@@ -49,8 +52,11 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "layer-norm" => of::<norm::LayerNorm>(options),
         "lstm" => of::<recurrent::Lstm>(options),
         "max-pool" => of::<max_pool::MaxPool>(options),
+        "noise" => of::<noise::Noise>(options),
+        "pad-channels" => of::<pad_channels::PadChannels>(options),
         "pool" => of::<pool::Pool>(options),
         "positions" => of::<positions::PositionCodes>(options),
+        "reshape" => of::<reshape::Reshape>(options),
         "rms-norm" => of::<norm::RmsNorm>(options),
         "variational" => of::<variational::Variational>(options),
         "self-attention" => of::<attention::SelfAttention>(options),

@@ -12,6 +12,9 @@ pub(super) struct Dropout {
     /// Whether all values of a position fall together.
     #[serde(default)]
     rows: bool,
+    /// Whether the others are made larger, so that the mean stays.
+    #[serde(default = "super::yes")]
+    rescale: bool,
 }
 
 impl Layer for Dropout {
@@ -35,6 +38,9 @@ impl Layer for Dropout {
         }
         let factors = pass.memo.values(0, pass.output.len() / together);
         draw(pass.mode, self.probability, pass.offsets, width / together, factors);
+        if !self.rescale {
+            factors.iter_mut().for_each(|factor| *factor = f32::from(*factor > 0.0));
+        }
         apply(factors, together, pass.output);
     }
 
@@ -65,5 +71,33 @@ pub(super) fn draw(
 pub(super) fn apply(factors: &[f32], together: usize, values: &mut [f32]) {
     for (factor, values) in factors.iter().zip(values.chunks_exact_mut(together)) {
         values.iter_mut().for_each(|value| *value *= factor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::check::{Case, SEED, check};
+
+    #[test]
+    fn values_fall_and_the_others_grow_or_stay() {
+        for (rescale, kept) in [(true, 1.0 / 0.6), (false, 1.0)] {
+            let layers = json!([{"kind": "dropout", "probability": 0.4, "rescale": rescale}]);
+            let case = Case { layers, positions: None, width: 7, lengths: vec![3, 1, 5] };
+            check(&case, |x, _| {
+                let mut factors = vec![1.0; x.values.len()];
+                let mode = Mode::Train { seed: SEED, step: 1, first: 0, node: 1 };
+                draw(mode, 0.4, &x.offsets, 7, &mut factors);
+                let fallen = factors.iter().filter(|&&factor| factor == 0.0).count();
+                assert!((15..36).contains(&fallen), "{fallen} of 63 have fallen");
+                let factor = |kept_: &f32| match (x.training, *kept_ > 0.0) {
+                    (true, fell) => kept * f64::from(u8::from(fell)),
+                    (false, _) => 1.0,
+                };
+                x.values.iter().zip(&factors).map(|(x, kept)| x * factor(kept)).collect()
+            });
+        }
     }
 }

@@ -1,0 +1,300 @@
+import { type Embedder, Vectors } from '../embedder.js'
+import { InlayError } from '../errors.js'
+import { type NetworkDescription, network, values } from '../nn/description.js'
+import type { Layer } from '../nn/layer.js'
+import { dense, dropout, flatten, noise, relu, reshape, sigmoid } from '../nn/layers.js'
+import { squaredError } from '../nn/losses.js'
+import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { conv2d, convTranspose2d } from '../nn/windows.js'
+import {
+  type Options,
+  type RunOptions,
+  integer,
+  oneOf,
+  real,
+  refusal,
+  settle,
+  text,
+  wrongOption,
+} from '../options.js'
+import type { Path } from '../path.js'
+import {
+  type Picture,
+  type PictureShape,
+  pictureShape,
+  shares,
+  sizeOf,
+} from '../pictures/pictures.js'
+import { counts, picturesToJudgeBy } from './image-options.js'
+import { networkTraining } from './training.js'
+
+/** Every option of `ImageAutoencoder.train`. */
+export const imageAutoencoderOptions = {
+  /** Height, width and channels of a picture: [28, 28, 1]. It must be given. */
+  shape: pictureShape,
+  /** What the layers are: convolutions with a stride of 2 and their way back, or dense ones. */
+  architecture: oneOf(['convolutional', 'dense'], 'what the layers are'),
+  /** Values of a code. */
+  code: integer(32, { from: 1 }, 'values of a code'),
+  /** Channels of each convolution. Default: [32, 64]. */
+  channels: counts('channels of each convolution'),
+  /** Units of the dense layers between picture and code, where there are no convolutions. Default: [256]. */
+  hidden: counts('units of the dense layers between picture and code'),
+  /** Standard deviation of what is added to each value of a picture while training: a denoising autoencoder. */
+  noise: real(0, { from: 0 }, 'standard deviation of what is added while training'),
+  /** With which a value of a picture becomes zero while training: a denoising autoencoder. */
+  mask: real(0, { from: 0, below: 1 }, 'with which a value becomes zero while training'),
+  ...networkTrainingOptions,
+  /** How the learning rate goes on: to zero along half a cosine or in a straight line, or multiplied by
+   * `stepFactor` after each `stepEvery` of the training. */
+  schedule: oneOf(['cosine', 'linear', 'constant', 'steps'], 'how the learning rate goes on'),
+  /** Pictures of a batch. */
+  batchSize: integer(64, { from: 1, to: 1_000_000 }, 'pictures of a batch'),
+  /** Pictures whose loss is worked out after each epoch. */
+  validation: picturesToJudgeBy,
+}
+
+/** The options of `ImageAutoencoder.train`: see `imageAutoencoderOptions`. */
+export type ImageAutoencoderOptions = Omit<Options<typeof imageAutoencoderOptions>, 'shape'> &
+  RunOptions & { readonly shape: PictureShape }
+
+const encodeOptions = {
+  /** The layer whose output is wanted. Default: the code. */
+  layer: text('the layer whose output is wanted', 'NAME'),
+}
+
+/** The way to the code and the way back: Hinton and Salakhutdinov 2006, figure 1, with dense layers. */
+function denseHalves(shape: PictureShape, code: number, hidden: readonly number[]): Layer[][] {
+  const there = hidden.flatMap((units, at) => [dense({ name: `encoder${at + 1}`, units }), relu()])
+  const back = hidden
+    .toReversed()
+    .flatMap((units, at) => [dense({ name: `decoder${at + 1}`, units }), relu()])
+  return [
+    [flatten(), ...there, dense({ name: 'code', units: code })],
+    [...back, dense({ name: 'pixels', units: sizeOf(shape) }), sigmoid(), reshape({ shape })],
+  ]
+}
+
+/** Convolutions that halve height and width, and their way back: Masci et al. 2011. */
+function convolutionalHalves(
+  [height, width, depth]: PictureShape,
+  code: number,
+  channels: readonly number[],
+): Layer[][] {
+  const half = (size: number) => Math.ceil(size / 2)
+  const sizes = [[height, width]]
+  for (const _ of channels) sizes.push(sizes.at(-1)!.map(half))
+  const window = { kernel: 3, stride: 2, padding: 1 }
+  const there = channels.flatMap((count, at) => [
+    conv2d({ name: `encoder${at + 1}`, channels: count, ...window }),
+    relu(),
+  ])
+  const back = channels.map((_, at) => {
+    const name = at === 0 ? 'pixels' : `decoder${at + 1}`
+    const [small, large] = [sizes[at + 1]!, sizes[at]!]
+    const outputPadding = large.map((size, axis) => size - 2 * small[axis]! + 1)
+    return convTranspose2d({
+      name,
+      channels: at === 0 ? depth : channels[at - 1]!,
+      ...window,
+      outputPadding,
+    })
+  })
+  const inner = [...sizes.at(-1)!, channels.at(-1) ?? depth]
+  const units = inner.reduce((product, axis) => product * axis, 1)
+  return [
+    [...there, flatten(), dense({ name: 'code', units: code })],
+    [
+      dense({ name: 'decoder', units }),
+      relu(),
+      reshape({ shape: inner }),
+      ...back
+        .toReversed()
+        .flatMap((layer, at) => [layer, at + 1 < back.length ? relu() : sigmoid()]),
+    ],
+  ]
+}
+
+/** What comes in is wanted: of what is noisy while training, as it was. */
+function autoencoder(
+  shape: PictureShape,
+  spoilt: readonly Layer[],
+  [encoder = [], decoder = []]: readonly (readonly Layer[])[],
+  about: About,
+): NetworkDescription {
+  const layers = [...spoilt, ...encoder, ...decoder]
+  return { ...network({ input: values({ shape }), layers, loss: squaredError() }), about }
+}
+
+/** What a model says of itself in its file. */
+interface About {
+  readonly model: 'ImageAutoencoder'
+  readonly shape: PictureShape
+  readonly code: number
+  /** Layers from code to picture. */
+  readonly decoder: readonly Layer[]
+}
+
+/**
+ * Pictures as short codes from which they can be made again: no labels are needed (Hinton and Salakhutdinov 2006;
+ * denoising, of `noise` or `mask`: Vincent et al. 2010).
+ *
+ *     picture ─▶ (noise) ─▶ [conv ─▶ relu]* ─▶ dense ─▶ code ─▶ dense ─▶ [relu ─▶ way back of conv]* ─▶ sigmoid ─▶ picture
+ *
+ *     const model = await ImageAutoencoder.train(pictures, { shape: [28, 28, 1], code: 32 })
+ *     const codes = await model.encode(pictures) // [pictures, 32]
+ *     const again = await model.decode(codes)    // [pictures, 784], from 0 to 1
+ */
+export class ImageAutoencoder implements Embedder<Picture> {
+  /** Height, width and channels of a picture. */
+  readonly shape: PictureShape
+  /** Values of a code. */
+  readonly dimensions: number
+  /** Its layers: 'encoder1', ..., 'code', 'decoder1', ..., 'pixels'. */
+  readonly network: Network
+  /** How its training went, epoch by epoch; of a model from a file, empty. */
+  readonly history: readonly Epoch[]
+  readonly #about: About
+  #decoder: Promise<Network> | undefined
+
+  private constructor(found: Network, about: About) {
+    this.network = found
+    this.history = found.history
+    this.shape = about.shape
+    this.dimensions = about.code
+    this.#about = about
+  }
+
+  /**
+   * Trains on pictures. Same bytes for the same `seed`, whatever the number of threads.
+   *
+   * @throws {InvalidOptionError} a picture has another shape; numbers that are not from 0 to 1
+   * @throws {InlayError} `INVALID_INPUT` there are no pictures; `DIVERGED`
+   */
+  static async train(
+    pictures: Iterable<Picture> | AsyncIterable<Picture>,
+    options: ImageAutoencoderOptions,
+  ): Promise<ImageAutoencoder> {
+    const who = 'ImageAutoencoder.train'
+    const { settings, run } = settle(imageAutoencoderOptions, options, who)
+    checkTogether(options, settings.schedule, who)
+    const { shape, architecture, code, channels, hidden, noise: deviation, mask } = settings
+    if (shape === undefined) throw wrongOption('shape', pictureShape.expected, shape, who)
+    const isDense = architecture === 'dense'
+    const other = isDense ? 'channels' : 'hidden'
+    if (options[other] !== undefined) {
+      refusal(who)(other, `has no meaning where the architecture is '${architecture}'`)
+    }
+    const halves = isDense
+      ? denseHalves(shape, code, hidden ?? [256])
+      : convolutionalHalves(shape, code, channels ?? [32, 64])
+    const spoilt = [
+      ...(deviation > 0 ? [noise({ deviation })] : []),
+      ...(mask > 0 ? [dropout({ probability: mask, rescale: false })] : []),
+    ]
+    const about: About = { model: 'ImageAutoencoder', shape, code, decoder: halves[1]! }
+    const { validation } = settings
+    const trained = await Network.train(
+      autoencoder(shape, spoilt, halves, about),
+      { inputs: shares(pictures, shape, 'pictures', who) },
+      {
+        ...networkTraining(settings, options, run),
+        ...(validation && {
+          validation: { inputs: shares(validation, shape, 'validation', who) },
+        }),
+      },
+    )
+    return new ImageAutoencoder(trained, about)
+  }
+
+  /**
+   * Opens what `save` wrote.
+   *
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
+   */
+  static async open(path: Path, options: RunOptions = {}): Promise<ImageAutoencoder> {
+    const found = await Network.open(path, options)
+    const about = found.description.about as Partial<About> | undefined
+    if (about?.model === 'ImageAutoencoder') return new ImageAutoencoder(found, about as About)
+    found.close()
+    throw new InlayError('INVALID_INPUT', 'ImageAutoencoder.open: the file holds no such model')
+  }
+
+  /** The codes of pictures: [pictures, dimensions]; or what another layer gives. */
+  async encode(
+    pictures: Iterable<Picture> | AsyncIterable<Picture>,
+    options: Options<typeof encodeOptions> & RunOptions = {},
+  ): Promise<Vectors> {
+    const who = 'model.encode'
+    const { settings, run } = settle(encodeOptions, options, who)
+    const inputs = shares(pictures, this.shape, 'pictures', who)
+    return this.network.encode(inputs, { layer: settings.layer ?? 'code', ...run })
+  }
+
+  /**
+   * The pictures of codes: [codes, height x width x channels], from 0 to 1. Codes may be any: those between two
+   * pictures as well.
+   *
+   * @throws {InvalidOptionError} codes of other dimensions
+   */
+  async decode(codes: Vectors, options: RunOptions = {}): Promise<Vectors> {
+    if (!(codes instanceof Vectors) || codes.dimensions !== this.dimensions) {
+      throw wrongOption('codes', `Vectors of ${this.dimensions} values`, codes, 'model.decode')
+    }
+    const { shape, code, decoder } = this.#about
+    const description = network({ input: values({ shape: [code] }), layers: decoder })
+    this.#decoder ??= this.network.transfer(description)
+    const pictures = await (await this.#decoder).encode(codes.values, options)
+    return new Vectors(pictures.values, sizeOf(shape))
+  }
+
+  /** Pictures as their codes have them: [pictures, height x width x channels], from 0 to 1. */
+  async reconstruct(
+    pictures: Iterable<Picture> | AsyncIterable<Picture>,
+    options: RunOptions = {},
+  ): Promise<Vectors> {
+    const inputs = shares(pictures, this.shape, 'pictures', 'model.reconstruct')
+    const { values: made } = await this.network.encode(inputs, options)
+    return new Vectors(made, sizeOf(this.shape))
+  }
+
+  /** How far pictures are from what is made of their codes: the mean of all squared differences of values from
+   * 0 to 1. */
+  async evaluate(
+    pictures: Iterable<Picture> | AsyncIterable<Picture>,
+    options: RunOptions = {},
+  ): Promise<ReconstructionEvaluation> {
+    const given: Picture[] = []
+    for await (const picture of pictures) given.push(picture)
+    const made = await this.reconstruct(given, options)
+    let [sum, at] = [0, 0]
+    for await (const picture of shares(given, this.shape, 'pictures', 'model.evaluate')) {
+      for (const value of picture) sum += (value - made.values[at++]!) ** 2
+    }
+    return { count: given.length, meanSquaredError: at === 0 ? 0 : sum / at }
+  }
+
+  /** Writes the network to a file. @throws {InlayError} `DISK_FULL`, `IO` */
+  async save(path: Path, options: RunOptions = {}): Promise<void> {
+    await this.network.save(path, options)
+  }
+
+  /** Frees the memory now rather than when the garbage is collected. */
+  close(): void {
+    this.network.close()
+    void this.#decoder?.then((decoder) => decoder.close())
+    this.#decoder = undefined
+  }
+
+  /** As `close`: at the end of the block of `using`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/** How far pictures are from what is made of their codes. */
+export interface ReconstructionEvaluation {
+  /** Pictures. */
+  readonly count: number
+  readonly meanSquaredError: number
+}

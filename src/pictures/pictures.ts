@@ -1,0 +1,130 @@
+// Pictures as networks take them: numbers of one scale.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { custom, wrongOption } from '../options.js'
+
+/** The pixels of a picture, row after row, each with its channels one after the other: [height, width, channels].
+ * Bytes are from 0 to 255 and become shares of 255; other numbers are taken as they are. */
+export type Picture = Uint8Array | Uint8ClampedArray | Float32Array
+
+/** Height, width, and values of a pixel: [28, 28, 1], [32, 32, 3]. */
+export type PictureShape = readonly [height: number, width: number, channels: number]
+
+/** The option of that name; it must be given. @internal */
+export const pictureShape = custom<PictureShape>(
+  'height, width and channels: three integers from 1 up',
+  (given) =>
+    Array.isArray(given) && given.length === 3 && given.every((n) => Number.isInteger(n) && n > 0),
+  'height, width and channels of a picture',
+)
+
+/** Pictures that are looked at before the event loop has its turn. */
+const TOGETHER = 256
+
+/** What becomes of a channel's values: (x - mean) / deviation. @internal */
+export interface ChannelScale {
+  readonly mean: readonly number[]
+  readonly deviation: readonly number[]
+}
+
+/** Mean and standard deviation of each channel over all pictures; where all are the same, 1. @internal */
+export async function channelScale(
+  pictures: readonly Picture[],
+  shape: PictureShape,
+  option: string,
+  who: string,
+  signal: AbortSignal | undefined,
+): Promise<ChannelScale> {
+  const channels = shape[2]
+  const sums = new Float64Array(channels)
+  const squares = new Float64Array(channels)
+  for (const [at, picture] of pictures.entries()) {
+    checkPicture(picture, shape, `${option}[${at}]`, who)
+    const factor = unitOf(picture)
+    for (let i = 0; i < picture.length; i++) {
+      const value = picture[i]! * factor
+      const channel = channels === 1 ? 0 : i % channels
+      sums[channel]! += value
+      squares[channel]! += value * value
+    }
+    if (at % TOGETHER > 0) continue
+    signal?.throwIfAborted()
+    await nextTurn()
+  }
+  const count = Math.max(1, pictures.length * shape[0] * shape[1])
+  const mean = Array.from(sums, (sum) => sum / count)
+  const variances = Array.from(squares, (sum, i) => Math.max(0, sum / count - mean[i]! ** 2))
+  // What rounding leaves of no variance is none.
+  const deviation = variances.map((variance) => (variance < 1e-12 ? 1 : Math.sqrt(variance)))
+  return { mean, deviation }
+}
+
+/** Pictures on a scale, one after the other in the same memory: each is wanted before the next is asked
+ * for. @internal */
+export async function* scaled(
+  pictures: Iterable<Picture> | AsyncIterable<Picture>,
+  shape: PictureShape,
+  { mean, deviation }: ChannelScale,
+  option: string,
+  who: string,
+): AsyncGenerator<Float32Array> {
+  const channels = shape[2]
+  const values = new Float32Array(sizeOf(shape))
+  let at = 0
+  if (!isIterable(pictures)) throw wrongOption(option, 'an iterable of pictures', pictures, who)
+  for await (const picture of pictures) {
+    checkPicture(picture, shape, `${option}[${at++}]`, who)
+    const factor = unitOf(picture)
+    for (let i = 0; i < picture.length; i++) {
+      const channel = channels === 1 ? 0 : i % channels
+      values[i] = (picture[i]! * factor - mean[channel]!) / deviation[channel]!
+    }
+    yield values
+    if (at % TOGETHER === 0) await nextTurn()
+  }
+}
+
+/** The values of pictures from 0 to 1, one picture after the other in the same memory, as with `scaled`.
+ *
+ * @throws {InvalidOptionError} other numbers
+ * @internal */
+export async function* shares(
+  pictures: Iterable<Picture> | AsyncIterable<Picture>,
+  shape: PictureShape,
+  option: string,
+  who: string,
+): AsyncGenerator<Float32Array> {
+  const same = { mean: Array(shape[2]).fill(0), deviation: Array(shape[2]).fill(1) }
+  let at = 0
+  for await (const picture of scaled(pictures, shape, same, option, who)) {
+    const wrong = picture.find((value) => !(value >= 0 && value <= 1))
+    if (wrong !== undefined) {
+      throw wrongOption(`${option}[${at}]`, 'bytes, or numbers from 0 to 1', wrong, who)
+    }
+    at += 1
+    yield picture
+  }
+}
+
+/** Numbers of a picture. @internal */
+export function sizeOf([height, width, channels]: PictureShape): number {
+  return height * width * channels
+}
+
+function isIterable(given: unknown): boolean {
+  const isObject = typeof given === 'object' && given !== null
+  return isObject && (Symbol.iterator in given || Symbol.asyncIterator in given)
+}
+
+function unitOf(picture: Picture): number {
+  return picture instanceof Float32Array ? 1 : 1 / 255
+}
+
+function checkPicture(picture: unknown, shape: PictureShape, option: string, who: string): void {
+  const isPicture =
+    picture instanceof Uint8Array ||
+    picture instanceof Uint8ClampedArray ||
+    picture instanceof Float32Array
+  if (isPicture && picture.length === sizeOf(shape)) return
+  const expected = `a Uint8Array or Float32Array of ${shape.join(' x ')} numbers`
+  throw wrongOption(option, expected, isPicture ? picture.length : picture, who)
+}
