@@ -227,6 +227,7 @@ export {
   networkTrainingOptions,
   type Epoch,
   type Examples,
+  type NetworkEvaluation,
   type NetworkTrainingOptions,
 } from './nn/network.js'
 export {

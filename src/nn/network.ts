@@ -3,10 +3,12 @@ import { Handle } from '../handle.js'
 import {
   type ColumnHandle,
   type Encoded,
+  type NetworkEvaluation as Evaluated,
   type NetworkHandle,
   type ShapeOf,
   describeNetwork,
   encodeNetwork,
+  evaluateNetwork,
   loadNetwork,
   makeNetwork,
   openNetwork,
@@ -86,15 +88,21 @@ export const networkTrainingOptions = {
   shuffle: flag(true, 'whether each epoch has an order of its own'),
   /** Names of layers that stay as they are. */
   freeze: list('names of layers that stay as they are'),
-  /** Examples whose loss is worked out after each epoch. */
+  /** Examples whose loss is worked out after each epoch: the parameters of the epoch with the lowest one
+   * are kept. */
   validation: custom<Examples>(
     'examples',
     (given) => typeof given === 'object' && given !== null && 'inputs' in given,
     'examples whose loss is worked out after each epoch',
   ),
-  /** Epochs without a lower loss on `validation` after which training ends; the best parameters are kept.
-   * Default: it goes on to the end. */
+  /** Epochs without a lower loss on `validation` after which training ends. Default: it goes on to the
+   * end. */
   patience: integer(undefined, { from: 1 }, 'epochs without a lower validation loss'),
+  /** Positions of a window [bptt]: long sequences are learnt from window by window. What a layer carries along
+   * a sequence goes on from each to the next, and gradients end where a window begins (truncated
+   * backpropagation through time, Williams and Peng 1990). A step is one window of each item of a batch.
+   * Recurrent layers of one direction, and those that look at each position by itself. */
+  truncate: integer(undefined, { from: 1 }, 'positions of a window'),
 }
 
 /** The options of `Network.train`: see `networkTrainingOptions`. */
@@ -106,6 +114,19 @@ export interface Epoch {
   readonly loss: number
   /** Mean loss of the validation examples afterwards. */
   readonly validation?: number
+}
+
+/** How well a network does on examples. */
+export interface NetworkEvaluation {
+  /** Mean loss of all that is wanted, in nats for `crossEntropy`: e to its power is the perplexity. */
+  readonly loss: number
+  /** For `crossEntropy`: the share of the wanted classes that had the highest score. */
+  readonly accuracy?: number
+}
+
+const evaluateOptions = {
+  /** Items that are worked on at once. */
+  batchSize: networkTrainingOptions.batchSize,
 }
 
 const encodeOptions = {
@@ -307,6 +328,45 @@ export class Network {
     return Array.from(offsets.subarray(1), (end, item) => {
       return new Vectors(values.subarray(offsets[item]! * width, end * width), width)
     })
+  }
+
+  /**
+   * The mean loss on examples, in the memory of a batch. A long sequence is walked along in windows, where no
+   * layer has to see it as a whole: a text of any length can be one item. The same for any number of threads.
+   *
+   *     const { loss } = await model.evaluate({ inputs, targets })
+   *     console.log('perplexity', Math.exp(loss))
+   *
+   * @throws {InvalidOptionError} the description has no `loss`
+   * @throws {InlayError} `INVALID_INPUT` examples that do not fit, or none; `DIVERGED` a loss that is no finite
+   *   number
+   */
+  async evaluate(
+    examples: Examples,
+    options: Options<typeof evaluateOptions> & RunOptions = {},
+  ): Promise<NetworkEvaluation> {
+    const who = 'network.evaluate'
+    const { settings, run: runSettings } = settle(evaluateOptions, options, who)
+    const { inputs, loss } = this.description
+    if (loss === undefined) {
+      throw wrongOption('description', 'a network with a `loss`', 'one without', who)
+    }
+    const given = await columnsOf(inputs, examples.inputs, who, runSettings)
+    const targets = targetsOf(this.description, who)
+    const wanted = await wantedOf(targets, examples, 'targets', who, runSettings)
+    const native = this.#handle.use(who)
+    const found = await run<Evaluated>(who, runSettings, (spec, events) =>
+      evaluateNetwork(
+        native,
+        JSON.stringify(loss),
+        settings.batchSize,
+        given,
+        wanted,
+        spec,
+        events,
+      ),
+    )
+    return { loss: found.loss, ...(found.accuracy !== undefined && { accuracy: found.accuracy }) }
   }
 
   #output(layer: string | undefined, who: string): ShapeOf {
@@ -541,5 +601,6 @@ function training(settings: Settings<typeof networkTrainingOptions>, loss: unkno
     shuffle: settings.shuffle,
     frozen: settings.freeze,
     patience: settings.patience,
+    truncate: settings.truncate,
   })
 }

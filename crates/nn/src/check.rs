@@ -5,7 +5,7 @@ use inlay_base::Run;
 use inlay_kernels::{Desk, Kernels};
 use serde_json::{Value, json};
 
-use crate::layer::{Lesson, Mode, Pass};
+use crate::layer::{Lesson, Mode, Pass, Stretch};
 use crate::meeting::{Meeting, Seat};
 use crate::network::Network;
 use crate::plan::{Plan, Purpose, Work};
@@ -151,7 +151,8 @@ fn shards(plan: &Plan, offsets: &[usize], threads: usize) -> Vec<(Shard, usize)>
     let cuts: Vec<usize> = (0..=threads).map(|thread| thread * items / threads).collect();
     let shard = |ends: &[usize]| {
         let mut shard = Shard::default();
-        shard.begin(plan, ends[1] - ends[0], |item| &rows[ends[0] + item]);
+        let rows = |item: usize, slot: usize| rows[ends[0] + item][slot];
+        shard.begin(plan, ends[1] - ends[0], Stretch::Whole, rows);
         let (_, ids) = shard.input(0);
         ids.extend((offsets[ends[0]]..offsets[ends[1]]).map(|row| row as u32));
         (shard, ends[0])

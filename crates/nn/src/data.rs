@@ -23,6 +23,31 @@ pub enum Cells {
 /// An id that stands for "nothing is wanted here" among targets.
 pub const IGNORED: u32 = u32::MAX;
 
+/// Some rows of each item of a batch: from the first one on, so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The first row.
+    pub first: usize,
+    /// How many there are at most.
+    pub count: usize,
+}
+
+impl Window {
+    /// All rows.
+    pub const ALL: Self = Self { first: 0, count: usize::MAX };
+
+    /// What it has of an item of so many rows.
+    pub fn rows(self, rows: usize) -> usize {
+        rows.saturating_sub(self.first).min(self.count)
+    }
+
+    /// What it has of rows that begin and end here.
+    fn of(self, start: usize, end: usize) -> (usize, usize) {
+        let first = start.saturating_add(self.first).min(end);
+        (first, first.saturating_add(self.count).min(end))
+    }
+}
+
 impl Column {
     /// Checks a column against what goes into an input.
     ///
@@ -95,17 +120,18 @@ impl Column {
         self.offsets[item + 1] - self.offsets[item]
     }
 
-    /// An item's ids; `None` for a column of values.
-    pub fn ids(&self, item: usize) -> Option<&[u32]> {
+    /// An item's ids in a window; `None` for a column of values.
+    pub fn ids(&self, item: usize, window: Window) -> Option<&[u32]> {
+        let (start, end) = window.of(self.offsets[item], self.offsets[item + 1]);
         match &self.cells {
-            Cells::Ids(ids) => Some(&ids[self.offsets[item]..self.offsets[item + 1]]),
+            Cells::Ids(ids) => Some(&ids[start..end]),
             Cells::Values(_) => None,
         }
     }
 
-    /// An item's cells, behind those of others.
-    pub fn append(&self, item: usize, values: &mut Vec<f32>, ids: &mut Vec<u32>) {
-        let (start, end) = (self.offsets[item], self.offsets[item + 1]);
+    /// The cells of those rows of an item that are in a window, behind those of others.
+    pub fn append(&self, item: usize, window: Window, values: &mut Vec<f32>, ids: &mut Vec<u32>) {
+        let (start, end) = window.of(self.offsets[item], self.offsets[item + 1]);
         match &self.cells {
             Cells::Ids(of) => ids.extend_from_slice(&of[start..end]),
             Cells::Values(of) => {

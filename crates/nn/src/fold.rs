@@ -70,7 +70,8 @@ mod tests {
     use inlay_kernels::{Desk, Kernels};
     use serde_json::{Value, json};
 
-    use crate::layer::{Mode, Pass};
+    use crate::data::Window;
+    use crate::layer::{Mode, Pass, Stretch};
     use crate::meeting::Seat;
     use crate::network::{Fitted, Network, fill};
     use crate::plan::{Plan, Purpose, Work};
@@ -87,8 +88,8 @@ mod tests {
     fn outcome(network: &Network, plan: &Plan, column: &[Column]) -> Vec<f32> {
         let rows = Fitted::new(plan, column).unwrap();
         let mut shard = Shard::default();
-        shard.begin(plan, rows.items(), |item| rows.of(item));
-        fill(&mut shard, plan, column, 0..rows.items());
+        shard.begin(plan, rows.items(), Stretch::Whole, |item, slot| rows.of(item)[slot]);
+        fill(&mut shard, plan, column, 0..rows.items(), Window::ALL);
         let (kernels, seat) = (Kernels::get(), &Seat::alone());
         let pass = Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0 };
         shard.forward(plan, network, &pass, &mut [], &mut Desk::default());

@@ -46,6 +46,12 @@ pub trait Layer: Send + Sync {
         1
     }
 
+    /// Whether an item may come in windows, one after the other, and give the same: each row goes by
+    /// itself, or with what the layer carries from row to row.
+    fn takes_windows(&self) -> bool {
+        false
+    }
+
     /// Where it takes ids: they are below this.
     fn ids(&self) -> Option<usize> {
         None
@@ -161,6 +167,8 @@ pub struct Memo {
     pub places: Vec<Vec<u32>>,
     /// Sums over a batch.
     pub sums: Vec<f64>,
+    /// What each item carries from one window to the next, [items, numbers].
+    pub carried: Vec<f32>,
 }
 
 impl Memo {
@@ -189,6 +197,18 @@ impl Memo {
         self.places[number].resize(length, 0);
         &mut self.places[number]
     }
+}
+
+/// What the rows of the items at hand are of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stretch {
+    /// All.
+    #[default]
+    Whole,
+    /// Their first window: what is carried begins as nothing, and is kept.
+    First,
+    /// A window that goes on from the one before.
+    Further,
 }
 
 /// What the network is run for.
@@ -257,6 +277,8 @@ pub struct Forward<'a> {
     pub output: &'a mut [f32],
     /// A function to apply last, if the layer `fuses`.
     pub activation: Option<Activation>,
+    /// What the rows are of their items.
+    pub stretch: Stretch,
     /// For the backward pass.
     pub memo: &'a mut Memo,
     /// What it is all for.

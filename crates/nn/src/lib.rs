@@ -20,11 +20,11 @@ mod shard;
 mod train;
 mod weights;
 
-pub use data::{Cells, Column, IGNORED};
+pub use data::{Cells, Column, IGNORED, Window};
 pub use losses::{Distance, Loss};
 pub use network::{Line, Network};
 pub use optimizers::Optimizer;
 pub use parameter::Parameter;
 pub use schedule::{Curve, Schedule};
 pub use shape::{Content, Positions, Shape};
-pub use train::{Epoch, Examples, Training};
+pub use train::{Blocks, Checkpoint, Epoch, Evaluation, Examples, Training};

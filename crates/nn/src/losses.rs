@@ -9,17 +9,17 @@ mod triplet;
 use std::ops::RangeInclusive;
 
 use inlay_kernels::{Desk, Kernels, softmax};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::contrast::Contrast;
 pub use self::contrast::Room;
 pub use self::triplet::Distance;
-use crate::data::{Column, IGNORED};
+use crate::data::{Column, IGNORED, Window};
 use crate::layer::{Pass, Rows};
 use crate::shape::{Content, Positions, Shape};
 
 /// A loss.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Loss {
     /// -ln softmax(scores)[class], for scores of each class in each row.
@@ -122,8 +122,8 @@ impl Loss {
     }
 
     /// What the losses of items are divided by: rows with a class (by their weights), or values.
-    pub fn share(&self, targets: &Column, items: &[usize]) -> f64 {
-        let of_item = |&item: &usize| match (self, targets.ids(item)) {
+    pub fn share(&self, targets: &Column, items: &[usize], window: Window) -> f64 {
+        let of_item = |&item: &usize| match (self, targets.ids(item, window)) {
             (Self::CrossEntropy { weights, .. }, Some(ids)) => {
                 let wanted = ids.iter().filter(|&&class| class != IGNORED);
                 match weights {
@@ -132,7 +132,7 @@ impl Loss {
                 }
             }
             (Self::Contrastive { .. } | Self::Triplet { .. }, _) => 1.0,
-            _ => (targets.rows(item) * targets.width) as f64,
+            _ => (window.rows(targets.rows(item)) * targets.width) as f64,
         };
         items.iter().map(of_item).sum()
     }
@@ -185,6 +185,23 @@ impl Loss {
                 };
             }
         }
+    }
+
+    /// Of the rows for which a class is wanted: how many have their highest score there, and how many
+    /// there are. `None` where no classes are wanted.
+    pub fn right(&self, output: Rows<'_>, targets: &Targets) -> Option<[u64; 2]> {
+        let Self::CrossEntropy { .. } = self else { return None };
+        let mut counts = [0, 0];
+        let scores = output.values.chunks_exact(output.width());
+        for (scores, &class) in scores.zip(&targets.ids) {
+            let Some(&score) = scores.get(class as usize) else { continue };
+            // Of equal scores the first one is the highest.
+            let before = scores[..class as usize].iter().all(|&other| other < score);
+            let behind = || scores[class as usize..].iter().all(|&other| other <= score);
+            counts[0] += u64::from(before && behind());
+            counts[1] += 1;
+        }
+        Some(counts)
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use inlay_base::{Error, Random, Result, Run};
 use inlay_kernels::{Desk, Kernels};
 
-use crate::data::Column;
+use crate::data::{Column, Window};
 use crate::description::{Description, wrong};
 use crate::fold::Folded;
-use crate::layer::{Mode, Pass};
+use crate::layer::{Mode, Pass, Stretch};
 use crate::meeting::Seat;
 use crate::parameter::Parameter;
 use crate::plan::{Plan, Purpose, Work};
@@ -193,11 +193,11 @@ impl Network {
         layer: Option<&str>,
         run: &Run,
     ) -> Result<(Vec<f32>, Vec<usize>)> {
-        /// Rows of the first input that are worked on at once.
+        /// Rows of the first input that are worked on at once, and of a long sequence those of a window.
         const TOGETHER: usize = 1024;
         let plan = &self.plan(Purpose::Encode(layer), &[])?;
         let rows = Fitted::new(plan, inputs)?;
-        let items = rows.items();
+        let (items, windows) = (rows.items(), plan.windows().is_ok());
         let width = plan.slots[plan.output].shape.width;
         let mut offsets = vec![0];
         for item in 0..items {
@@ -224,10 +224,32 @@ impl Network {
                 let group = next.fetch_add(1, Relaxed);
                 let Some(done) = done.get(group) else { return Ok(()) };
                 let (first, last) = (groups[group], groups[group + 1]);
-                shard.begin(plan, last - first, |item| rows.of(first + item));
-                fill(&mut shard, plan, inputs, first..last);
-                shard.forward(plan, self, &pass, &mut [], &mut desk);
-                let values = shard.rows(plan, plan.output).values.to_vec();
+                let offsets = &offsets[first..=last];
+                let mut values = vec![0.0; (offsets[last - first] - offsets[0]) * width];
+                let longest = (first..last).map(|item| rows.of(item)[0]).max().unwrap_or(0);
+                let count = if windows { TOGETHER } else { usize::MAX };
+                for begin in (0..longest.max(1)).step_by(count) {
+                    run.check()?;
+                    let stretch = match begin {
+                        0 if longest <= count => Stretch::Whole,
+                        0 => Stretch::First,
+                        _ => Stretch::Further,
+                    };
+                    let window = Window { first: begin, count };
+                    shard.begin(plan, last - first, stretch, |item, slot| {
+                        window.rows(rows.of(first + item)[slot])
+                    });
+                    fill(&mut shard, plan, inputs, first..last, window);
+                    shard.forward(plan, self, &pass, &mut [], &mut desk);
+                    let found = shard.rows(plan, plan.output);
+                    for (ends, start) in found.offsets.windows(2).zip(offsets) {
+                        let to = (start - offsets[0] + begin) * width;
+                        let from = &found.values[ends[0] * width..ends[1] * width];
+                        if !from.is_empty() {
+                            values[to..to + from.len()].copy_from_slice(from);
+                        }
+                    }
+                }
                 *done.lock().unwrap_or_else(PoisonError::into_inner) = values;
                 run.advance((last - first) as u64);
             }
@@ -247,17 +269,19 @@ pub(crate) fn fill(
     plan: &Plan,
     columns: &[Column],
     examples: impl Iterator<Item = usize> + Clone,
+    window: Window,
 ) {
     for slot in 0..plan.inputs {
         let (values, ids) = shard.input(slot);
         for example in examples.clone() {
             let parts = columns.iter().skip(slot).step_by(plan.inputs);
-            parts.for_each(|column| column.append(example, values, ids));
+            parts.for_each(|column| column.append(example, window, values, ids));
         }
     }
 }
 
 /// Inputs that have been checked against a plan: how many rows each item has in each slot.
+#[derive(Default)]
 pub(crate) struct Fitted {
     rows: Vec<usize>,
     slots: usize,

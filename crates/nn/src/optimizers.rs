@@ -1,8 +1,8 @@
 use inlay_kernels::{AdamStep, Kernels, adam};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How a parameter follows its gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Optimizer {
     /// θ -= rate·v with v = momentum·v + g, as PyTorch has it.

@@ -182,7 +182,8 @@ impl Plan {
             inputs: description.len(),
             buffers,
             backward: Vec::new(),
-            gradients: 0,
+            // One for the output, if a loss is worked out.
+            gradients: 1,
             output_gradient: 0,
             folds,
         };
@@ -190,6 +191,24 @@ impl Plan {
             plan.go_back(frozen);
         }
         Ok(plan)
+    }
+
+    /// Why items cannot come in windows, one after the other, if they cannot.
+    ///
+    /// # Errors
+    /// Which layer, or input, wants to see an item as a whole.
+    pub fn windows(&self) -> std::result::Result<(), String> {
+        for node in &self.nodes {
+            if let Work::Layer { name, layer, .. } = &node.work
+                && !layer.takes_windows()
+            {
+                return Err(format!("`{name}` has to see an item as a whole"));
+            }
+        }
+        match self.slots.iter().all(|slot| slot.shape.positions == Positions::Any) {
+            true => Ok(()),
+            false => Err("its items have a fixed number of positions".into()),
+        }
     }
 
     /// Rows of an item in each slot, where the items of the inputs have so many.

@@ -5,7 +5,7 @@ use std::mem;
 
 use inlay_kernels::{Desk, add};
 
-use crate::layer::{Backward, Forward, Known, Memo, Mode, Pass, Rows};
+use crate::layer::{Backward, Forward, Known, Memo, Mode, Pass, Rows, Stretch};
 use crate::network::Network;
 use crate::plan::{Back, Plan, Work};
 
@@ -18,6 +18,7 @@ pub struct Shard {
     offsets: Vec<Vec<usize>>,
     gradients: Vec<Vec<f32>>,
     memos: Vec<Memo>,
+    stretch: Stretch,
 }
 
 #[derive(Default)]
@@ -27,8 +28,15 @@ struct Buffer {
 }
 
 impl Shard {
-    /// Makes room for items of these many rows in each slot: `rows(item)[slot]`.
-    pub fn begin<'a>(&mut self, plan: &Plan, items: usize, rows: impl Fn(usize) -> &'a [usize]) {
+    /// Makes room for items of these many rows in each slot: `rows(item, slot)`.
+    pub fn begin(
+        &mut self,
+        plan: &Plan,
+        items: usize,
+        stretch: Stretch,
+        rows: impl Fn(usize, usize) -> usize,
+    ) {
+        self.stretch = stretch;
         self.buffers.resize_with(plan.buffers, Buffer::default);
         self.offsets.resize_with(plan.slots.len(), Vec::new);
         self.gradients.resize_with(plan.gradients, Vec::new);
@@ -37,7 +45,7 @@ impl Shard {
             offsets.clear();
             offsets.push(0);
             for item in 0..items {
-                offsets.push(offsets[item] + rows(item)[slot]);
+                offsets.push(offsets[item] + rows(item, slot));
             }
         }
         for slot in 0..plan.inputs {
@@ -100,6 +108,7 @@ impl Shard {
                         offsets: &self.offsets[node.output],
                         output: &mut output.values,
                         activation: *fused,
+                        stretch: self.stretch,
                         memo: &mut memo,
                         mode: if *still { Mode::Encode } else { mode.of(at) },
                         seat,
@@ -207,6 +216,14 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// What the items of this shard carry from one window to the next at a node.
+    pub fn carried(&mut self, node: usize) -> &mut Vec<f32> {
+        if self.memos.len() <= node {
+            self.memos.resize_with(node + 1, Memo::default);
+        }
+        &mut self.memos[node].carried
     }
 
     /// What a node's layer can learn from.

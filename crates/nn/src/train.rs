@@ -8,27 +8,36 @@
 //!                          the step of the optimizer at once              |
 //! ```
 
+mod checkpoint;
 mod conductor;
+mod round;
 mod set;
+mod stream;
 mod team;
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Result, Run};
+use inlay_base::{Error, Result, Run};
 use inlay_kernels::Kernels;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use self::conductor::Conductor;
+pub use self::checkpoint::Checkpoint;
+use self::checkpoint::Keeper;
+use self::conductor::{Conductor, Examiner};
+use self::set::Set;
+pub use self::stream::Blocks;
+use self::stream::{Given, Source, Stream};
 use self::team::Team;
 use crate::data::Column;
+use crate::description::wrong;
 use crate::losses::Loss;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
 use crate::plan::Purpose;
-use crate::schedule::Schedule;
+use crate::schedule::{Curve, Schedule};
 
 /// How a network is trained.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Training {
     /// What is to become small.
@@ -49,9 +58,15 @@ pub struct Training {
     pub shuffle: bool,
     /// Names of layers that stay as they are.
     pub frozen: Vec<String>,
-    /// Epochs without a better loss on the validation examples after which training ends; the best
-    /// parameters are kept.
+    /// Epochs without a better loss on the validation examples after which training ends.
     pub patience: Option<usize>,
+    /// Rows of a window: items are learnt from window by window, and no gradient goes from one into the
+    /// one before (Williams and Peng 1990).
+    #[serde(default)]
+    pub truncate: Option<usize>,
+    /// A file that training goes on from if it is there, and writes its state to.
+    #[serde(default, skip_serializing)]
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// Examples: what goes in, and what is wanted.
@@ -61,6 +76,15 @@ pub struct Examples {
     pub inputs: Vec<Column>,
     /// What is wanted; `None`: what goes into the first input. A loss over pairs wants nothing else.
     pub targets: Option<Column>,
+}
+
+/// How well a network does on examples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluation {
+    /// Mean loss.
+    pub loss: f64,
+    /// Share of the wanted classes that had the highest score; `None` where no classes are wanted.
+    pub accuracy: Option<f64>,
 }
 
 /// What became of an epoch.
@@ -73,11 +97,13 @@ pub struct Epoch {
 }
 
 impl Network {
-    /// Trains on examples. Same bytes for a seed, whatever the number of threads.
+    /// Trains on examples. Same bytes for a seed, whatever the number of threads. With validation
+    /// examples the parameters of the epoch with their lowest loss are kept.
     ///
     /// # Errors
-    /// `InvalidInput` for examples that do not fit; `Diverged` when a loss is no longer finite, with the
-    /// parameters as they were before that step; `Aborted`, with those of the last step.
+    /// `InvalidInput` for examples that do not fit; `InvalidOption` for a checkpoint of something else;
+    /// `Diverged` when a loss is no longer finite, with the parameters as they were before that step;
+    /// `Aborted`, with those of the last step.
     pub fn train(
         &mut self,
         examples: &Examples,
@@ -85,15 +111,71 @@ impl Network {
         how: &Training,
         run: &Run,
     ) -> Result<Vec<Epoch>> {
+        self.learn(Source::Held(examples), validation, how, run)
+    }
+
+    /// Trains on examples that come block by block, each in an order of its own. The same bytes for a seed
+    /// and the same blocks; where one block holds all, those of `train`.
+    ///
+    /// # Errors
+    /// As for `train`; `InvalidInput` for an epoch without examples, and a rate that depends on how many
+    /// there will be.
+    pub fn train_on_stream(
+        &mut self,
+        blocks: &mut dyn Blocks,
+        validation: Option<&Examples>,
+        how: &Training,
+        run: &Run,
+    ) -> Result<Vec<Epoch>> {
+        if how.schedule.shape != Curve::Constant {
+            return Err(wrong("cannot learn from a stream by a rate that falls until its end"));
+        }
+        self.learn(Source::Stream(blocks), validation, how, run)
+    }
+
+    fn learn(
+        &mut self,
+        source: Source<'_>,
+        validation: Option<&Examples>,
+        how: &Training,
+        run: &Run,
+    ) -> Result<Vec<Epoch>> {
         let plan = self.plan(Purpose::Train, &how.frozen)?;
+        let target = how.loss.target(&plan.slots[plan.output].shape).map_err(wrong)?;
+        let (held, stream) = match source {
+            Source::Held(examples) => (Some(examples), None),
+            Source::Stream(blocks) => (None, Some(Stream::new(blocks, run.seed()))),
+        };
+        let first = match held {
+            Some(examples) => Set::new(Given::Held(examples), &plan, &how.loss, target.as_ref())?,
+            None => Set::none(),
+        };
+        let validation_set = validation
+            .map(|examples| Set::new(Given::Held(examples), &plan, &how.loss, target.as_ref()))
+            .transpose()?;
+        let sets = std::iter::once(first).chain(validation_set).collect();
+        let keeper = how
+            .checkpoint
+            .as_ref()
+            .map(|checkpoint| Keeper::new(checkpoint, self, how, (held, validation), run.seed()));
+        let keeper = keeper.transpose()?;
+        let kept = match &keeper {
+            Some(keeper) => keeper.read(self)?,
+            None => None,
+        };
         let kernels = Kernels::get();
         for parameter in &mut self.parameters {
             parameter.prepare(kernels, true);
         }
-        let team = Team::new(self, &plan, examples, validation, how, run)?;
-        let mut conductor = Mutex::new(Conductor::new(&team));
-        let outcome = run.workers(|worker| team.work(worker, &conductor));
+        // With a checkpoint, whoever stops the run waits for the batch at hand, and its threads do not see
+        // it: only the conductor does.
+        let finishing = keeper.is_some().then(|| Run::quiet(run.threads(), run.seed()));
+        let workers = finishing.as_ref().unwrap_or(run);
+        let team = Team::new(self, &plan, sets, &how.loss, (run, workers)).learning(how)?;
+        let mut conductor = Mutex::new(Conductor::new(how, &team, stream, keeper, kept)?);
+        let outcome = workers.workers(|worker| team.work(worker, &conductor));
         let conductor = conductor.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let outcome = conductor.end(&team, outcome.map(drop));
         let history = std::mem::take(&mut conductor.history);
         let best = std::mem::take(&mut conductor.best);
         drop(team);
@@ -104,5 +186,35 @@ impl Network {
         }
         self.prepare();
         outcome.map(|_| history)
+    }
+
+    /// The loss on examples, `batch` of them at a time; long sequences in windows where no layer has to
+    /// see them as a whole, so that memory stays bounded. The same for any number of threads.
+    ///
+    /// # Errors
+    /// `InvalidInput` for examples that do not fit, or none; `Diverged` if the loss is no finite number;
+    /// `Aborted`.
+    pub fn evaluate(
+        &self,
+        examples: &Examples,
+        loss: &Loss,
+        batch: usize,
+        run: &Run,
+    ) -> Result<Evaluation> {
+        let plan = self.plan(Purpose::Encode(None), &[])?;
+        let target = loss.target(&plan.slots[plan.output].shape).map_err(wrong)?;
+        let sets = vec![Set::new(Given::Held(examples), &plan, loss, target.as_ref())?];
+        let team = Team::new(self, &plan, sets, loss, (run, run));
+        let mut examiner = Mutex::new(Examiner::new(&team, batch));
+        run.workers(|worker| team.work(worker, &examiner))?;
+        let examiner = examiner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let sums = &examiner.round.sums;
+        if sums.is_empty() {
+            let (source, problem) = ("the examples".into(), "have nothing that is wanted".into());
+            return Err(Error::InvalidInput { source, offset: None, problem });
+        }
+        let [right, wanted] = sums.right.map(|count| count as f64);
+        let accuracy = (wanted > 0.0).then_some(right / wanted);
+        Ok(Evaluation { loss: sums.loss(), accuracy })
     }
 }

@@ -19,13 +19,18 @@ struct About {
     description: String,
 }
 
+/// What a network's file says of itself.
+pub(crate) fn entry(description: &str) -> Result<(&'static str, String)> {
+    KIND.entry(&About { description: description.into() })
+}
+
 impl Network {
     /// Writes the description and all parameters, these under PyTorch's names and in its shapes.
     ///
     /// # Errors
     /// `DiskFull`, `Io`.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let (key, about) = KIND.entry(&About { description: self.description().into() })?;
+        let (key, about) = entry(self.description())?;
         let values: Vec<Vec<f32>> = self.parameters.iter().map(Parameter::get).collect();
         let counts: Vec<i64> =
             values.iter().map(|values| values.first().map_or(0, |&n| n as i64)).collect();

@@ -25,6 +25,8 @@ fn training(loss: Loss) -> Training {
         shuffle: false,
         frozen: Vec::new(),
         patience: None,
+        truncate: None,
+        checkpoint: None,
     }
 }
 

@@ -25,6 +25,8 @@ fn training(loss: Loss, optimizer: Optimizer, rate: f64) -> Training {
         shuffle: false,
         frozen: Vec::new(),
         patience: None,
+        truncate: None,
+        checkpoint: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inlay_base::{Error, Result};
 use inlay_formats::safetensors::Reader;
-use inlay_nn::{Cells, Column, Content, Examples, Network, Positions, Shape, Training};
+use inlay_nn::{Cells, Column, Content, Examples, Loss, Network, Positions, Shape, Training};
 use napi::Env;
 use napi::bindgen_prelude::{
     Either, Float32Array, Float32ArraySlice, Float64Array, Uint32ArraySlice,
@@ -142,13 +142,13 @@ fn columns(network: &Network, parts: Vec<Parts>) -> Result<Vec<Column>> {
 
 fn examples(
     network: &Network,
-    how: &Training,
+    loss: &Loss,
     inputs: Vec<Parts>,
     targets: Option<Parts>,
 ) -> Result<Examples> {
     let inputs = columns(network, inputs)?;
     let targets = targets.map(|parts| {
-        let shape = how.loss.target(&network.output(None)?);
+        let shape = loss.target(&network.output(None)?);
         let refused = |source: &str, problem| Error::InvalidInput {
             source: source.into(),
             offset: None,
@@ -262,15 +262,50 @@ pub fn train_network(
             Some(base) => base.network.described(&spec.description, run.seed())?,
             None => Network::new(&spec.description, run.seed())?,
         };
-        let given = examples(&network, &how, inputs, targets)?;
+        let given = examples(&network, &how.loss, inputs, targets)?;
         let validation = match validation.is_empty() {
             true => None,
-            false => Some(examples(&network, &how, validation, validation_targets)?),
+            false => Some(examples(&network, &how.loss, validation, validation_targets)?),
         };
         let history = network.train(&given, validation.as_ref(), &how, run)?;
         let losses = history.iter().map(|epoch| epoch.loss).collect();
         let validation = history.iter().filter_map(|epoch| epoch.validation).collect();
         Ok(NetworkHandle::new(network, losses, validation))
+    })
+}
+
+/// How well a network does on examples.
+#[napi(object, object_from_js = false)]
+pub struct NetworkEvaluation {
+    pub loss: f64,
+    pub accuracy: Option<f64>,
+}
+
+/// The loss on examples.
+#[napi(
+    ts_args_type = "network: NetworkHandle, loss: string, batch: number, inputs: ColumnHandle[], targets: ColumnHandle | undefined, run: RunSpec, events: Events<NetworkEvaluation>"
+)]
+#[allow(clippy::too_many_arguments)]
+pub fn evaluate_network(
+    env: &Env,
+    network: &NetworkHandle,
+    loss: String,
+    batch: u32,
+    inputs: Vec<&mut ColumnHandle>,
+    targets: Option<&mut ColumnHandle>,
+    run: RunSpec,
+    events: Events<'_, NetworkEvaluation>,
+) -> napi::Result<RunHandle> {
+    let known = Arc::clone(network.0.get()?);
+    let loss: Loss = serde_json::from_str(&loss)
+        .map_err(|error| refuse(format!("a loss that is not understood: {error}")))?;
+    let inputs: Vec<Parts> = inputs.into_iter().map(taken).collect();
+    let targets = targets.map(taken);
+    launch(env, run, events, move |run| {
+        let network = &known.network;
+        let examples = examples(network, &loss, inputs, targets)?;
+        let found = network.evaluate(&examples, &loss, batch as usize, run)?;
+        Ok(NetworkEvaluation { loss: found.loss, accuracy: found.accuracy })
     })
 }
 

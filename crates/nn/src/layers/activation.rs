@@ -30,6 +30,10 @@ impl Layer for Each {
         Some(self.0)
     }
 
+    fn takes_windows(&self) -> bool {
+        true
+    }
+
     fn in_place(&self) -> bool {
         !self.0.needs_input()
     }

@@ -38,6 +38,10 @@ impl Layer for Dense {
         2 * (rows * input.width * self.units) as u64
     }
 
+    fn takes_windows(&self) -> bool {
+        true
+    }
+
     fn fuses(&self) -> bool {
         true
     }

@@ -26,6 +26,10 @@ impl Layer for Dropout {
         Ok(input.clone())
     }
 
+    fn takes_windows(&self) -> bool {
+        true
+    }
+
     fn in_place(&self) -> bool {
         true
     }

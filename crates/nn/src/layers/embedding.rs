@@ -43,6 +43,10 @@ impl Layer for Embedding {
         }]
     }
 
+    fn takes_windows(&self) -> bool {
+        true
+    }
+
     fn ids(&self) -> Option<usize> {
         Some(self.values)
     }

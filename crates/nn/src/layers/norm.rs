@@ -70,6 +70,10 @@ macro_rules! layer {
                 self.rows(input.width).parameters()
             }
 
+            fn takes_windows(&self) -> bool {
+                true
+            }
+
             fn operations(&self, input: &Shape, rows: usize) -> u64 {
                 8 * (rows * input.width) as u64
             }

@@ -1,6 +1,7 @@
 //! Recurrent layers (Elman 1990): a state goes along each sequence, and what is given at a position is
 //! the state after it. Cells: long short-term memory and gated recurrent units, with PyTorch's weights.
 
+mod carrying;
 mod cell;
 #[cfg(test)]
 mod tests;
@@ -12,10 +13,11 @@ use std::mem;
 use inlay_kernels::{Matrix, Start, Target, add_up, multiply};
 use serde::Deserialize;
 
+use self::carrying::Carrying;
 use self::cell::{Cell, GruCell, LstmCell};
 use self::track::{Kept, Moment, Part, Sequences, Track};
 use super::dropout;
-use crate::layer::{Backward, Forward, Known, Layer, Lesson, Memo, Mode};
+use crate::layer::{Backward, Forward, Known, Layer, Lesson, Memo, Mode, Stretch};
 use crate::parameter::{Blueprint, Initial};
 use crate::shape::{Positions, Shape};
 
@@ -85,7 +87,7 @@ impl<C: Cell> Recurrent<C> {
     fn take_moment(&self, memo: &mut Memo, sequences: usize) -> Moment {
         let states = sequences * self.units;
         let [sums, hidden, cell] = take(memo, 0, [states * C::GATES, states, states]);
-        Moment { sums, hidden, cell }
+        Moment { sums, hidden, cell, fresh: true }
     }
 
     fn take_between(&self, memo: &mut Memo, layer: usize, rows: usize, training: bool) -> Between {
@@ -176,14 +178,24 @@ impl<C: Cell> Layer for Recurrent<C> {
         2 * (rows * self.width() * C::GATES * inputs) as u64
     }
 
+    fn takes_windows(&self) -> bool {
+        !self.bidirectional
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let (rows, training) = (pass.input.rows(), pass.mode != Mode::Encode);
         let sequences = pass.offsets.len() - 1;
         let mut order = mem::take(pass.memo.places(0, sequences));
         Sequences::sort(pass.offsets, &mut order);
         let mut moment = self.take_moment(pass.memo, sequences);
+        let mut carried = mem::take(&mut pass.memo.carried);
+        if pass.stretch == Stretch::First {
+            carried.clear();
+            carried.resize(sequences * 2 * self.layers * self.units, 0.0);
+        }
         let mut below: Option<Between> = None;
         for layer in 0..self.layers {
+            let carrying = Carrying { stretch: pass.stretch, layer, layers: self.layers };
             let top = layer + 1 == self.layers;
             let mut own = (!top).then(|| self.take_between(pass.memo, layer, rows, training));
             for direction in 0..self.directions() {
@@ -204,7 +216,9 @@ impl<C: Cell> Layer for Recurrent<C> {
                 };
                 let input = below.as_ref().map_or(pass.input.values, |below| &below.output);
                 let output = own.as_mut().map_or(&mut *pass.output, |own| &mut own.output);
+                carrying.take(self.units, &order, &carried, &mut moment);
                 track.forward(input, output, &mut kept, &mut moment, pass.desk, training);
+                carrying.keep(self.units, &order, &mut carried, &moment);
                 give_kept(pass.memo, number, kept);
             }
             if let Some(own) = own.as_mut().filter(|own| !own.factors.is_empty()) {
@@ -223,6 +237,7 @@ impl<C: Cell> Layer for Recurrent<C> {
         }
         give(pass.memo, 0, [moment.sums, moment.hidden, moment.cell]);
         pass.memo.places[0] = order;
+        pass.memo.carried = carried;
     }
 
     fn backward(&self, pass: &mut Backward<'_>) {

@@ -19,6 +19,10 @@ impl Layer for Softmax {
         3 * (rows * input.width) as u64
     }
 
+    fn takes_windows(&self) -> bool {
+        true
+    }
+
     fn in_place(&self) -> bool {
         true
     }

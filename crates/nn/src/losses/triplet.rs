@@ -5,12 +5,12 @@
 //! d(x, y) = |x - y + 1e-6|, as PyTorch has it, or 1 - cos(x, y)
 //! ```
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Judged;
 
 /// How far two vectors are from each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Distance {
     /// The length of their difference.

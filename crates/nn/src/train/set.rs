@@ -1,6 +1,7 @@
 use inlay_base::{Error, Result};
 
 use super::Examples;
+use super::stream::Given;
 use crate::data::{Cells, Column};
 use crate::losses::Loss;
 use crate::network::Fitted;
@@ -9,15 +10,21 @@ use crate::shape::{Content, Shape};
 
 /// Examples that have been checked.
 pub(super) struct Set<'a> {
-    pub(super) examples: &'a Examples,
+    pub(super) examples: Given<'a>,
     /// Of each part of an example (itself, what is like it, what is not): rows in each slot.
     parts: Vec<Fitted>,
 }
 
 impl<'a> Set<'a> {
+    /// Before the first block of a stream has come.
+    pub(super) fn none() -> Self {
+        let examples = Given::Block(Examples { inputs: Vec::new(), targets: None });
+        Self { examples, parts: Vec::new() }
+    }
+
     /// Checks examples against a plan, and what is wanted against what the loss takes.
     pub(super) fn new(
-        examples: &'a Examples,
+        examples: Given<'a>,
         plan: &Plan,
         loss: &Loss,
         target: Option<&Shape>,
@@ -45,7 +52,7 @@ impl<'a> Set<'a> {
         }
         match target {
             Some(target) => set.check_targets(plan, target)?,
-            None if examples.targets.is_some() => {
+            None if set.examples.targets.is_some() => {
                 return Err(problem("the targets", "are not for a loss over pairs".into()));
             }
             None => {}
@@ -55,12 +62,12 @@ impl<'a> Set<'a> {
 
     /// How many examples there are.
     pub(super) fn items(&self) -> usize {
-        self.parts[0].items()
+        self.parts.first().map_or(0, Fitted::items)
     }
 
     /// How many items an example has.
     pub(super) fn parts(&self) -> usize {
-        self.parts.len()
+        self.parts.len().max(1)
     }
 
     /// Rows of an example's item in each slot.
@@ -73,7 +80,14 @@ impl<'a> Set<'a> {
         self.parts.iter().map(|part| part.of(example)[0]).sum()
     }
 
-    pub(super) fn targets(&self) -> &'a Column {
+    /// What there is to do: in rows of items that come in windows, or in items.
+    pub(super) fn measure(&self, rows: bool) -> (&'static str, u64) {
+        let all = 0..self.items();
+        let rows_of = |item: usize| self.rows(item, 0)[0] as u64;
+        if rows { ("positions", all.map(rows_of).sum()) } else { ("items", all.len() as u64) }
+    }
+
+    pub(super) fn targets(&self) -> &Column {
         self.examples.targets.as_ref().unwrap_or(&self.examples.inputs[0])
     }
 

@@ -1,30 +1,70 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use inlay_base::{Barrier, Error, Result, Run};
 use inlay_kernels::{Desk, Kernels, square_sum};
 
-use super::conductor::{Conductor, Job};
 use super::set::Set;
+use super::stream::Given;
 use super::{Examples, Training};
+use crate::data::Window;
 use crate::description::wrong;
-use crate::layer::{Lesson, Mode, Pass};
-use crate::losses::{Judged, Room, Targets};
+use crate::layer::{Lesson, Mode, Pass, Stretch};
+use crate::losses::{Judged, Loss, Room, Targets};
 use crate::meeting::Meeting;
 use crate::network::{Network, fill};
 use crate::optimizers::{State, Step};
 use crate::plan::{Plan, Work};
 use crate::shard::Shard;
 
-/// Everything that the threads of a training share.
+/// Says what is next.
+pub(super) trait Conduct<'a>: Send {
+    /// Takes in what the last batch gave, and says what is next; `job.set` is `None` at the end.
+    fn next(&mut self, team: &Team<'a>, job: &mut Job) -> Result<()>;
+
+    /// Saves how far it was before the batch at hand, by whose loss the parameters are known to be good.
+    fn save(&self, _team: &Team<'a>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What all threads do next.
+pub(super) struct Job {
+    /// None: go home.
+    pub(super) set: Option<usize>,
+    pub(super) items: Vec<usize>,
+    /// Where each thread's items begin, and where the last one's end.
+    pub(super) cuts: Vec<usize>,
+    /// Which rows of the items.
+    pub(super) window: Window,
+    pub(super) stretch: Stretch,
+    pub(super) share: f64,
+    pub(super) learn: bool,
+    /// Whether gradients begin anew, and whether a step follows.
+    pub(super) fresh: bool,
+    pub(super) step: Option<Step>,
+    pub(super) number: u64,
+    /// Whether the state before this batch is to be saved.
+    pub(super) save: bool,
+}
+
+/// Everything that the threads of a training, or an examination, share.
 pub(super) struct Team<'a> {
     pub(super) network: &'a Network,
     plan: &'a Plan,
-    pub(super) sets: Vec<Set<'a>>,
-    /// Of training and of validation: the fewest examples that a batch may have.
-    pub(super) least: [usize; 2],
-    pub(super) how: &'a Training,
+    /// What is learnt from, and validation examples.
+    sets: Vec<RwLock<Set<'a>>>,
+    /// Of each set: the fewest examples that a batch may have.
+    pub(super) least: Vec<usize>,
+    pub(super) loss: &'a Loss,
+    /// None: nothing is learnt.
+    how: Option<&'a Training>,
+    /// Whether items may come in windows.
+    pub(super) windows: bool,
+    /// Who hears of it, and may stop it.
     pub(super) run: &'a Run,
+    /// What the threads look at: the same, unless a stop has to wait for the batch at hand.
+    workers: &'a Run,
     kernels: Kernels,
     pub(super) shards: Vec<RwLock<Part>>,
     tasks: Vec<Task>,
@@ -43,6 +83,8 @@ pub(super) struct Part {
     room: Room,
     /// Of each item.
     pub(super) losses: Vec<f64>,
+    /// In an examination: see `Loss::right`.
+    pub(super) right: Option<[u64; 2]>,
 }
 
 /// A piece of a parameter, and what is kept beside it.
@@ -61,25 +103,72 @@ struct Growth {
     state: State,
     square: f64,
 }
+impl Default for Job {
+    fn default() -> Self {
+        Self {
+            set: None,
+            items: Vec::new(),
+            cuts: Vec::new(),
+            window: Window::ALL,
+            stretch: Stretch::Whole,
+            share: 0.0,
+            learn: false,
+            fresh: false,
+            step: None,
+            number: 0,
+            save: false,
+        }
+    }
+}
+
 impl<'a> Team<'a> {
     pub(super) fn new(
         network: &'a Network,
         plan: &'a Plan,
-        examples: &'a Examples,
-        validation: Option<&'a Examples>,
-        how: &'a Training,
-        run: &'a Run,
-    ) -> Result<Self> {
-        let output = &plan.slots[plan.output].shape;
-        let target = how.loss.target(output).map_err(wrong)?;
-        let sets = std::iter::once(examples).chain(validation);
-        let sets = sets.map(|examples| Set::new(examples, plan, &how.loss, target.as_ref()));
-        let sets = sets.collect::<Result<Vec<_>>>()?;
-        let least = least_examples(plan, &sets[0], how)?;
-        if let Some(set) = sets.get(1)
-            && (1..least[1]).contains(&set.items())
+        sets: Vec<Set<'a>>,
+        loss: &'a Loss,
+        (run, workers): (&'a Run, &'a Run),
+    ) -> Self {
+        let threads = run.threads();
+        let least = sets.iter().map(|set| loss.least_examples(set.parts())).collect();
+        Self {
+            network,
+            plan,
+            least,
+            sets: sets.into_iter().map(RwLock::new).collect(),
+            loss,
+            how: None,
+            windows: plan.windows().is_ok(),
+            run,
+            workers,
+            kernels: Kernels::get(),
+            shards: (0..threads).map(|_| RwLock::default()).collect(),
+            tasks: Vec::new(),
+            job: RwLock::default(),
+            barrier: Barrier::new(threads),
+            meeting: Meeting::new(threads),
+            next: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
+        }
+    }
+
+    /// A team that learns.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is nothing to learn, or no window where one is wanted, or too few examples.
+    pub(super) fn learning(self, how: &'a Training) -> Result<Self> {
+        let Self { network, plan, .. } = self;
+        let mut least = self.least.clone();
+        least[0] = least_examples(plan, &self.set(0), how)?;
+        if let Some(&least) = least.get(1)
+            && (1..least).contains(&self.set(1).items())
         {
             return Err(wrong("has a loss over pairs of several items: one came for validation"));
+        }
+        if how.truncate.is_some()
+            && let Err(why) = plan.windows()
+        {
+            return Err(wrong(format!("cannot learn in windows (`truncate`): {why}")));
         }
         let mut tasks = Vec::new();
         for (node, found) in plan.nodes.iter().enumerate() {
@@ -102,26 +191,34 @@ impl<'a> Team<'a> {
         // The large ones first, so that no thread is left with one at the end.
         let size = |task: &Task| network.parameters[task.global].piece(task.piece).values.len();
         tasks.sort_by_key(|task| std::cmp::Reverse(size(task)));
-        let threads = run.threads();
-        Ok(Self {
-            network,
-            plan,
-            sets,
-            least,
-            how,
-            run,
-            kernels: Kernels::get(),
-            shards: (0..threads).map(|_| RwLock::default()).collect(),
-            tasks,
-            job: RwLock::default(),
-            barrier: Barrier::new(threads),
-            meeting: Meeting::new(threads),
-            next: AtomicUsize::new(0),
-            broken: AtomicBool::new(false),
-        })
+        Ok(Self { how: Some(how), least, tasks, ..self })
     }
 
-    pub(super) fn work(&self, worker: usize, conductor: &Mutex<Conductor<'a>>) -> Result<()> {
+    /// A set of examples.
+    pub(super) fn set(&self, number: usize) -> RwLockReadGuard<'_, Set<'a>> {
+        self.sets[number].read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many sets there are.
+    pub(super) fn sets(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// Another block of what is learnt from.
+    ///
+    /// # Errors
+    /// `InvalidInput` if its examples do not fit, or are too few.
+    pub(super) fn replace(&self, block: Examples) -> Result<()> {
+        let target = self.loss.target(&self.plan.slots[self.plan.output].shape).map_err(wrong)?;
+        let set = Set::new(Given::Block(block), self.plan, self.loss, target.as_ref())?;
+        if let Some(how) = self.how {
+            least_examples(self.plan, &set, how)?;
+        }
+        *self.sets[0].write().unwrap_or_else(PoisonError::into_inner) = set;
+        Ok(())
+    }
+
+    pub(super) fn work(&self, worker: usize, conductor: &Mutex<impl Conduct<'a>>) -> Result<()> {
         let mut desk = Desk::default();
         loop {
             if worker == 0 {
@@ -130,25 +227,94 @@ impl<'a> Team<'a> {
                 conductor.next(self, &mut job)?;
                 self.next.store(0, Relaxed);
             }
-            self.barrier.wait(self.run)?;
+            self.barrier.wait(self.workers)?;
             let job = self.job.read().unwrap_or_else(PoisonError::into_inner);
             let Some(set) = job.set else { return Ok(()) };
-            self.pass(worker, &job, &self.sets[set], &mut desk)?;
-            self.barrier.wait(self.run)?;
+            self.pass(worker, &job, &self.set(set), &mut desk)?;
+            self.barrier.wait(self.workers)?;
+            self.is_finite("loss")?;
+            if job.save {
+                if worker == 0 {
+                    conductor.lock().unwrap_or_else(PoisonError::into_inner).save(self)?;
+                }
+                self.barrier.wait(self.workers)?;
+            }
             if !job.learn {
                 continue;
             }
-            self.is_finite("loss")?;
             self.gradients(&job, &mut desk)?;
-            self.barrier.wait(self.run)?;
+            self.barrier.wait(self.workers)?;
             self.is_finite("gradient")?;
-            if job.step.is_some() && self.how.clip.is_some() {
+            if job.step.is_some() && self.how.is_some_and(|how| how.clip.is_some()) {
                 if worker == 0 {
                     self.next.store(0, Relaxed);
                 }
-                self.barrier.wait(self.run)?;
+                self.barrier.wait(self.workers)?;
                 self.clipped(&job)?;
-                self.barrier.wait(self.run)?;
+                self.barrier.wait(self.workers)?;
+            }
+        }
+    }
+
+    /// What the optimizer keeps beside each parameter, piece after piece.
+    pub(super) fn moments(&self) -> Vec<State> {
+        let mut all: Vec<State> = Vec::new();
+        all.resize_with(self.network.parameters.len(), State::default);
+        for task in self.tasks_in_order() {
+            let growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
+            all[task.global].first.extend(&growth.state.first);
+            all[task.global].second.extend(&growth.state.second);
+        }
+        all
+    }
+
+    /// Gives the optimizer what it kept; `false`: that is not what it keeps.
+    #[must_use]
+    pub(super) fn remember(&self, moments: impl Fn(&str) -> State) -> bool {
+        let mut all: Vec<State> =
+            self.network.parameters.iter().map(|parameter| moments(&parameter.name)).collect();
+        for task in self.tasks_in_order().into_iter().rev() {
+            let size = self.network.parameters[task.global].piece(task.piece).values.len();
+            let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
+            let State { first, second } = &mut all[task.global];
+            let own = &mut growth.state;
+            for (from, to) in [(first, &mut own.first), (second, &mut own.second)] {
+                if !from.is_empty() {
+                    let Some(begin) = from.len().checked_sub(size) else { return false };
+                    *to = from.split_off(begin);
+                }
+            }
+        }
+        all.iter().all(|state| state.first.is_empty() && state.second.is_empty())
+    }
+
+    fn tasks_in_order(&self) -> Vec<&Task> {
+        let mut tasks: Vec<&Task> = self.tasks.iter().collect();
+        tasks.sort_by_key(|task| (task.global, task.piece));
+        tasks
+    }
+
+    /// What the items of the batch at hand carry, by nodes.
+    pub(super) fn carried(&self) -> Vec<(usize, Vec<f32>)> {
+        let mut all: Vec<(usize, Vec<f32>)> =
+            (0..self.plan.nodes.len()).map(|node| (node, Vec::new())).collect();
+        for part in &self.shards {
+            let mut part = part.write().unwrap_or_else(PoisonError::into_inner);
+            for (node, carried) in &mut all {
+                carried.extend_from_slice(part.shard.carried(*node));
+            }
+        }
+        all.retain(|(_, carried)| !carried.is_empty());
+        all
+    }
+
+    /// Gives each shard what its items carry.
+    pub(super) fn carry(&self, carried: &[(usize, Vec<f32>)], job: &Job) {
+        for (part, ends) in self.shards.iter().zip(job.cuts.windows(2)) {
+            let mut part = part.write().unwrap_or_else(PoisonError::into_inner);
+            for (node, all) in carried {
+                let each = all.len() / job.items.len().max(1);
+                *part.shard.carried(*node) = all[ends[0] * each..ends[1] * each].to_vec();
             }
         }
     }
@@ -157,25 +323,30 @@ impl<'a> Team<'a> {
         if !self.broken.load(Relaxed) {
             return Ok(());
         }
-        let what =
-            format!("the {what} is no longer finite: a smaller `learningRate` or `clip` may help");
+        let what = match self.how {
+            None => "the loss of the examples is no finite number".into(),
+            Some(_) => format!(
+                "the {what} is no longer finite: a smaller `learningRate` or `clip` may help"
+            ),
+        };
         Err(Error::Diverged { what })
     }
 
     /// A shard's way forward and, in a step, backward.
     fn pass(&self, worker: usize, job: &Job, set: &Set<'_>, desk: &mut Desk) -> Result<()> {
         let mut part = self.shards[worker].write().unwrap_or_else(PoisonError::into_inner);
-        let Part { shard, targets, room, losses } = &mut *part;
+        let Part { shard, targets, room, losses, right } = &mut *part;
         let first = job.cuts[worker];
         let items = &job.items[first..job.cuts[worker + 1]];
-        let parts = set.parts();
-        let rows = |item: usize| set.rows(items[item / parts], item % parts);
-        shard.begin(self.plan, items.len() * parts, rows);
-        fill(shard, self.plan, &set.examples.inputs, items.iter().copied());
+        let (window, parts) = (job.window, set.parts());
+        shard.begin(self.plan, items.len() * parts, job.stretch, |item, slot| {
+            window.rows(set.rows(items[item / parts], item % parts)[slot])
+        });
+        fill(shard, self.plan, &set.examples.inputs, items.iter().copied(), window);
         targets.ids.clear();
         targets.values.clear();
         for &item in items {
-            set.targets().append(item, &mut targets.values, &mut targets.ids);
+            set.targets().append(item, window, &mut targets.values, &mut targets.ids);
         }
         let first = first * parts;
         let mode = match job.learn {
@@ -183,33 +354,37 @@ impl<'a> Team<'a> {
             false => Mode::Encode,
         };
         let (plan, network, kernels) = (self.plan, self.network, self.kernels);
-        let seat = &self.meeting.seat(worker, self.run);
+        let seat = &self.meeting.seat(worker, self.workers);
         let pass = Pass { kernels, mode, seat, share: job.share, first };
         losses.clear();
         losses.resize(items.len() * parts, 0.0);
         shard.forward(plan, network, &pass, losses, desk);
-        self.run.check()?;
+        self.workers.check()?;
         let (output, gradient) = shard.output(plan);
         let judged = Judged { output, parts, gradient, losses };
-        self.how.loss.apply(&pass, targets, judged, room, desk);
+        self.loss.apply(&pass, targets, judged, room, desk);
         if losses.iter().any(|loss| !loss.is_finite()) {
             self.broken.store(true, Relaxed);
         }
+        *right = None;
         if job.learn {
             shard.backward(plan, network, &pass, desk);
+        } else if self.how.is_none() {
+            *right = self.loss.right(shard.rows(plan, plan.output), targets);
         }
-        self.run.check()
+        self.workers.check()
     }
 
     /// The gradients of all pieces, and a step for each where nothing stands in the way.
     fn gradients(&self, job: &Job, desk: &mut Desk) -> Result<()> {
+        let Some(how) = self.how else { return Ok(()) };
         let shards: Vec<_> = self
             .shards
             .iter()
             .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner))
             .collect();
         while let Some(task) = self.tasks.get(self.next.fetch_add(1, Relaxed)) {
-            self.run.check()?;
+            self.workers.check()?;
             let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
             let Growth { gradient, square, .. } = &mut *growth;
             let parameter = &self.network.parameters[task.global];
@@ -242,8 +417,8 @@ impl<'a> Team<'a> {
                 self.broken.store(true, Relaxed);
                 continue;
             }
-            if let (Some(step), None) = (job.step, self.how.clip) {
-                self.follow(task, &mut growth, step);
+            if let (Some(step), None) = (job.step, how.clip) {
+                self.follow(how, task, &mut growth, step);
             }
         }
         Ok(())
@@ -265,19 +440,20 @@ impl<'a> Team<'a> {
 
     /// The steps, when the length of all gradients together is known.
     fn clipped(&self, job: &Job) -> Result<()> {
-        let (Some(limit), Some(step)) = (self.how.clip, job.step) else { return Ok(()) };
+        let Some(how) = self.how else { return Ok(()) };
+        let (Some(limit), Some(step)) = (how.clip, job.step) else { return Ok(()) };
         let square =
             |task: &Task| task.growth.lock().unwrap_or_else(PoisonError::into_inner).square;
         let length = self.tasks.iter().map(square).sum::<f64>().sqrt();
         let clip = if length > limit { (limit / length) as f32 } else { 1.0 };
         while let Some(task) = self.tasks.get(self.next.fetch_add(1, Relaxed)) {
             let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
-            self.follow(task, &mut growth, Step { clip, ..step });
+            self.follow(how, task, &mut growth, Step { clip, ..step });
         }
         Ok(())
     }
 
-    fn follow(&self, task: &Task, growth: &mut Growth, step: Step) {
+    fn follow(&self, how: &Training, task: &Task, growth: &mut Growth, step: Step) {
         let parameter = &self.network.parameters[task.global];
         if parameter.blueprint.kept {
             return;
@@ -285,20 +461,19 @@ impl<'a> Team<'a> {
         let mut piece = parameter.piece_mut(task.piece);
         let Growth { gradient, state, .. } = growth;
         let decays = parameter.blueprint.decays;
-        self.how.optimizer.follow(self.kernels, step, decays, &mut piece.values, gradient, state);
+        how.optimizer.follow(self.kernels, step, decays, &mut piece.values, gradient, state);
         piece.refresh(self.kernels);
     }
 }
 
-/// The fewest examples of a batch that all layers and the loss can learn from, and of one that is only
-/// looked at.
-fn least_examples(plan: &Plan, set: &Set<'_>, how: &Training) -> Result<[usize; 2]> {
-    let of_loss = how.loss.least_examples(set.parts());
-    let mut least = (of_loss, "its loss".to_string());
+/// The fewest examples of a batch that all layers and the loss can learn from.
+fn least_examples(plan: &Plan, set: &Set<'_>, how: &Training) -> Result<usize> {
+    let parts = set.parts().max(1);
+    let mut least = (how.loss.least_examples(parts), "its loss".to_string());
     for node in &plan.nodes {
         let Work::Layer { name, layer, still: false, .. } = &node.work else { continue };
         let items = layer.least_items(&plan.slots[node.inputs[0]].shape);
-        let examples = items.div_ceil(set.parts());
+        let examples = items.div_ceil(parts);
         if examples > least.0 {
             least = (examples, format!("`{name}`"));
         }
@@ -310,5 +485,5 @@ fn least_examples(plan: &Plan, set: &Set<'_>, how: &Training) -> Result<[usize; 
             "learns from {least} examples at a time or more, which {who} compares: a batch has {given}"
         )));
     }
-    Ok([least, of_loss])
+    Ok(least)
 }

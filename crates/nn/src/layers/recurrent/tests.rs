@@ -16,20 +16,20 @@ fn linear(x: &[f64], weight: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
     weight.chunks(x.len()).enumerate().map(row).collect()
 }
 
-struct Options {
-    lstm: bool,
-    units: usize,
-    layers: usize,
-    bidirectional: bool,
-    dropout: f32,
-    bias: bool,
+pub(super) struct Options {
+    pub(super) lstm: bool,
+    pub(super) units: usize,
+    pub(super) layers: usize,
+    pub(super) bidirectional: bool,
+    pub(super) dropout: f32,
+    pub(super) bias: bool,
 }
 
-const PLAIN: Options =
+pub(super) const PLAIN: Options =
     Options { lstm: true, units: 5, layers: 1, bidirectional: false, dropout: 0.0, bias: true };
 
 impl Options {
-    fn layer(&self) -> Value {
+    pub(super) fn layer(&self) -> Value {
         json!({
             "kind": if self.lstm { "lstm" } else { "gru" },
             "units": self.units,
@@ -42,12 +42,21 @@ impl Options {
 
     /// One direction over one sequence of rows.
     fn run(&self, rows: &[Vec<f64>], p: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        self.run_from(rows, p, &mut [vec![0.0; self.units], vec![0.0; self.units]])
+    }
+
+    /// The same from hidden and second states on, which become those after it.
+    pub(super) fn run_from(
+        &self,
+        rows: &[Vec<f64>],
+        p: &[Vec<f64>],
+        [h, c]: &mut [Vec<f64>; 2],
+    ) -> Vec<Vec<f64>> {
         let units = self.units;
         let bias = |number: usize| p.get(number).map(|bias| &bias[..]);
-        let (mut h, mut c) = (vec![0.0; units], vec![0.0; units]);
         let step = |x: &Vec<f64>| {
             let a = linear(x, &p[0], bias(2));
-            let b = linear(&h, &p[1], bias(3));
+            let b = linear(h, &p[1], bias(3));
             for unit in 0..units {
                 let gate = |gate: usize| a[gate * units + unit] + b[gate * units + unit];
                 if self.lstm {

@@ -73,6 +73,8 @@ pub(super) struct Moment {
     pub hidden: Vec<f32>,
     /// The same for an LSTM's second state.
     pub cell: Vec<f32>,
+    /// Whether both states are zeros before the first step.
+    pub fresh: bool,
 }
 
 /// Values of a row among those of a wider one.
@@ -106,7 +108,8 @@ impl<C: Cell> Track<'_, C> {
         C::GATES * self.units
     }
 
-    /// From what the layer is given, [rows, width], to its part of what it gives.
+    /// From what the layer is given, [rows, width], and the states of `moment`, to its part of what it
+    /// gives and the states after it.
     pub fn forward(
         &self,
         input: &[f32],
@@ -119,14 +122,12 @@ impl<C: Cell> Track<'_, C> {
         let (units, gates) = (self.units, self.gates());
         let rows = kept.gates.len() / gates;
         self.linear(0, rows).forward(input, &mut kept.gates, None, desk);
-        let Moment { sums, hidden, cell } = moment;
-        hidden.fill(0.0);
-        cell.fill(0.0);
+        let Moment { sums, hidden, cell, fresh } = moment;
         for step in 0..self.sequences.longest() {
             let alive = self.sequences.alive(step);
             let now = &mut sums[..alive.len() * gates];
             match step {
-                0 => self.begin(now),
+                0 if *fresh => self.begin(now),
                 _ => self.linear(1, alive.len()).forward(hidden, now, None, desk),
             }
             let states = hidden.chunks_exact_mut(units).zip(cell.chunks_exact_mut(units));
@@ -157,7 +158,7 @@ impl<C: Cell> Track<'_, C> {
         desk: &mut Desk,
     ) {
         let (units, gates) = (self.units, self.gates());
-        let Moment { sums, hidden, cell } = moment;
+        let Moment { sums, hidden, cell, .. } = moment;
         // A sequence that is not alive yet, on the way back, has no gradient from the step after.
         hidden.fill(0.0);
         cell.fill(0.0);
@@ -180,6 +181,7 @@ impl<C: Cell> Track<'_, C> {
                 };
                 C::back(self.kernels, back);
             }
+            // What comes before the first step, or the window, gets no gradient.
             if step > 0 {
                 self.linear(1, alive.len()).backward_from(Start::Held, sums, hidden, desk);
             }
