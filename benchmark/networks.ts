@@ -4,7 +4,9 @@ import {
   type Examples,
   type Layer,
   Network,
+  batchNorm,
   concat,
+  contrastive,
   conv1d,
   conv2d,
   convTranspose2d,
@@ -70,6 +72,8 @@ interface Case {
   readonly inputs: (items: number) => Examples['inputs']
   /** Classes; none: what goes in is wanted. */
   readonly classes?: number
+  /** Whether each item is to find its positive in the place of that. */
+  readonly pairs?: boolean
 }
 
 const steady = (cell: Layer) => ({
@@ -154,6 +158,31 @@ const cases: Readonly<Record<string, Case>> = {
     inputs: (items) => drawn(items * 784),
     classes: 10,
   },
+  'cnn-normed': {
+    title: 'CNN with batch norms at 28 x 28: 32, 64',
+    batch: 64,
+    input: values({ shape: [28, 28, 1] }),
+    layers: [
+      conv2d({ channels: 32, kernel: 3, padding: 1, bias: false }),
+      batchNorm(),
+      relu(),
+      conv2d({ channels: 64, kernel: 3, stride: 2, padding: 1, bias: false }),
+      batchNorm(),
+      relu(),
+      flatten(),
+      dense({ units: 10 }),
+    ],
+    inputs: (items) => drawn(items * 784),
+    classes: 10,
+  },
+  contrastive: {
+    title: 'Contrastive: 128 - 512 - 128, 512 pairs',
+    batch: 512,
+    input: values({ shape: [128] }),
+    layers: [dense({ units: 512 }), relu(), dense({ units: 128 })],
+    inputs: (items) => drawn(items * 128),
+    pairs: true,
+  },
   autoencoder: {
     title: 'Convolutional autoencoder at 28 x 28: 16, 32',
     batch: 64,
@@ -212,12 +241,14 @@ function contest(name: string, given: Case, version: string | undefined): Contes
   }
 }
 
-async function ours({ batch, input, layers, inputs, classes }: Case): Promise<Sample> {
+async function ours({ batch, input, layers, inputs, classes, pairs }: Case): Promise<Sample> {
   const items = steps * batch
-  const loss = classes === undefined ? squaredError() : crossEntropy()
+  const other = pairs ? contrastive() : squaredError()
+  const loss = classes === undefined ? other : crossEntropy()
   const examples = {
     inputs: inputs(items),
     ...(classes !== undefined && { targets: drawn(items, classes) }),
+    ...(pairs && { positives: inputs(items) }),
   }
   const description = network({ input, layers, loss })
   let model: Network | undefined

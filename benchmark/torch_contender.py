@@ -69,6 +69,24 @@ def cnn():
     )  # fmt: skip
 
 
+def cnn_normed():
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.Conv2d(32, 64, 3, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.Flatten(), nn.Linear(12544, 10),
+    )  # fmt: skip
+
+
+def encoder():
+    return nn.Sequential(nn.Linear(128, 512), nn.ReLU(), nn.Linear(512, 128))
+
+
+def info_nce(found, _):
+    """Each of the first half finds its own in the second one, by cosines."""
+    anchors, positives = nn.functional.normalize(found).chunk(2)
+    return nn.functional.cross_entropy(anchors @ positives.T / 0.05, torch.arange(len(anchors)))
+
+
 def autoencoder():
     return nn.Sequential(
         nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(),
@@ -92,6 +110,8 @@ CASES = {
     "transformer": (Transformer, lambda s, b: (torch.rand(b, 64, 128) - 0.5,), 10),
     "transformer-mixed": (Transformer, lambda s, b: mixed(s, b, 128), 10),
     "cnn": (cnn, lambda s, b: (torch.rand(b, 1, 28, 28) - 0.5,), 10),
+    "cnn-normed": (cnn_normed, lambda s, b: (torch.rand(b, 1, 28, 28) - 0.5,), 10),
+    "contrastive": (encoder, lambda s, b: (torch.rand(2 * b, 128) - 0.5,), None),
     "autoencoder": (autoencoder, lambda s, b: (torch.rand(b, 1, 28, 28) - 0.5,), None),
 }
 
@@ -100,7 +120,9 @@ def main():
     name, steps, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     make, given, classes = CASES[name]
     module = make()
-    images = name in ("cnn", "autoencoder")
+    images = name in ("cnn", "cnn-normed", "autoencoder")
+    measure = nn.functional.cross_entropy if classes else nn.functional.mse_loss
+    measure = info_nce if name == "contrastive" else measure
     if images:
         module = module.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(module.parameters())
@@ -112,8 +134,7 @@ def main():
         wanted = inputs[0] if classes is None else torch.randint(classes, (batch,))
         began = time.perf_counter(), time.process_time()
         optimizer.zero_grad()
-        found = module(*inputs)
-        loss = nn.functional.mse_loss(found, wanted) if classes is None else nn.functional.cross_entropy(found, wanted)
+        loss = measure(module(*inputs), wanted)
         loss.backward()
         optimizer.step()
         if step >= WARM:

@@ -314,7 +314,11 @@ test('examples that a loss cannot take are one clear error', async (t) => {
     loss: contrastive(),
   })
   const sentences = { inputs: [[1, 2], [3]], positives: [[1], [2]] }
-  await refuses(words, sentences, /gives \[any, 2\], and its loss takes a vector for each item/)
+  await refuses(
+    words,
+    sentences,
+    /gives \[any, 2\], and its loss takes a vector for each item: pool them first/,
+  )
   const single = network({ input, layers: [batchNorm({ name: 'norm' })], loss: squaredError() })
   await refuses(single, { inputs: [[1, 2]] }, /which `norm` compares: a batch has 1/)
   t.throws(() => contrastive({ temperature: 0 }), { message: /contrastive: `temperature`/ })

@@ -115,7 +115,8 @@ impl Loss {
             Self::Contrastive { .. } | Self::Triplet { .. } => match output.positions {
                 Positions::Fixed(_) => Ok(None),
                 Positions::Any => {
-                    Err(format!("gives {output}, and its loss takes a vector for each item: pool"))
+                    let problem = "and its loss takes a vector for each item: pool them first";
+                    Err(format!("gives {output}, {problem}"))
                 }
             },
         }
