@@ -161,6 +161,9 @@ for (const [name, loss] of Object.entries(pairwise)) {
     t.true(before < 0.2 && after > 0.5, `${before}, ${after}`)
     const [first, last] = [model.history[0]!, model.history.at(-1)!]
     t.true(last.loss < 0.8 * first.loss && last.validation! < first.validation!)
+    const { loss: best } = await model.evaluate(heldOut, { batchSize: 20 })
+    const lowest = Math.min(...model.history.map((epoch) => epoch.validation!))
+    t.true(Math.abs(best - lowest) < 1e-5, `${best}, ${lowest}`)
   })
 }
 
@@ -307,6 +310,13 @@ test('examples that a loss cannot take are one clear error', async (t) => {
   const validation = { inputs: items }
   await refuses(pairs, { positives: items }, /`validation\.positives` must be items/, {
     validation,
+  })
+  using model = await Network.train(pairs, { inputs: items, positives: items })
+  await t.throwsAsync(model.evaluate({ inputs: items }), {
+    message: /evaluate: `positives` must be/,
+  })
+  await t.throwsAsync(model.evaluate({ inputs: items, positives: items }, { batchSize: 1 }), {
+    message: /has a loss over 2 examples at a time or more: a batch has 1/,
   })
   const words = network({
     input: ids(),

@@ -351,7 +351,7 @@ export class Network {
     if (loss === undefined) {
       throw wrongOption('description', 'a network with a `loss`', 'one without', who)
     }
-    const given = await columnsOf(inputs, examples.inputs, who, runSettings)
+    const given = await itemsOf(inputs, loss, examples, '', who, runSettings)
     const targets = targetsOf(this.description, who)
     const wanted = await wantedOf(targets, examples, 'targets', who, runSettings)
     const native = this.#handle.use(who)

@@ -205,6 +205,13 @@ impl Network {
         let target = loss.target(&plan.slots[plan.output].shape).map_err(wrong)?;
         let sets = vec![Set::new(Given::Held(examples), &plan, loss, target.as_ref())?];
         let team = Team::new(self, &plan, sets, loss, (run, run));
+        let given = team.set(0).items().min(batch);
+        if (1..team.least[0]).contains(&given) {
+            return Err(wrong(format!(
+                "has a loss over {} examples at a time or more: a batch has {given}",
+                team.least[0]
+            )));
+        }
         let mut examiner = Mutex::new(Examiner::new(&team, batch));
         run.workers(|worker| team.work(worker, &examiner))?;
         let examiner = examiner.get_mut().unwrap_or_else(PoisonError::into_inner);

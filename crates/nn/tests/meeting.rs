@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use inlay_base::{Error, Run};
 use inlay_nn::{
-    Cells, Column, Curve, Distance, Epoch, Examples, Loss, Network, Optimizer, Schedule, Shape,
-    Training,
+    Cells, Checkpoint, Column, Curve, Distance, Epoch, Examples, Loss, Network, Optimizer,
+    Schedule, Shape, Training,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -281,6 +282,62 @@ fn a_variational_layer_adds_its_divergence_and_encodes_the_mean() {
         network.train(&examples, Some(&examples), &still, &Run::quiet(1, 1)).unwrap()[0].validation
     };
     assert_eq!(seen[0].validation, again(network));
+}
+
+#[test]
+fn what_is_learnt_from_pairs_is_evaluated_and_goes_on_from_a_checkpoint_bit_for_bit() {
+    let layers = json!([{"kind": "dense", "units": 6}, {"kind": "batch-norm"}, {"kind": "tanh"},
+        {"kind": "dropout", "probability": 0.1}, {"kind": "variational", "units": 5, "weight": 0.1}]);
+    let make = || network(&[], 4, layers.clone());
+    let parts = |network: &Network, items: usize| {
+        let part = |part: usize| column(network, &some(items + 1, 4)[part..][..4 * items]);
+        Examples { inputs: vec![part(0), part(1)], targets: None }
+    };
+    let loss = Loss::Contrastive { temperature: 0.1, symmetric: true };
+    let how = Training { batch: 6, shuffle: true, epochs: 60, ..training(loss.clone()) };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pairs.safetensors");
+    let mut bytes = Vec::new();
+    for checkpoint in [None, Some(Checkpoint { path: path.clone(), every: 1e6 })] {
+        let kept = checkpoint.is_some();
+        let how = Training { checkpoint, ..how.clone() };
+        let mut stops = 0;
+        for threads in [1, 2, 3] {
+            // With a checkpoint it is stopped again and again, and goes on from there.
+            let (network, seen) = loop {
+                let mut network = make();
+                let (examples, held_out) = (parts(&network, 20), parts(&network, 13));
+                let stop = Arc::new(AtomicBool::new(false));
+                let run = Run::new(threads, 3, Arc::clone(&stop), Box::new(|_| ()));
+                let outcome = std::thread::scope(|scope| {
+                    if kept {
+                        scope.spawn(move || {
+                            std::thread::sleep(Duration::from_micros(500 + 200 * stops));
+                            stop.store(true, Relaxed);
+                        });
+                    }
+                    network.train(&examples, Some(&held_out), &how, &run)
+                });
+                match outcome {
+                    Ok(seen) => break (network, seen),
+                    Err(error) => assert_eq!(error, Error::Aborted),
+                }
+                stops += 1;
+                assert!(stops < 10_000, "it gets on");
+            };
+            let held_out = parts(&network, 13);
+            let found = network.evaluate(&held_out, &loss, 6, &Run::quiet(threads, 1)).unwrap();
+            let best = seen.iter().filter_map(|epoch| epoch.validation).fold(f64::MAX, f64::min);
+            assert!((found.loss - best).abs() < 1e-5, "{found:?}, {best}");
+            let error = network.evaluate(&held_out, &loss, 1, &Run::quiet(1, 1)).unwrap_err();
+            assert!(error.to_string().contains("over 2 examples at a time or more"), "{error}");
+            let all: Vec<_> = network.parameters().iter().map(|found| found.get()).collect();
+            bytes.push((all, seen, found));
+            let _ = std::fs::remove_file(&path);
+        }
+        assert!(!kept || stops > 0, "it was never stopped");
+    }
+    assert!(bytes.iter().all(|found| *found == bytes[0]));
 }
 
 #[test]
