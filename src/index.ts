@@ -222,6 +222,8 @@ export {
 } from './nn/losses.js'
 export { adam, adamw, sgd, type Optimizer } from './nn/optimizers.js'
 export type { Item, Items } from './nn/columns.js'
+export { estimateMemory, estimateOptions, type EstimateOptions } from './nn/estimate.js'
+export type { Example, ExampleStream } from './nn/stream.js'
 export {
   Network,
   networkTrainingOptions,

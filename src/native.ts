@@ -2,7 +2,9 @@
 export {
   ColumnHandle,
   describeNetwork,
+  ExampleStream,
   encodeNetwork,
+  estimateNetwork,
   evaluateNetwork,
   loadNetwork,
   makeNetwork,

@@ -1,4 +1,4 @@
-import { networkTrainingOptions } from '../nn/network.js'
+import { learningOptions } from '../nn/network.js'
 import {
   type Options,
   type RunOptions,
@@ -15,7 +15,7 @@ import { type TableSource, isTableSource } from '../tables/read-table.js'
 /** What of a row is foretold: one of several labels, or a number. */
 export type TableTask = 'classification' | 'regression'
 
-const { freeze: _, ...training } = networkTrainingOptions
+const { freeze: _, ...training } = learningOptions
 const kinds: ReadonlySet<unknown> = new Set<ColumnKind>(['categorical', 'numeric', 'ignored'])
 
 const isRecordOf = (given: unknown, fits: (value: unknown) => boolean) =>

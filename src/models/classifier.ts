@@ -3,7 +3,7 @@ import { InlayError } from '../errors.js'
 import { crossEntropy } from '../nn/losses.js'
 import { network, values } from '../nn/description.js'
 import { dense, dropout, relu } from '../nn/layers.js'
-import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
 import { type Options, type RunOptions, custom, integer, real, settle } from '../options.js'
 import type { Path } from '../path.js'
 import type { ClassEvaluation } from './class-evaluation.js'
@@ -20,7 +20,7 @@ import {
 
 /** Every option of `Classifier.train`. */
 export const classifierHeadOptions = {
-  ...networkTrainingOptions,
+  ...learningOptions,
   /** Units of hidden layers between vector and classes, one after the other. Default: none, which is
    * softmax regression. */
   hidden: custom<readonly number[]>(

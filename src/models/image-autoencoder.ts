@@ -4,7 +4,7 @@ import { type NetworkDescription, network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { dense, dropout, flatten, noise, relu, reshape, sigmoid } from '../nn/layers.js'
 import { squaredError } from '../nn/losses.js'
-import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
 import { conv2d, convTranspose2d } from '../nn/windows.js'
 import {
   type Options,
@@ -44,7 +44,7 @@ export const imageAutoencoderOptions = {
   noise: real(0, { from: 0 }, 'standard deviation of what is added while training'),
   /** With which a value of a picture becomes zero while training: a denoising autoencoder. */
   mask: real(0, { from: 0, below: 1 }, 'with which a value becomes zero while training'),
-  ...networkTrainingOptions,
+  ...learningOptions,
   /** How the learning rate goes on: to zero along half a cosine or in a straight line, or multiplied by
    * `stepFactor` after each `stepEvery` of the training. */
   schedule: oneOf(['cosine', 'linear', 'constant', 'steps'], 'how the learning rate goes on'),

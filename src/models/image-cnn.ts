@@ -4,7 +4,7 @@ import { network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { dense, dropout, flatten, relu } from '../nn/layers.js'
 import { type Loss, crossEntropy } from '../nn/losses.js'
-import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
 import { conv2d, maxPool } from '../nn/windows.js'
 import {
   type Options,
@@ -64,7 +64,7 @@ export const imageCnnOptions = {
   ),
   /** What each label counts. Default: all the same. */
   labelWeights,
-  ...networkTrainingOptions,
+  ...learningOptions,
   /** The highest learning rate. */
   learningRate: real(0.002, { above: 0 }, 'the highest learning rate'),
   /** How it goes on from there: to zero along half a cosine or in a straight line, or multiplied by

@@ -5,7 +5,7 @@ import { type NumberedTexts, type WordsInContext, wordsInContext } from '../nati
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { dense, dropout, embedding, flatten, sum, tanh } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
-import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
 import {
   type Options,
   type RunOptions,
@@ -75,7 +75,7 @@ export function nnlm(shape: NnlmShape): NetworkDescription {
 
 /** Every option of `Nnlm.train`. */
 export const nnlmOptions = {
-  ...networkTrainingOptions,
+  ...learningOptions,
   ...vocabularyOptions,
   /** Words that occur less often are one, `<unk>`, as are words that were never met. */
   minCount: integer(2, { from: 1 }, 'words that occur less often are one'),
@@ -96,7 +96,7 @@ export const nnlmOptions = {
     'the vectors that words begin with',
   ),
   /** The learning rate at the beginning; it falls linearly to nothing. */
-  schedule: { ...networkTrainingOptions.schedule, default: 'linear' as const },
+  schedule: { ...learningOptions.schedule, default: 'linear' as const },
   /** Words of a batch. */
   batchSize: integer(256, { from: 1, to: 1_000_000 }, 'words of a batch'),
   /** A text whose loss is worked out after each epoch. */

@@ -3,7 +3,7 @@ import type { Text, Texts } from '../corpus/source.js'
 import type { Vectors } from '../embedder.js'
 import type { NetworkDescription } from '../nn/description.js'
 import { type Loss, crossEntropy } from '../nn/losses.js'
-import { Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { Network, checkTogether, learningOptions } from '../nn/network.js'
 import {
   type Option,
   type Options,
@@ -32,7 +32,7 @@ import { Vocabulary, each, readAllWords, vocabularyOptions } from './vocabulary.
 
 /** What every classifier of texts may be told. */
 export const textClassifierOptions = {
-  ...networkTrainingOptions,
+  ...learningOptions,
   ...vocabularyOptions,
   /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
   initialVectors: custom<WordVectors>(

@@ -1,5 +1,5 @@
 // How models of this folder are trained: the options of networks, with defaults of their own.
-import { networkTrainingOptions } from '../nn/network.js'
+import { learningOptions } from '../nn/network.js'
 import type { NetworkTrainingOptions } from '../nn/network.js'
 import type { RunSettings } from '../options.js'
 
@@ -15,7 +15,7 @@ export function networkTraining(
   given: object,
   run: RunSettings,
 ): NetworkTrainingOptions {
-  const chosen = Object.entries(networkTrainingOptions).filter(([name, option]) => {
+  const chosen = Object.entries(learningOptions).filter(([name, option]) => {
     if (name === 'validation') return false
     return name in given || settings[name] !== option.default
   })

@@ -22,7 +22,7 @@ const ITEMS = 1 << 12
 const ignored = 2 ** 32 - 1
 
 /** What numbers are, and how they belong to items. */
-type Kind = Pick<Input, 'content' | 'positions' | 'width'>
+export type Kind = Pick<Input, 'content' | 'positions' | 'width'>
 
 /**
  * A column of items. `targets` may be -1: nothing is wanted there.
@@ -37,17 +37,15 @@ export async function columnOf(
   signal?: AbortSignal,
   targets = false,
 ): Promise<ColumnHandle> {
-  const column = new ColumnHandle()
-  const add = kind.content === 'ids' ? new Ids(column, targets) : new Values(column)
+  const filling = new Filling(kind, targets)
   if (ArrayBuffer.isView(items)) {
     if (kind.positions === null) throw wrongOption(option, 'an array of sequences', items, who)
     for (let at = 0; at < items.length; at += TOGETHER) {
       signal?.throwIfAborted()
-      add.all(items.subarray(at, at + TOGETHER) as ArrayLike<number>, option, who)
-      add.flush()
+      filling.addNumbers(items.subarray(at, at + TOGETHER) as ArrayLike<number>, option, who)
       await nextTurn()
     }
-    return column
+    return filling.column
   }
   if (
     typeof items !== 'object' ||
@@ -61,35 +59,62 @@ export async function columnOf(
       who,
     )
   }
-  let lengths: number[] = []
-  const flush = () => {
-    add.flush()
-    if (kind.positions === null) column.addLengths(Uint32Array.from(lengths))
-    lengths = []
-  }
   let number = 0
   for await (const item of items) {
-    const name = `${option}[${number++}]`
-    if (typeof item === 'number') add.all([item], name, who)
-    else if (isList(item)) add.all(item, name, who)
-    else throw wrongOption(name, 'a number or an array of numbers', item, who)
-    lengths.push(typeof item === 'number' ? 1 : item.length / kind.width)
-    if (!Number.isInteger(lengths.at(-1))) {
-      throw wrongOption(
-        name,
-        `rows of ${kind.width} numbers`,
-        (item as ArrayLike<number>).length,
-        who,
-      )
-    }
-    if (add.size >= TOGETHER || lengths.length >= ITEMS) {
-      flush()
+    filling.add(item, `${option}[${number++}]`, who)
+    if (filling.isFull) {
+      filling.flush()
       signal?.throwIfAborted()
       await nextTurn()
     }
   }
-  flush()
-  return column
+  filling.flush()
+  return filling.column
+}
+
+/** A column that is being filled, item by item. */
+export class Filling {
+  readonly column = new ColumnHandle()
+  readonly #add: Ids | Values
+  #lengths: number[] = []
+
+  /** `targets` may be -1: nothing is wanted there. */
+  constructor(
+    readonly kind: Kind,
+    targets = false,
+  ) {
+    this.#add = kind.content === 'ids' ? new Ids(this.column, targets) : new Values(this.column)
+  }
+
+  /** @throws {InvalidOptionError} as `columnOf` */
+  add(item: Item, name: string, who: string): void {
+    if (typeof item === 'number') this.#add.all([item], name, who)
+    else if (isList(item)) this.#add.all(item, name, who)
+    else throw wrongOption(name, 'a number or an array of numbers', item, who)
+    const length = typeof item === 'number' ? 1 : item.length
+    this.#lengths.push(length / this.kind.width)
+    if (!Number.isInteger(this.#lengths.at(-1))) {
+      throw wrongOption(name, `rows of ${this.kind.width} numbers`, length, who)
+    }
+  }
+
+  /** Numbers of many items that are all of one shape. */
+  addNumbers(numbers: ArrayLike<number>, name: string, who: string): void {
+    this.#add.all(numbers, name, who)
+    this.#add.flush()
+  }
+
+  /** Whether it is time to bring over what has come. */
+  get isFull(): boolean {
+    return this.#add.size >= TOGETHER || this.#lengths.length >= ITEMS
+  }
+
+  /** Brings over what has come. */
+  flush(): void {
+    this.#add.flush()
+    if (this.kind.positions === null) this.column.addLengths(Uint32Array.from(this.#lengths))
+    this.#lengths = []
+  }
 }
 
 function isList(item: unknown): item is ArrayLike<number> {

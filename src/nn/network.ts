@@ -43,6 +43,7 @@ import {
 } from './description.js'
 import { type Loss, companions } from './losses.js'
 import { type Optimizer, adam, isOptimizer } from './optimizers.js'
+import { type ExampleStream, isStream, streamOf } from './stream.js'
 
 /** What a network learns from: a column for each of its inputs, and what is wanted. */
 export interface Examples {
@@ -57,8 +58,8 @@ export interface Examples {
   readonly negatives?: Items | Readonly<Record<string, Items>>
 }
 
-/** Every option of `Network.train`. In brackets: PyTorch's names. */
-export const networkTrainingOptions = {
+/** The options of all that trains a network. In brackets: PyTorch's names. */
+export const learningOptions = {
   /** How parameters follow their gradients: `sgd()`, `adam()`, `adamw()`. Default: `adam()`. */
   optimizer: custom<Optimizer>(
     'what `sgd`, `adam` or `adamw` gives',
@@ -98,11 +99,26 @@ export const networkTrainingOptions = {
   /** Epochs without a lower loss on `validation` after which training ends. Default: it goes on to the
    * end. */
   patience: integer(undefined, { from: 1 }, 'epochs without a lower validation loss'),
+  /** A file that holds the state of the training: written at the start, every `checkpointEvery` seconds, when
+   * the run is aborted (the rejection waits for it, and for the batch at hand), and at the end. If it is there
+   * at the start, training goes on from it, to the same bytes as if it had never stopped. `Network.open` gives
+   * its network: the last parameters that gave a finite loss. */
+  checkpoint: text('the file that a training goes on from, and writes its state to'),
+  /** Seconds from one checkpoint to the next. */
+  checkpointEvery: real(30, { above: 0, to: 1e6 }, 'seconds from one checkpoint to the next'),
+}
+
+/** Every option of `Network.train`. In brackets: PyTorch's names. */
+export const networkTrainingOptions = {
+  ...learningOptions,
   /** Positions of a window [bptt]: long sequences are learnt from window by window. What a layer carries along
    * a sequence goes on from each to the next, and gradients end where a window begins (truncated
    * backpropagation through time, Williams and Peng 1990). A step is one window of each item of a batch.
    * Recurrent layers of one direction, and those that look at each position by itself. */
   truncate: integer(undefined, { from: 1 }, 'positions of a window'),
+  /** Of a stream: examples that are read together, rounded up to whole steps; each such block has an order of its
+   * own, and there are two of them in memory [buffer_size]. */
+  shuffleBuffer: integer(4096, { from: 1 }, 'examples of a stream that are read together'),
 }
 
 /** The options of `Network.train`: see `networkTrainingOptions`. */
@@ -176,13 +192,18 @@ export class Network {
    * Trains a new network, whose parameters begin at random. The same bytes for the same `seed`, whatever the
    * number of threads.
    *
-   * @throws {InvalidOptionError} before anything is read
+   *     const model = await Network.train(description, { inputs, targets }, { checkpoint: 'training.safetensors' })
+   *     const other = await Network.train(description, async function* () {
+   *       for await (const row of rows()) yield { input: row.values, target: row.class }
+   *     })
+   *
+   * @throws {InvalidOptionError} before anything is read; a checkpoint of other options or examples
    * @throws {InlayError} `INVALID_INPUT` examples that do not fit, or that are not finite numbers;
-   *   `DIVERGED` a loss or gradient is no longer finite
+   *   `DIVERGED` a loss or gradient is no longer finite; `DISK_FULL`, `IO` of the checkpoint
    */
   static async train(
     description: NetworkDescription,
-    examples: Examples,
+    examples: Examples | ExampleStream,
     options: NetworkTrainingOptions = {},
   ): Promise<Network> {
     return trained('Network.train', description, undefined, examples, options)
@@ -274,7 +295,10 @@ export class Network {
 
   /** Goes on training, with other examples or options: another network comes of it, and this one stays as
    * it is. The loss is the description's. Errors as for `Network.train`. */
-  async train(examples: Examples, options: NetworkTrainingOptions = {}): Promise<Network> {
+  async train(
+    examples: Examples | ExampleStream,
+    options: NetworkTrainingOptions = {},
+  ): Promise<Network> {
     const who = 'network.train'
     return trained(who, this.description, this.#handle.use(who), examples, options)
   }
@@ -444,7 +468,7 @@ async function trained(
   who: string,
   description: NetworkDescription,
   base: NetworkHandle | undefined,
-  examples: Examples,
+  examples: Examples | ExampleStream,
   options: NetworkTrainingOptions,
 ): Promise<Network> {
   const { settings, run: runSettings } = settle(networkTrainingOptions, options, who)
@@ -455,8 +479,14 @@ async function trained(
   }
   for (const name of settings.freeze ?? []) checkLayer('freeze', name, description, who)
   const targets = targetsOf(description, who)
-  const given = await itemsOf(inputs, loss, examples, '', who, runSettings)
-  const wanted = await wantedOf(targets, examples, 'targets', who, runSettings)
+  checkSource(isStream(examples), options, settings.schedule, loss, who)
+  const source = isStream(examples)
+    ? streamOf(examples, blockOf(inputs, targets, settings), who)
+    : {
+        native: await itemsOf(inputs, loss, examples, '', who, runSettings),
+        wanted: await wantedOf(targets, examples, 'targets', who, runSettings),
+      }
+  const { wanted, feed } = { wanted: undefined, feed: undefined, ...source }
   const { validation } = settings
   const heldOut = validation
     ? await itemsOf(inputs, loss, validation, 'validation.', who, runSettings)
@@ -464,10 +494,44 @@ async function trained(
   const heldOutWanted =
     validation && (await wantedOf(targets, validation, 'validation.targets', who, runSettings))
   const spec = { description: toJson(description), training: training(settings, loss) }
-  const native = await run<NetworkHandle>(who, runSettings, (runSpec, events) =>
-    trainNetwork(spec, base, given, wanted, heldOut, heldOutWanted, runSpec, events),
+  const native = await run<NetworkHandle>(
+    who,
+    runSettings,
+    (runSpec, events) =>
+      trainNetwork(spec, base, source.native, wanted, heldOut, heldOutWanted, runSpec, events),
+    feed,
   )
   return Network.of(native, description)
+}
+
+/** The blocks of a stream are whole steps, so that only the last one of an epoch may be smaller. */
+function blockOf(
+  inputs: readonly Input[],
+  target: Omit<Input, 'name'>,
+  { batchSize, accumulate, shuffleBuffer, epochs }: Settings<typeof networkTrainingOptions>,
+) {
+  const step = batchSize * accumulate
+  return { inputs, target, epochs, block: Math.ceil(shuffleBuffer / step) * step }
+}
+
+/** What has a meaning for a stream only, and what has none for it. */
+function checkSource(
+  stream: boolean,
+  given: Pick<NetworkTrainingOptions, 'shuffleBuffer'>,
+  schedule: string,
+  loss: Loss,
+  who: string,
+): void {
+  const refuse = refusal(who)
+  if (stream && companions(loss).positives) {
+    refuse('examples', 'of a loss over pairs are columns, and no stream')
+  }
+  if (!stream && given.shuffleBuffer !== undefined) {
+    refuse('shuffleBuffer', 'is for streams of examples only')
+  }
+  if (stream && schedule !== 'constant') {
+    refuse('schedule', 'has no meaning for a stream, whose end is not known')
+  }
 }
 
 /** What a target looks like: classes for one loss, as many numbers as come out for the others. */
@@ -566,15 +630,19 @@ function checkLayer(
 
 /** What no single option can say. @internal */
 export function checkTogether(
-  given: Pick<NetworkTrainingOptions, 'patience' | 'stepFactor' | 'stepEvery'> & {
-    validation?: unknown
-  },
+  given: Pick<
+    NetworkTrainingOptions,
+    'patience' | 'stepFactor' | 'stepEvery' | 'checkpoint' | 'checkpointEvery'
+  > & { validation?: unknown },
   schedule: string,
   who: string,
 ): void {
   const refuse = refusal(who)
   if (given.patience !== undefined && given.validation === undefined) {
     refuse('patience', 'has no meaning without `validation`')
+  }
+  if (given.checkpointEvery !== undefined && given.checkpoint === undefined) {
+    refuse('checkpointEvery', 'has no meaning without `checkpoint`')
   }
   for (const option of ['stepFactor', 'stepEvery'] as const) {
     if (given[option] !== undefined && schedule !== 'steps') {
@@ -602,5 +670,9 @@ function training(settings: Settings<typeof networkTrainingOptions>, loss: unkno
     frozen: settings.freeze,
     patience: settings.patience,
     truncate: settings.truncate,
+    checkpoint: settings.checkpoint && {
+      path: settings.checkpoint,
+      every: settings.checkpointEvery,
+    },
   })
 }

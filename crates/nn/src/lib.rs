@@ -5,6 +5,7 @@
 mod check;
 mod data;
 mod description;
+mod estimate;
 mod fold;
 mod layer;
 mod layers;
@@ -21,6 +22,7 @@ mod train;
 mod weights;
 
 pub use data::{Cells, Column, IGNORED, Window};
+pub use estimate::Prospect;
 pub use losses::{Distance, Loss};
 pub use network::{Line, Network};
 pub use optimizers::Optimizer;

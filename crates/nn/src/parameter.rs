@@ -262,6 +262,21 @@ impl Parameter {
         }
     }
 
+    /// Bytes of its copies for products, about: whole panels, once for each way.
+    pub fn packed_bytes(&self) -> u64 {
+        let of_piece = |number: usize| {
+            let piece = self.piece(number);
+            let rows = piece.values.len() / piece.count.max(1);
+            let forward = rows * piece.count.next_multiple_of(PANEL);
+            let inputs = rows / piece.taps;
+            let back = piece.taps * piece.count * inputs.next_multiple_of(PANEL);
+            let used =
+                |packed: &Option<Packed>, size: usize| if packed.is_some() { size } else { 0 };
+            used(&piece.packed, forward) + used(&piece.packed_back, back)
+        };
+        4 * (0..self.pieces()).map(of_piece).sum::<usize>() as u64
+    }
+
     /// How many pieces there are.
     pub fn pieces(&self) -> usize {
         self.pieces.len()

@@ -218,6 +218,19 @@ impl Shard {
         }
     }
 
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> u64 {
+        let of_buffers = self.buffers.iter().map(|b| b.values.capacity() + b.ids.capacity());
+        let of_gradients = self.gradients.iter().map(Vec::capacity);
+        let of_memos = self.memos.iter().map(|memo| {
+            let values = memo.values.iter().map(Vec::capacity).sum::<usize>();
+            values + memo.places.iter().map(Vec::capacity).sum::<usize>() + memo.carried.capacity()
+        });
+        let numbers = of_buffers.chain(of_gradients).chain(of_memos).sum::<usize>();
+        let offsets = self.offsets.iter().map(Vec::capacity).sum::<usize>();
+        (4 * numbers + size_of::<usize>() * offsets) as u64
+    }
+
     /// What the items of this shard carry from one window to the next at a node.
     pub fn carried(&mut self, node: usize) -> &mut Vec<f32> {
         if self.memos.len() <= node {

@@ -9,6 +9,7 @@ mod corpus;
 mod counts;
 mod doc2vec;
 mod documents;
+mod examples;
 mod fasttext;
 mod glove;
 mod held;

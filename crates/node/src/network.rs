@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use inlay_base::{Error, Result};
 use inlay_formats::safetensors::Reader;
-use inlay_nn::{Cells, Column, Content, Examples, Loss, Network, Positions, Shape, Training};
+use inlay_nn::{
+    Cells, Column, Content, Examples, Loss, Network, Positions, Prospect, Shape, Training,
+};
 use napi::Env;
 use napi::bindgen_prelude::{
     Either, Float32Array, Float32ArraySlice, Float64Array, Uint32ArraySlice,
 };
 use napi_derive::napi;
 
+use crate::examples::{Block, ExampleStream, Incoming};
 use crate::held::{Held, Weighty, handle};
-use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
+use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
 
 /// A network, and how its training went.
 #[napi(custom_finalize)]
@@ -113,9 +116,9 @@ impl ColumnHandle {
 }
 
 /// A column before it has been checked.
-type Parts = (Vec<u32>, Vec<f32>, Vec<u32>);
+pub type Parts = (Vec<u32>, Vec<f32>, Vec<u32>);
 
-fn taken(column: &mut ColumnHandle) -> Parts {
+pub fn taken(column: &mut ColumnHandle) -> Parts {
     let ColumnHandle { ids, values, lengths } = column;
     (std::mem::take(ids), std::mem::take(values), std::mem::take(lengths))
 }
@@ -130,7 +133,10 @@ fn column(name: &str, (ids, values, lengths): Parts, shape: &Shape) -> Result<Co
 }
 
 fn columns(network: &Network, parts: Vec<Parts>) -> Result<Vec<Column>> {
-    let inputs = network.inputs()?;
+    columns_of(&network.inputs()?, parts)
+}
+
+fn columns_of(inputs: &[(String, Shape)], parts: Vec<Parts>) -> Result<Vec<Column>> {
     // Of a loss over pairs they come again and again.
     let groups = ["input", "positives of", "negatives of"];
     let names = groups.iter().flat_map(|group| inputs.iter().map(move |input| (group, input)));
@@ -146,17 +152,30 @@ fn examples(
     inputs: Vec<Parts>,
     targets: Option<Parts>,
 ) -> Result<Examples> {
-    let inputs = columns(network, inputs)?;
+    of_block(&network.inputs()?, target(network, loss)?.as_ref(), inputs, targets)
+}
+
+/// What a loss wants beside each item; one over pairs wants nothing.
+fn target(network: &Network, loss: &Loss) -> Result<Option<Shape>> {
+    let problem =
+        |problem| Error::InvalidInput { source: "the network".into(), offset: None, problem };
+    loss.target(&network.output(None)?).map_err(problem)
+}
+
+fn of_block(
+    shapes: &[(String, Shape)],
+    target: Option<&Shape>,
+    inputs: Vec<Parts>,
+    targets: Option<Parts>,
+) -> Result<Examples> {
+    let inputs = columns_of(shapes, inputs)?;
     let targets = targets.map(|parts| {
-        let shape = loss.target(&network.output(None)?);
-        let refused = |source: &str, problem| Error::InvalidInput {
-            source: source.into(),
+        let needless = || Error::InvalidInput {
+            source: "the targets".into(),
             offset: None,
-            problem,
+            problem: "are not for a loss over pairs".into(),
         };
-        let shape = shape.map_err(|problem| refused("the network", problem))?;
-        let needless = || refused("the targets", "are not for a loss over pairs".into());
-        column("the targets", parts, &shape.ok_or_else(needless)?)
+        column("the targets", parts, target.ok_or_else(needless)?)
     });
     Ok(Examples { inputs, targets: targets.transpose()? })
 }
@@ -234,16 +253,17 @@ pub struct TrainingSpec {
     pub training: String,
 }
 
-/// Trains a new network, or goes on from one that is there, which stays as it is.
+/// Trains a new network, or goes on from one that is there, which stays as it is: on columns, or on what a
+/// stream brings.
 #[napi(
-    ts_args_type = "spec: TrainingSpec, base: NetworkHandle | undefined, inputs: ColumnHandle[], targets: ColumnHandle | undefined, validationInputs: ColumnHandle[], validationTargets: ColumnHandle | undefined, run: RunSpec, events: Events<NetworkHandle>"
+    ts_args_type = "spec: TrainingSpec, base: NetworkHandle | undefined, inputs: ColumnHandle[] | ExampleStream, targets: ColumnHandle | undefined, validationInputs: ColumnHandle[], validationTargets: ColumnHandle | undefined, run: RunSpec, events: Events<NetworkHandle>"
 )]
 #[allow(clippy::too_many_arguments)]
 pub fn train_network(
     env: &Env,
     spec: TrainingSpec,
     base: Option<&NetworkHandle>,
-    inputs: Vec<&mut ColumnHandle>,
+    inputs: Either<Vec<&mut ColumnHandle>, &mut ExampleStream>,
     targets: Option<&mut ColumnHandle>,
     validation_inputs: Vec<&mut ColumnHandle>,
     validation_targets: Option<&mut ColumnHandle>,
@@ -253,21 +273,37 @@ pub fn train_network(
     let base = base.map(|base| base.0.get().cloned()).transpose()?;
     let how: Training = serde_json::from_str(&spec.training)
         .map_err(|error| refuse(format!("a training that is not understood: {error}")))?;
-    let inputs: Vec<Parts> = inputs.into_iter().map(taken).collect();
     let targets = targets.map(taken);
+    let given = match inputs {
+        Either::A(columns) => Either::A(columns.into_iter().map(taken).collect::<Vec<Parts>>()),
+        Either::B(stream) => Either::B(stream.blocks()?),
+    };
     let validation: Vec<Parts> = validation_inputs.into_iter().map(taken).collect();
     let validation_targets = validation_targets.map(taken);
-    launch(env, run, events, move |run| {
+    launch_fed(env, run, events, move |run, ask| {
         let mut network = match base {
             Some(base) => base.network.described(&spec.description, run.seed())?,
             None => Network::new(&spec.description, run.seed())?,
         };
-        let given = examples(&network, &how.loss, inputs, targets)?;
         let validation = match validation.is_empty() {
             true => None,
             false => Some(examples(&network, &how.loss, validation, validation_targets)?),
         };
-        let history = network.train(&given, validation.as_ref(), &how, run)?;
+        let history = match given {
+            Either::A(inputs) => {
+                let given = examples(&network, &how.loss, inputs, targets)?;
+                network.train(&given, validation.as_ref(), &how, run)?
+            }
+            Either::B(blocks) => {
+                let shapes = network.inputs()?;
+                let target = target(&network, &how.loss)?;
+                let read = move |(inputs, targets): Block| {
+                    of_block(&shapes, target.as_ref(), inputs, targets)
+                };
+                let mut blocks = Incoming::new(blocks, ask, read);
+                network.train_on_stream(&mut blocks, validation.as_ref(), &how, run)?
+            }
+        };
         let losses = history.iter().map(|epoch| epoch.loss).collect();
         let validation = history.iter().filter_map(|epoch| epoch.validation).collect();
         Ok(NetworkHandle::new(network, losses, validation))
@@ -407,6 +443,24 @@ pub fn save_network(
 ) -> napi::Result<RunHandle> {
     let (known, path) = (Arc::clone(network.0.get()?), PathBuf::from(path));
     launch(env, run, events, move |_| known.network.save(&path))
+}
+
+/// The bytes that a training of a network takes.
+#[napi(
+    ts_args_type = "description: string, prospect: string, run: RunSpec, events: Events<number>"
+)]
+pub fn estimate_network(
+    env: &Env,
+    description: String,
+    prospect: String,
+    run: RunSpec,
+    events: Events<'_, f64>,
+) -> napi::Result<RunHandle> {
+    let prospect: Prospect = serde_json::from_str(&prospect)
+        .map_err(|error| refuse(format!("a training that is not understood: {error}")))?;
+    launch(env, run, events, move |_| {
+        Network::estimate(&description, &prospect).map(|bytes| bytes as f64)
+    })
 }
 
 /// The layers of a description, or where its fault is.

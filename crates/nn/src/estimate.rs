@@ -1,0 +1,113 @@
+//! How much memory a training takes, before it starts: from the plan, and from what two items and three
+//! of them leave in a shard.
+
+use inlay_base::Result;
+use inlay_kernels::{Desk, Kernels};
+use serde::Deserialize;
+
+use crate::description::wrong;
+use crate::layer::{Mode, Pass, Stretch};
+use crate::meeting::Seat;
+use crate::network::Network;
+use crate::optimizers::Optimizer;
+use crate::plan::{Plan, Purpose, Work};
+use crate::shape::Content;
+use crate::shard::Shard;
+
+/// A training that is thought of.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Prospect {
+    /// How many examples there are.
+    pub items: usize,
+    /// Items of a batch.
+    pub batch: usize,
+    /// Positions of an item where any number may come.
+    pub length: usize,
+    /// Rows of a window, if there are windows.
+    pub truncate: Option<usize>,
+    /// How parameters follow their gradients.
+    pub optimizer: Optimizer,
+    /// Names of layers that stay as they are.
+    pub frozen: Vec<String>,
+    /// Whether the best parameters are kept beside the others.
+    pub validation: bool,
+}
+
+impl Network {
+    /// The most bytes that a training takes, examples included.
+    ///
+    /// # Errors
+    /// As for `new`; `InvalidInput` if items of that length do not go in.
+    pub fn estimate(description: &str, prospect: &Prospect) -> Result<u64> {
+        let network = Self::new(description, 1)?;
+        let plan = network.plan(Purpose::Train, &prospect.frozen)?;
+        let kernels = Kernels::get();
+        network.parameters.iter().for_each(|parameter| parameter.prepare(kernels, true));
+        let rows = prospect.length.min(prospect.truncate.unwrap_or(usize::MAX));
+        let two = network.shard(&plan, kernels, 2, rows)?;
+        let each = network.shard(&plan, kernels, 3, rows)?.saturating_sub(two);
+        let items = if prospect.items > 0 { prospect.items } else { usize::MAX };
+        let together = prospect.batch.min(items) as u64;
+        let shards = two.saturating_sub(2 * each) + together * each;
+        Ok(network.learning(&plan, prospect) + shards + examples(&plan, prospect)?)
+    }
+
+    /// Bytes that a shard takes after a step of so many items.
+    fn shard(&self, plan: &Plan, kernels: Kernels, items: usize, rows: usize) -> Result<u64> {
+        let given = lengths(plan, rows);
+        let of_item = plan.rows(&given).map_err(wrong)?;
+        let mut shard = Shard::default();
+        shard.begin(plan, items, Stretch::Whole, |_, slot| of_item[slot]);
+        for (slot, rows) in given.iter().enumerate() {
+            let shape = &plan.slots[slot].shape;
+            let (values, ids) = shard.input(slot);
+            match shape.content {
+                Content::Ids => ids.resize(items * rows * shape.width, 0),
+                Content::Values => values.resize(items * rows * shape.width, 0.0),
+            }
+        }
+        let mode = Mode::Train { seed: 1, step: 1, first: 0, node: 0 };
+        let mut desk = Desk::default();
+        let pass = Pass { kernels, mode, seat: &Seat::alone(), share: 1.0, first: 0 };
+        let mut losses = vec![0.0; items];
+        shard.forward(plan, self, &pass, &mut losses, &mut desk);
+        shard.output(plan).1.fill(0.0);
+        shard.backward(plan, self, &pass, &mut desk);
+        Ok(shard.bytes())
+    }
+
+    /// Bytes of the parameters, of their gradients and of what the optimizer keeps.
+    fn learning(&self, plan: &Plan, prospect: &Prospect) -> u64 {
+        let mut bytes = 0;
+        for node in &plan.nodes {
+            let Work::Layer { name, parameters: (first, count), .. } = &node.work else { continue };
+            let learns = !prospect.frozen.contains(name);
+            for parameter in &self.parameters[*first..first + count] {
+                let size = 4 * parameter.blueprint.size() as u64;
+                bytes += size + parameter.packed_bytes();
+                bytes += if learns { size * (1 + prospect.optimizer.kept() as u64) } else { 0 };
+                bytes += if prospect.validation { size } else { 0 };
+            }
+        }
+        bytes
+    }
+}
+
+/// Rows of an item at each input.
+fn lengths(plan: &Plan, rows: usize) -> Vec<usize> {
+    let of = |slot: usize| plan.slots[slot].shape.rows().unwrap_or(rows);
+    (0..plan.inputs).map(of).collect()
+}
+
+/// Bytes of the examples: what goes in, about as much again that is wanted where it is as long, and how
+/// many rows each has in each slot.
+fn examples(plan: &Plan, prospect: &Prospect) -> Result<u64> {
+    let given = lengths(plan, prospect.length);
+    let of_item = plan.rows(&given).map_err(wrong)?;
+    let cells: usize =
+        given.iter().enumerate().map(|(slot, rows)| 4 * rows * plan.slots[slot].shape.width).sum();
+    let wanted = 4 * of_item[plan.output];
+    let offsets = 8 * (2 + plan.inputs + plan.slots.len());
+    Ok((prospect.items as u64) * (cells + wanted + offsets) as u64)
+}
