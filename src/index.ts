@@ -275,3 +275,8 @@ export {
   type ImageAutoencoderOptions,
   type ReconstructionEvaluation,
 } from './models/image-autoencoder.js'
+export {
+  residualLayers,
+  residualLayersOptions,
+  type ResidualLayersOptions,
+} from './models/residual-layers.js'

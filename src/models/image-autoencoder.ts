@@ -2,8 +2,17 @@ import { type Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
 import { type NetworkDescription, network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
-import { dense, dropout, flatten, noise, relu, reshape, sigmoid } from '../nn/layers.js'
-import { squaredError } from '../nn/losses.js'
+import {
+  dense,
+  dropout,
+  flatten,
+  noise,
+  relu,
+  reshape,
+  sigmoid,
+  variational,
+} from '../nn/layers.js'
+import { binaryCrossEntropy, squaredError } from '../nn/losses.js'
 import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
 import { conv2d, convTranspose2d } from '../nn/windows.js'
 import {
@@ -44,6 +53,10 @@ export const imageAutoencoderOptions = {
   noise: real(0, { from: 0 }, 'standard deviation of what is added while training'),
   /** With which a value of a picture becomes zero while training: a denoising autoencoder. */
   mask: real(0, { from: 0, below: 1 }, 'with which a value becomes zero while training'),
+  /** Makes a variational autoencoder of it (Kingma and Welling 2014): a code is a normal distribution, and its
+   * divergence from the standard one counts so much [β]; the loss of pixels is then the binary cross-entropy, so
+   * that 1 is the evidence lower bound. */
+  divergence: real(undefined, { above: 0 }, 'what the divergence of a variational code counts'),
   ...learningOptions,
   /** How the learning rate goes on: to zero along half a cosine or in a straight line, or multiplied by
    * `stepFactor` after each `stepEvery` of the training. */
@@ -64,21 +77,21 @@ const encodeOptions = {
 }
 
 /** The way to the code and the way back: Hinton and Salakhutdinov 2006, figure 1, with dense layers. */
-function denseHalves(shape: PictureShape, code: number, hidden: readonly number[]): Layer[][] {
+function denseHalves(shape: PictureShape, code: Layer, hidden: readonly number[]): Layer[][] {
   const there = hidden.flatMap((units, at) => [dense({ name: `encoder${at + 1}`, units }), relu()])
   const back = hidden
     .toReversed()
     .flatMap((units, at) => [dense({ name: `decoder${at + 1}`, units }), relu()])
   return [
-    [flatten(), ...there, dense({ name: 'code', units: code })],
-    [...back, dense({ name: 'pixels', units: sizeOf(shape) }), sigmoid(), reshape({ shape })],
+    [flatten(), ...there, code],
+    [...back, dense({ name: 'pixels', units: sizeOf(shape) }), reshape({ shape })],
   ]
 }
 
 /** Convolutions that halve height and width, and their way back: Masci et al. 2011. */
 function convolutionalHalves(
   [height, width, depth]: PictureShape,
-  code: number,
+  code: Layer,
   channels: readonly number[],
 ): Layer[][] {
   const half = (size: number) => Math.ceil(size / 2)
@@ -103,27 +116,27 @@ function convolutionalHalves(
   const inner = [...sizes.at(-1)!, channels.at(-1) ?? depth]
   const units = inner.reduce((product, axis) => product * axis, 1)
   return [
-    [...there, flatten(), dense({ name: 'code', units: code })],
+    [...there, flatten(), code],
     [
       dense({ name: 'decoder', units }),
       relu(),
       reshape({ shape: inner }),
-      ...back
-        .toReversed()
-        .flatMap((layer, at) => [layer, at + 1 < back.length ? relu() : sigmoid()]),
+      ...back.toReversed().flatMap((layer, at) => (at === 0 ? [layer] : [relu(), layer])),
     ],
   ]
 }
 
-/** What comes in is wanted: of what is noisy while training, as it was. */
+/** What comes in is wanted, of noisy pictures as they were: from 0 to 1. A variational code wants the likelihood of
+ * pixels, of their scores before the sigmoid. */
 function autoencoder(
   shape: PictureShape,
-  spoilt: readonly Layer[],
-  [encoder = [], decoder = []]: readonly (readonly Layer[])[],
-  about: About,
+  layers: readonly Layer[],
+  isVariational: boolean,
 ): NetworkDescription {
-  const layers = [...spoilt, ...encoder, ...decoder]
-  return { ...network({ input: values({ shape }), layers, loss: squaredError() }), about }
+  const input = values({ shape })
+  return isVariational
+    ? network({ input, layers, loss: binaryCrossEntropy() })
+    : network({ input, layers: [...layers, sigmoid()], loss: squaredError() })
 }
 
 /** What a model says of itself in its file. */
@@ -157,9 +170,9 @@ export class ImageAutoencoder implements Embedder<Picture> {
   readonly #about: About
   #decoder: Promise<Network> | undefined
 
-  private constructor(found: Network, about: About) {
+  private constructor(found: Network, about: About, history: readonly Epoch[] = []) {
     this.network = found
-    this.history = found.history
+    this.history = history
     this.shape = about.shape
     this.dimensions = about.code
     this.#about = about
@@ -178,24 +191,31 @@ export class ImageAutoencoder implements Embedder<Picture> {
     const who = 'ImageAutoencoder.train'
     const { settings, run } = settle(imageAutoencoderOptions, options, who)
     checkTogether(options, settings.schedule, who)
-    const { shape, architecture, code, channels, hidden, noise: deviation, mask } = settings
+    const { shape, architecture, code, channels, hidden, noise: deviation } = settings
+    const { mask, divergence } = settings
     if (shape === undefined) throw wrongOption('shape', pictureShape.expected, shape, who)
     const isDense = architecture === 'dense'
     const other = isDense ? 'channels' : 'hidden'
     if (options[other] !== undefined) {
       refusal(who)(other, `has no meaning where the architecture is '${architecture}'`)
     }
-    const halves = isDense
-      ? denseHalves(shape, code, hidden ?? [256])
-      : convolutionalHalves(shape, code, channels ?? [32, 64])
+    if (!isDense && channels?.length === 0) {
+      throw wrongOption('channels', 'of one convolution or more', channels, who)
+    }
+    const isVariational = divergence !== undefined
+    const middle = isVariational
+      ? variational({ name: 'code', units: code, weight: divergence })
+      : dense({ name: 'code', units: code })
+    const [encoder = [], decoder = []] = isDense
+      ? denseHalves(shape, middle, hidden ?? [256])
+      : convolutionalHalves(shape, middle, channels ?? [32, 64])
     const spoilt = [
       ...(deviation > 0 ? [noise({ deviation })] : []),
       ...(mask > 0 ? [dropout({ probability: mask, rescale: false })] : []),
     ]
-    const about: About = { model: 'ImageAutoencoder', shape, code, decoder: halves[1]! }
     const { validation } = settings
-    const trained = await Network.train(
-      autoencoder(shape, spoilt, halves, about),
+    using trained = await Network.train(
+      autoencoder(shape, [...spoilt, ...encoder, ...decoder], isVariational),
       { inputs: shares(pictures, shape, 'pictures', who) },
       {
         ...networkTraining(settings, options, run),
@@ -204,7 +224,15 @@ export class ImageAutoencoder implements Embedder<Picture> {
         }),
       },
     )
-    return new ImageAutoencoder(trained, about)
+    const about: About = {
+      model: 'ImageAutoencoder',
+      shape,
+      code,
+      decoder: [...decoder, sigmoid()],
+    }
+    const asked = autoencoder(shape, [...encoder, ...decoder], false)
+    const found = await trained.transfer({ ...asked, about }, run)
+    return new ImageAutoencoder(found, about, trained.history)
   }
 
   /**

@@ -2,14 +2,16 @@ import { type Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
 import { network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
-import { dense, dropout, flatten, relu } from '../nn/layers.js'
+import { batchNorm, dense, dropout, flatten, relu } from '../nn/layers.js'
 import { type Loss, crossEntropy } from '../nn/losses.js'
 import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
 import { conv2d, maxPool } from '../nn/windows.js'
 import {
   type Options,
   type RunOptions,
+  type Settings,
   custom,
+  flag,
   integer,
   oneOf,
   real,
@@ -49,11 +51,13 @@ export const imageCnnOptions = {
   channels: counts('channels of each convolution'),
   /** Height and width of the windows of convolutions. */
   kernel: integer(3, { from: 1 }, 'height and width of the windows of convolutions'),
+  /** Whether each convolution is followed by a batch norm. */
+  batchNorm: flag(false, 'whether each convolution is followed by a batch norm'),
   /** Units of the hidden layers behind them. Default: [128]. */
   hidden: counts('units of the hidden layers behind them'),
   /** With which a value of a hidden layer becomes zero while training; of a pool half as often. */
   dropout: real(0.2, { from: 0, below: 1 }, 'with which a value becomes zero while training'),
-  /** Layers from picture to vector, in the place of `channels`, `kernel`, `hidden` and `dropout`. */
+  /** Layers from picture to vector, in the place of `channels`, `kernel`, `batchNorm`, `hidden` and `dropout`. */
   layers: custom<readonly Layer[]>(
     'a list of layers, at least one',
     (given) =>
@@ -89,16 +93,24 @@ const encodeOptions = {
 }
 
 /** Convolutions, each with a pool, and dense layers: LeCun et al. 1998, figure 2, with rectifiers and dropout. */
-function convolutions(
-  channels: readonly number[],
-  kernel: number,
-  hidden: readonly number[],
-  share: number,
-): Layer[] {
+function convolutions({
+  channels = [32, 64],
+  kernel,
+  batchNorm: isNormed,
+  hidden = [128],
+  dropout: share,
+}: Settings<typeof imageCnnOptions>): Layer[] {
   const fall = (probability: number) => (share > 0 ? [dropout({ probability })] : [])
   return [
     ...channels.flatMap((count, at) => [
-      conv2d({ name: `conv${at + 1}`, channels: count, kernel, padding: Math.floor(kernel / 2) }),
+      conv2d({
+        name: `conv${at + 1}`,
+        channels: count,
+        kernel,
+        padding: Math.floor(kernel / 2),
+        bias: !isNormed,
+      }),
+      ...(isNormed ? [batchNorm({ name: `norm${at + 1}` })] : []),
       relu(),
       maxPool({ name: `pool${at + 1}`, kernel: 2 }),
       ...fall(share / 2),
@@ -182,14 +194,14 @@ export class ImageCnn implements Embedder<Picture> {
     const who = 'ImageCnn.train'
     const { settings, run } = settle(imageCnnOptions, options, who)
     checkTogether(options, settings.schedule, who)
-    const { shape, channels = [32, 64], kernel, hidden = [128], dropout: share } = settings
+    const { shape } = settings
     if (shape === undefined) throw wrongOption('shape', pictureShape.expected, shape, who)
-    for (const option of ['channels', 'kernel', 'hidden', 'dropout'] as const) {
+    for (const option of ['channels', 'kernel', 'batchNorm', 'hidden', 'dropout'] as const) {
       if (settings.layers !== undefined && options[option] !== undefined) {
         refusal(who)(option, 'has no meaning beside `layers`')
       }
     }
-    const layers = settings.layers ?? convolutions(channels, kernel, hidden, share)
+    const layers = settings.layers ?? convolutions(settings)
     const given = await collected(examples, 'examples', who)
     const labels = Labels.of(given.labels, who)
     const classWeights = labels.weights(settings.labelWeights, who)

@@ -39,11 +39,8 @@ impl Layer for Noise {
 
 /// In training, calls `each` with the place of each value and the random numbers of its item.
 fn draw(mode: Mode, offsets: &[usize], width: usize, mut each: impl FnMut(usize, &mut Random)) {
-    let Mode::Train { seed, step, first, node } = mode else { return };
     for (item, ends) in offsets.windows(2).enumerate() {
-        // An item's numbers are its own, wherever the batch was cut.
-        let stream = (step << 32) ^ ((first + item) as u64);
-        let mut random = Random::new(seed ^ ((node as u64) << 48), stream);
+        let Some(mut random) = mode.random(item) else { return };
         (ends[0] * width..ends[1] * width).for_each(|at| each(at, &mut random));
     }
 }
