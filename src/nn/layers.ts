@@ -212,7 +212,8 @@ export function sum(branches: readonly (readonly Layer[])[]): Layer {
   return composition('sum', branches)
 }
 
-/** Branches that all get the same, one behind the other in each row: filters of several widths. */
+/** Branches that all get the same, one behind the other in each row: filters of several widths. A branch of one
+ * vector stands beside every row of the others. */
 export function concat(branches: readonly (readonly Layer[])[]): Layer {
   return composition('concat', branches)
 }

@@ -87,7 +87,7 @@ pub enum Work {
     },
     /// Values of the same place, added up.
     Sum,
-    /// Values of the same row, one behind the other.
+    /// Values of the same row, one behind the other; a vector stands in every row.
     Concat,
 }
 
@@ -214,7 +214,7 @@ impl Plan {
     /// Rows of an item in each slot, where the items of the inputs have so many.
     ///
     /// # Errors
-    /// Which layer does not take an item that is so short or so long.
+    /// Which layer does not take an item that is so short or so long, or which branches are of other lengths.
     pub fn rows(&self, of_inputs: &[usize]) -> std::result::Result<Vec<usize>, String> {
         let mut rows = of_inputs.to_vec();
         rows.resize(self.slots.len(), 0);
@@ -237,9 +237,24 @@ impl Plan {
                     }
                     layer.rows(given)
                 }
-                _ => given,
+                _ => self.rows_of_branches(&node.inputs, &rows)?,
             };
         }
         Ok(rows)
+    }
+
+    /// Rows of an item in branches that meet, those apart that are one vector.
+    fn rows_of_branches(
+        &self,
+        branches: &[usize],
+        rows: &[usize],
+    ) -> std::result::Result<usize, String> {
+        let long = branches.iter().filter(|&&slot| !self.slots[slot].shape.is_vector());
+        let mut long = long.map(|&slot| rows[slot]);
+        let first = long.next().unwrap_or(1);
+        match long.find(|&other| other != first) {
+            None => Ok(first),
+            Some(other) => Err(format!("has branches of {first} and of {other} rows that meet")),
+        }
     }
 }

@@ -43,6 +43,11 @@ impl Shape {
         Self { content: Content::Values, positions: self.positions.clone(), width }
     }
 
+    /// Whether an item is one row.
+    pub(crate) fn is_vector(&self) -> bool {
+        matches!(&self.positions, Positions::Fixed(axes) if axes.is_empty())
+    }
+
     /// Rows of an item, if they are the same for each.
     pub fn rows(&self) -> Option<usize> {
         match &self.positions {

@@ -2,6 +2,7 @@
 //! to the largest batch and stay.
 
 use std::mem;
+use std::ops::Range;
 
 use inlay_kernels::{Desk, add};
 
@@ -127,15 +128,13 @@ impl Shard {
                 }
                 Work::Concat => {
                     let whole = plan.slots[node.output].shape.width;
+                    let items = &self.offsets[node.output];
                     let mut begin = 0;
                     for &input in &node.inputs {
                         let input = self.rows(plan, input);
-                        let width = input.width();
-                        let to = output.values.chunks_exact_mut(whole);
-                        for (from, to) in input.values.chunks_exact(width).zip(to) {
-                            to[begin..begin + width].copy_from_slice(from);
-                        }
-                        begin += width;
+                        let part = begin..begin + input.width();
+                        begin = part.end;
+                        lay_beside(input, &mut output.values, whole, part, items);
                     }
                 }
             }
@@ -195,13 +194,13 @@ impl Shard {
                     let width = |slot: usize| plan.slots[slot].shape.width;
                     let begin: usize = inputs[..input].iter().map(|&slot| width(slot)).sum();
                     let (width, whole) = (width(inputs[input]), width(plan.nodes[node].output));
-                    let mut part = mem::take(&mut self.gradients[to]);
-                    part.resize(self.size(plan, inputs[input]), 0.0);
-                    let rows = self.gradients[from].chunks_exact(whole);
-                    for (from, to) in rows.zip(part.chunks_exact_mut(width)) {
-                        to.copy_from_slice(&from[begin..begin + width]);
-                    }
-                    self.gradients[to] = part;
+                    let (slot, part) = (inputs[input], begin..begin + width);
+                    let mut gradient = mem::take(&mut self.gradients[to]);
+                    gradient.resize(self.size(plan, slot), 0.0);
+                    let items =
+                        (&self.offsets[slot][..], &self.offsets[plan.nodes[node].output][..]);
+                    take_from_beside(&self.gradients[from], whole, part, items, &mut gradient);
+                    self.gradients[to] = gradient;
                 }
                 Back::Copy { from, to } => {
                     let mut copy = mem::take(&mut self.gradients[to]);
@@ -249,6 +248,53 @@ impl Shard {
             output: self.rows(plan, plan.nodes[node].output),
             output_gradient: &self.gradients[*output_gradient],
             memo: &self.memos[node],
+        }
+    }
+}
+
+/// Puts a branch into its part of each row of the whole: row by row, or the one row of an item into all of
+/// its rows.
+fn lay_beside(
+    branch: Rows<'_>,
+    whole: &mut [f32],
+    width: usize,
+    part: Range<usize>,
+    items: &[usize],
+) {
+    let rows = branch.values.chunks_exact(part.len());
+    if branch.offsets == items {
+        for (from, to) in rows.zip(whole.chunks_exact_mut(width)) {
+            to[part.clone()].copy_from_slice(from);
+        }
+        return;
+    }
+    for (from, ends) in rows.zip(items.windows(2)) {
+        for to in whole[ends[0] * width..ends[1] * width].chunks_exact_mut(width) {
+            to[part.clone()].copy_from_slice(from);
+        }
+    }
+}
+
+/// The gradient of what `lay_beside` took: where a row was put into several, the sum of theirs. `items` are
+/// those of the branch and those of the whole.
+fn take_from_beside(
+    whole: &[f32],
+    width: usize,
+    part: Range<usize>,
+    (branch, items): (&[usize], &[usize]),
+    gradient: &mut [f32],
+) {
+    let rows = gradient.chunks_exact_mut(part.len());
+    if branch == items {
+        for (from, to) in whole.chunks_exact(width).zip(rows) {
+            to.copy_from_slice(&from[part.clone()]);
+        }
+        return;
+    }
+    for (to, ends) in rows.zip(items.windows(2)) {
+        to.fill(0.0);
+        for from in whole[ends[0] * width..ends[1] * width].chunks_exact(width) {
+            to.iter_mut().zip(&from[part.clone()]).for_each(|(sum, value)| *sum += value);
         }
     }
 }

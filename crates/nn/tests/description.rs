@@ -31,8 +31,8 @@ fn every_fault_has_its_place() {
         "adds up branches of [2, 3, 4] and [2, 3, 5]",
     );
     refuses(
-        json!([{"kind": "concat", "branches": [[], [{"kind": "flatten"}]]}]),
-        "puts branches of [2, 3, 4] and [24] side by side",
+        json!([{"kind": "concat", "branches": [[], [{"kind": "max-pool", "kernel": 2}]]}]),
+        "puts branches of [2, 3, 4] and [1, 1, 4] side by side",
     );
     refuses(
         json!([dense(5), {"kind": "embedding", "values": 3, "dimensions": 2}]),

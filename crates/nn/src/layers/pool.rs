@@ -116,6 +116,26 @@ mod tests {
     }
 
     #[test]
+    fn a_vector_stands_beside_every_row() {
+        let branches = json!([[{"kind": "pool", "by": "mean"}], [{"kind": "tanh"}]]);
+        let layers = json!([{"kind": "concat", "branches": branches}]);
+        for (positions, lengths) in [(None, vec![3, 0, 1, 5]), (Some(vec![2, 2]), vec![4; 3])] {
+            let case = Case { layers: layers.clone(), positions, width: 3, lengths };
+            check(&case, |x, _| {
+                let mut y = Vec::new();
+                for ends in x.offsets.windows(2) {
+                    let x = &x.values[ends[0] * 3..ends[1] * 3];
+                    for row in x.chunks(3) {
+                        y.extend(pool("mean", x, 3));
+                        y.extend(row.iter().map(|x| x.tanh()));
+                    }
+                }
+                y
+            });
+        }
+    }
+
+    #[test]
     fn kims_network_for_sentences_goes_back() {
         // Kim 2014: windows of several widths side by side, the largest of each.
         let branch = |kernel: usize| {

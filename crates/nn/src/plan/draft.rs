@@ -39,11 +39,14 @@ impl Draft {
             }
             Described::Concat(branches) => {
                 let ends = self.branches(branches, from)?;
-                let first = self.slots[ends[0]].shape.clone();
+                // A vector stands beside every row of the others.
+                let rows = ends.iter().find(|&&end| !self.slots[end].shape.is_vector());
+                let first = self.slots[*rows.unwrap_or(&ends[0])].shape.clone();
                 let mut width = 0;
                 for &end in &ends {
                     let other = &self.slots[end].shape;
-                    if other.positions != first.positions || other.content == Content::Ids {
+                    let fits = other.is_vector() || other.positions == first.positions;
+                    if !fits || other.content == Content::Ids {
                         let problem = format!("puts branches of {first} and {other} side by side");
                         return Err(wrong(problem));
                     }
