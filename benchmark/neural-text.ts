@@ -7,8 +7,12 @@ import {
   type Labelled,
   NgramLanguageModel,
   Nnlm,
+  RecurrentClassifier,
+  SequenceTagger,
+  type TaggedSentence,
   TextCnn,
   type TextCnnOptions,
+  TransformerClassifier,
   Word2Vec,
   type WordVectors,
 } from 'inlay'
@@ -43,6 +47,21 @@ const tasks: readonly Task[] = [
     ],
     run: (_: Settings, run: Run) => kim(set, run),
   })),
+  {
+    id: 'classifiers-sst2',
+    files: ['classification/sst2.train.txt.gz'],
+    run: (_, run) => classifiers(run),
+  },
+  {
+    id: 'tagger-english',
+    files: ['ud/en_ewt-ud-train.conllu.gz'],
+    run: async (_, run) => tagging('english', 'en_ewt-ud-train', 'en_ewt-ud-test', run),
+  },
+  {
+    id: 'tagger-chinese',
+    files: ['ud/zh_gsdsimp-ud-dev.conllu.gz'],
+    run: async (_, run) => tagging('chinese', 'zh_gsdsimp-ud-dev', 'zh_gsdsimp-ud-test', run),
+  },
 ]
 
 export const neuralText: Family = {
@@ -185,6 +204,83 @@ async function kim(set: keyof typeof published, { threads, vectors }: Run): Prom
     title: `TextCnn: ${set.toUpperCase()}, test accuracy %`,
     about: `Kim's CNN-rand has ${published[set]}. ${folds.length > 1 ? `The mean of ${folds.length} of ten folds.` : ''}`,
     head: ['word vectors', 'accuracy', 'epochs', 'CPU s'],
+    rows,
+  }
+}
+
+/** Recurrent and Transformer classifiers, whose published figures are of larger data or larger models. */
+async function classifiers({ threads, vectors }: Run): Promise<Scores> {
+  const { train, dev, test } = textsOf('sst2')
+  const common = { lowercase: true, validation: dev, patience: 3, ...threads }
+  const initialVectors = await vectors()
+  const variants = [
+    ['BiLSTM', () => RecurrentClassifier.train(train, common)],
+    [
+      'BiLSTM from word vectors',
+      () => RecurrentClassifier.train(train, { ...common, initialVectors }),
+    ],
+    ['Transformer, 2 blocks of 128', () => TransformerClassifier.train(train, common)],
+  ] as const
+  const rows: string[][] = []
+  for (const [name, training] of variants) {
+    const { found, seconds } = await costing(training)
+    using classifier = found
+    const { accuracy } = await classifier.evaluate(test, threads)
+    const epochs = String(classifier.history.length)
+    rows.push([name, (100 * accuracy).toFixed(1), epochs, seconds.toFixed(0)])
+  }
+  return {
+    id: 'classifiers-sst2',
+    title: 'RecurrentClassifier and TransformerClassifier: SST-2, test accuracy %',
+    about: 'Whole sentences only.',
+    head: ['', 'accuracy', 'epochs', 'CPU s'],
+    rows,
+  }
+}
+
+/** Sentences of a CoNLL-U file with their universal tags; parts of contracted words have lines of their own. */
+function treebank(name: string): TaggedSentence[] {
+  const sentences = lines(`ud/${name}.conllu.gz`).join('\n').split('\n\n')
+  return sentences.map((sentence) => {
+    const rows = sentence.split('\n').map((line) => line.split('\t'))
+    const words = rows.filter(([id]) => /^\d+$/.test(id!))
+    return { words: words.map((row) => row[1]!), tags: words.map((row) => row[3]!) }
+  })
+}
+
+async function tagging(
+  language: string,
+  trainFile: string,
+  testFile: string,
+  { threads, vectors }: Run,
+): Promise<Scores> {
+  const [train, test] = [treebank(trainFile), treebank(testFile)]
+  const options = { epochs: language === 'english' ? 6 : 20, ...threads }
+  const variants: [string, object][] = [
+    ['words and characters', options],
+    ['words alone', { ...options, characters: 0 }],
+  ]
+  if (language === 'english') {
+    const knownVectors = await vectors()
+    variants.unshift(['words, characters and word vectors', { ...options, knownVectors }])
+  }
+  const rows: string[][] = []
+  for (const [name, settings] of variants) {
+    const { found, seconds } = await costing(() => SequenceTagger.train(train, settings))
+    using tagger = found
+    const { accuracy } = await tagger.evaluate(test, threads)
+    rows.push([
+      name,
+      (100 * accuracy).toFixed(1),
+      String(tagger.history.length),
+      seconds.toFixed(0),
+    ])
+  }
+  return {
+    id: `tagger-${language}`,
+    title: `SequenceTagger: universal tags of ${testFile}, accuracy %`,
+    about: `Trained on ${trainFile}: ${train.length} sentences.`,
+    head: ['', 'accuracy', 'epochs', 'CPU s'],
     rows,
   }
 }

@@ -248,6 +248,45 @@ export {
   type TextCnnShape,
 } from './models/text-cnn.js'
 export { TextNetwork } from './models/text-network.js'
+export {
+  RecurrentClassifier,
+  recurrentClassifier,
+  recurrentClassifierOptions,
+  type RecurrentClassifierOptions,
+  type RecurrentClassifierShape,
+} from './models/recurrent-classifier.js'
+export {
+  RecurrentEncoder,
+  recurrentEncoder,
+  recurrentEncoderOptions,
+  type RecurrentEncoderOptions,
+  type RecurrentEncoderShape,
+} from './models/recurrent-encoder.js'
+export {
+  SequenceTagger,
+  sequenceTagger,
+  sequenceTaggerOptions,
+  type SequenceTaggerOptions,
+  type SequenceTaggerShape,
+} from './models/sequence-tagger.js'
+export type { TaggedSentence, TaggedSentences } from './models/tagged-sentences.js'
+export {
+  TransformerClassifier,
+  transformerClassifier,
+  transformerClassifierOptions,
+  type TransformerClassifierOptions,
+} from './models/transformer-classifier.js'
+export {
+  TransformerEncoder,
+  contrastOptions,
+  maskedLanguageModel,
+  transformerEncoder,
+  transformerEncoderOptions,
+  type ContrastOptions,
+  type TextPair,
+  type TransformerEncoderOptions,
+  type TransformerShape,
+} from './models/transformer-encoder.js'
 export type { ClassEvaluation, ClassScore } from './models/class-evaluation.js'
 export {
   readTable,

@@ -27,6 +27,7 @@ const small = {
   epochs: 20,
   dropout: 0,
   learningRate: 0.01,
+  threads: 1,
 }
 
 test('a text is foretold nearly as well as its grammar allows', async (t) => {

@@ -36,6 +36,7 @@ const small: TextCnnOptions = {
   epochs: 12,
   batchSize: 20,
   learningRate: 0.01,
+  threads: 1,
 }
 
 test('labels that hang on the order of words are told apart', async (t) => {

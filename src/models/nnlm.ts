@@ -161,7 +161,7 @@ export class Nnlm {
     const shape = { ...settings, words: vocabulary.size, dimensions }
     const about: About = { model: 'Nnlm', vocabulary: vocabulary.record }
     const description = { ...nnlm(shape), about }
-    using start = await Network.from(description, {}, runSettings)
+    using start = await Network.create(description, runSettings)
     using begun = initialVectors
       ? await Network.from(description, vocabulary.rows(start, 'C.weight', initialVectors, who))
       : undefined

@@ -8,6 +8,7 @@ import {
   type Option,
   type Options,
   type RunOptions,
+  type RunSettings,
   type Settings,
   type Table,
   custom,
@@ -68,6 +69,10 @@ export interface ClassifierRecipe<T extends Table> {
   readonly tables: readonly string[]
   /** The layers that do not learn. */
   readonly frozen?: readonly string[]
+  /** The most words of a text that are read, if there is a limit. */
+  readonly maxWords?: number
+  /** What is known beforehand: its words, and parameters of layers of the same names. */
+  readonly base?: TextNetwork | undefined
 }
 
 /** A network that reads a text's words and gives a probability for each label. */
@@ -90,7 +95,7 @@ export class TextClassifier extends TextNetwork {
 
   /** The probability of each label, in the order of `labels`, for each text: [texts, labels]. */
   async predictProbabilities(texts: Texts, options: RunOptions = {}): Promise<Vectors> {
-    const who = 'predictProbabilities'
+    const who = `${this.constructor.name}.predictProbabilities`
     const settings = settle({}, options, who).run
     return this.network.encode(await this.numbered(texts, settings, who), settings)
   }
@@ -105,7 +110,7 @@ export class TextClassifier extends TextNetwork {
     options: RunOptions = {},
   ): Promise<ClassEvaluation> {
     const predict = (texts: Text[]) => this.predict(texts, options)
-    return this.#labels.evaluation(examples, predict, 'evaluate')
+    return this.#labels.evaluation(examples, predict, `${this.constructor.name}.evaluate`)
   }
 }
 
@@ -127,10 +132,12 @@ export async function trainTextClassifier<T extends Table>(
   const given = await collected(examples, 'examples', who)
   const labels = Labels.of(given.labels, who)
   const classWeights = labels.weights(chosen.labelWeights, who)
-  using corpus = await readAllWords(given.inputs, chosen, run, who)
-  const vocabulary = Vocabulary.ofCorpus(corpus, chosen)
+  const vocabulary = await vocabularyOf(given.inputs, chosen, recipe.base, run, who)
+  const most = recipe.maxWords ?? Infinity
   const columns = async ({ inputs, labels: wanted }: Collected<Text>, option: string) => ({
-    inputs: [...each(await vocabulary.number(inputs, run, who))],
+    inputs: Array.from(each(await vocabulary.number(inputs, run, who)), (words) =>
+      words.subarray(0, most),
+    ),
     targets: wanted.map((label) => labels.classOf(label, option, who)),
   })
   const description = recipe.describe({
@@ -141,12 +148,16 @@ export async function trainTextClassifier<T extends Table>(
     loss: crossEntropy({ classWeights }),
   })
   const heldOut = validation && (await collected<Text>(validation, 'validation', who))
-  using start = await Network.from(description, {}, run)
+  using start = recipe.base
+    ? await recipe.base.network.transfer(description, run)
+    : await Network.create(description, run)
   const rows = recipe.tables.map(
     (name) => initialVectors && vocabulary.rows(start, `${name}.weight`, initialVectors, who),
   )
-  using begun = await Network.from(description, Object.assign({}, ...rows), run)
-  using trained = await begun.train(await columns(given, 'examples'), {
+  using begun = initialVectors
+    ? await Network.from(description, Object.assign({}, ...rows), run)
+    : undefined
+  using trained = await (begun ?? start).train(await columns(given, 'examples'), {
     ...networkTraining(settings, options, run),
     freeze: [...(chosen.freeze ?? []), ...(recipe.frozen ?? [])],
     ...(heldOut && { validation: await columns(heldOut, 'validation') }),
@@ -155,7 +166,21 @@ export async function trainTextClassifier<T extends Table>(
     model,
     vocabulary: vocabulary.record,
     labels: labels.names,
+    ...(recipe.maxWords !== undefined && { maxWords: recipe.maxWords }),
   }
   const network = await trained.transfer(withProbabilities(description, record), run)
   return { network, vocabulary, record, history: trained.history }
+}
+
+async function vocabularyOf(
+  texts: readonly Text[],
+  settings: Settings<typeof vocabularyOptions>,
+  base: TextNetwork | undefined,
+  run: RunSettings,
+  who: string,
+): Promise<Vocabulary> {
+  const known = base?.network.description.about as TextNetworkRecord | undefined
+  if (known) return Vocabulary.of(known.vocabulary)!
+  using corpus = await readAllWords(texts, settings, run, who)
+  return Vocabulary.ofCorpus(corpus, settings)
 }

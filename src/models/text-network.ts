@@ -17,6 +17,8 @@ export interface TextNetworkRecord {
   readonly vocabulary: VocabularyRecord
   /** Of a classifier. */
   readonly labels?: readonly string[]
+  /** The most words of a text that are read, if there is a limit. */
+  readonly maxWords?: number
 }
 
 /** A network with what texts have to become for it. */
@@ -40,12 +42,14 @@ export class TextNetwork implements Embedder<Text> {
   /** How its training went, epoch by epoch; of a model from a file, empty. */
   readonly history: readonly Epoch[]
   readonly #vocabulary: Vocabulary
+  readonly #maxWords: number
 
   /** @internal */
-  constructor({ network, vocabulary, history }: TextNetworkParts) {
+  constructor({ network, vocabulary, record, history }: TextNetworkParts) {
     this.network = network
     this.history = history
     this.#vocabulary = vocabulary
+    this.#maxWords = record.maxWords ?? Infinity
     const { shape } = network.summary().find(({ name }) => name === ENCODING)!
     this.dimensions = Number(shape.slice(1, -1))
   }
@@ -62,7 +66,7 @@ export class TextNetwork implements Embedder<Text> {
    * @throws {InlayError} `INVALID_INPUT` an item that is no text
    */
   async encode(texts: Texts, options: RunOptions = {}): Promise<Vectors> {
-    const who = 'encode'
+    const who = `${this.constructor.name}.encode`
     const settings = settle({}, options, who).run
     const items = await this.numbered(texts, settings, who)
     const known = Uint32Array.from(items, (item) =>
@@ -84,7 +88,8 @@ export class TextNetwork implements Embedder<Text> {
     settings: RunSettings,
     who: string,
   ): Promise<Uint32Array[]> {
-    return [...each(await this.#vocabulary.number(texts, settings, who))]
+    const items = each(await this.#vocabulary.number(texts, settings, who))
+    return Array.from(items, (words) => words.subarray(0, this.#maxWords))
   }
 
   /** Writes network and vocabulary to a file. @throws {InlayError} `DISK_FULL`, `IO` */

@@ -3,6 +3,13 @@ import { learningOptions } from '../nn/network.js'
 import type { NetworkTrainingOptions } from '../nn/network.js'
 import type { RunSettings } from '../options.js'
 
+const heldOut = new Set(['validation', 'patience'])
+
+/** The options of networks without those of examples that are held out. */
+export const wholeTrainingOptions = Object.fromEntries(
+  Object.entries(networkTrainingOptions).filter(([name]) => !heldOut.has(name)),
+) as Omit<typeof networkTrainingOptions, 'validation' | 'patience'>
+
 /** A model's settled options. */
 type Settled = { readonly [name: string]: unknown }
 

@@ -72,7 +72,7 @@ export class Vocabulary {
     marks: readonly string[] = [],
   ): Vocabulary {
     const own = [UNKNOWN, ...marks]
-    const { minCount, maxVocabulary = Infinity, ...spelling } = settings
+    const { minCount, maxVocabulary = Infinity } = settings
     // The most frequent first: where the first rare one stands is found by halves.
     let [from, to] = [0, Math.min(corpus.size, maxVocabulary)]
     while (from < to) {
@@ -81,13 +81,14 @@ export class Vocabulary {
       else from = middle + 1
     }
     const words = corpus.words.slice(0, to).filter((word) => !own.includes(word))
-    return new Vocabulary([...own, ...words], settleAlone(spellingOptions, pick(spelling), ''))
+    return new Vocabulary([...own, ...words], pick(settings))
   }
 
   /** What `record` gave; `undefined` if it is not that. */
   static of(record: unknown): Vocabulary | undefined {
-    const { words, ...spelling } = (record ?? {}) as Partial<VocabularyRecord>
+    const { words } = (record ?? {}) as Partial<VocabularyRecord>
     if (!Array.isArray(words) || words[0] !== UNKNOWN) return undefined
+    const spelling = pick(record as VocabularyRecord)
     return new Vocabulary(words as string[], settleAlone(spellingOptions, spelling, 'open'))
   }
 
@@ -205,8 +206,16 @@ export function readAllWords(
 }
 
 /** Texts one by one. */
-export function* each({ ids, ends }: NumberedTexts): Generator<Uint32Array> {
-  for (let i = 0; i < ends.length; i++) yield ids.subarray(i === 0 ? 0 : ends[i - 1], ends[i])
+export function* each<Numbers extends Uint32Array | Int32Array>({
+  ids,
+  ends,
+}: {
+  readonly ids: Numbers
+  readonly ends: Float64Array
+}): Generator<Numbers> {
+  for (let i = 0; i < ends.length; i++) {
+    yield ids.subarray(i === 0 ? 0 : ends[i - 1], ends[i]) as Numbers
+  }
 }
 
 /** A file that is not what a model of this name wrote. */

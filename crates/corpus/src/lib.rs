@@ -45,7 +45,7 @@ mod vocabulary;
 
 pub use corpus::{Corpus, Counted, Dropped, count};
 pub use decode::{Sequence, in_order};
-pub use numbered::Numbered;
+pub use numbered::{Masking, NOTHING_WANTED, Numbered};
 pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences};
 pub use positioned::Spool;
 pub use source::{Batch, Source};

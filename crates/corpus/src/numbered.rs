@@ -1,6 +1,6 @@
 //! Texts as numbers of the words of a vocabulary, each text by itself: what networks read.
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Error, Random, Result, Run};
 use inlay_formats::Names;
 
 use crate::SENTENCE_END;
@@ -117,6 +117,64 @@ impl Numbered {
     }
 }
 
+/// How words are hidden, to be guessed (Devlin et al. 2019, section 3.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Masking {
+    /// This share of words is to be guessed, one of a text at least.
+    pub share: f32,
+    /// What stands for most of them; others are another word, or as they were.
+    pub mask: u32,
+    /// Words have numbers from here
+    pub first: u32,
+    /// up to here.
+    pub words: u32,
+    /// Times that each text comes, with other words hidden.
+    pub copies: usize,
+}
+
+/// What is wanted where nothing is.
+pub const NOTHING_WANTED: u32 = u32::MAX;
+
+impl Numbered {
+    /// Texts with hidden words, and what is wanted at each place: the hidden word, or nothing. Of those that are to be guessed
+    /// eight of ten become `mask`, one any word, one stays. Texts without words are left out.
+    ///
+    /// # Errors
+    /// `Aborted`.
+    pub fn masked(&self, how: Masking, run: &Run) -> Result<(Self, Vec<u32>)> {
+        let (mut hidden, mut wanted) = (Self::default(), Vec::new());
+        let places = |text: usize| {
+            let from = if text == 0 { 0 } else { self.ends[text - 1] };
+            from..self.ends[text]
+        };
+        for copy in 0..how.copies {
+            for text in (0..self.ends.len()).filter(|&text| !places(text).is_empty()) {
+                run.check()?;
+                let mut random = Random::new(run.seed(), (copy * self.ends.len() + text) as u64);
+                let words = &self.ids[places(text)];
+                let sure = random.below(words.len() as u32) as usize;
+                for (place, &word) in words.iter().enumerate() {
+                    if place != sure && random.unit() >= how.share {
+                        hidden.ids.push(word);
+                        wanted.push(NOTHING_WANTED);
+                        continue;
+                    }
+                    wanted.push(word);
+                    hidden.ids.push(match random.below(10) {
+                        0 => word,
+                        1 if how.words > how.first => {
+                            how.first + random.below(how.words - how.first)
+                        }
+                        _ => how.mask,
+                    });
+                }
+                hidden.ends.push(hidden.ids.len());
+            }
+        }
+        Ok((hidden, wanted))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::sync_channel;
@@ -157,6 +215,31 @@ mod tests {
         assert_eq!(found, Numbered { ids: vec![7, 5, 7, 0], ends: vec![3, 4] });
         let error = Numbered::of_corpus(&corpus, &[7, 5], &run).unwrap_err();
         assert!(matches!(error, Error::InvalidInput { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn words_are_hidden_and_wanted() {
+        let texts = Numbered { ids: (2..1002).collect(), ends: vec![500, 500, 501, 1000] };
+        let how = Masking { share: 0.15, mask: 1, first: 2, words: 1002, copies: 3 };
+        let (hidden, wanted) = texts.masked(how, &Run::quiet(1, 1)).unwrap();
+        assert_eq!(hidden.ends.len(), 9);
+        assert_eq!(hidden.ids.len(), 3000);
+        let (mut guessed, mut masked) = (0, 0);
+        for ((&hidden, &wanted), &word) in
+            hidden.ids.iter().zip(&wanted).zip(texts.ids.iter().cycle())
+        {
+            if wanted == NOTHING_WANTED {
+                assert_eq!(hidden, word);
+            } else {
+                assert_eq!(wanted, word);
+                guessed += 1;
+                masked += usize::from(hidden == 1);
+            }
+        }
+        assert!((380..530).contains(&guessed), "{guessed}");
+        assert!((guessed * 7 / 10..guessed * 9 / 10).contains(&masked), "{masked} of {guessed}");
+        // A text of one word has it hidden, each time.
+        assert_eq!(wanted.iter().filter(|&&wanted| wanted == 502).count(), 3);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use inlay_corpus::{Numbered, Source, Splitter};
+use inlay_corpus::{Masking, Numbered, Source, Splitter};
 use inlay_formats::Names;
 use napi::Env;
-use napi::bindgen_prelude::{Float64Array, Uint32Array, Uint32ArraySlice};
+use napi::bindgen_prelude::{Float64Array, Int32Array, Uint32Array, Uint32ArraySlice};
 use napi_derive::napi;
 
 use crate::corpus::CorpusHandle;
@@ -121,13 +121,62 @@ pub fn words_in_context(
     run: RunSpec,
     events: Events<'_, WordsInContext>,
 ) -> napi::Result<RunHandle> {
-    let texts =
-        Numbered { ids: ids.to_vec(), ends: ends.iter().map(|&end| end as usize).collect() };
-    if texts.ends.iter().any(|&end| end > texts.ids.len()) || !texts.ends.is_sorted() {
-        return Err(refuse("ends of texts beyond their ids".into()));
-    }
+    let texts = texts(&ids, &ends)?;
     launch(env, run, events, move |run| {
         let (contexts, next) = texts.contexts(length as usize, (begin, end), run)?;
         Ok(WordsInContext { contexts: contexts.into(), next: next.into() })
+    })
+}
+
+fn texts(ids: &Uint32Array, ends: &Float64Array) -> napi::Result<Numbered> {
+    let ends = ends.iter().map(|&end| end as usize).collect();
+    let texts = Numbered { ids: ids.to_vec(), ends };
+    match texts.ends.last().is_none_or(|&last| last <= texts.ids.len()) && texts.ends.is_sorted() {
+        true => Ok(texts),
+        false => Err(refuse("ends of texts beyond their ids".into())),
+    }
+}
+
+/// Which words are hidden.
+#[napi(object, object_to_js = false)]
+pub struct MaskingSpec {
+    pub share: f64,
+    /// The number of what stands for them.
+    pub mask: u32,
+    /// The first number of a word,
+    pub first: u32,
+    /// and how many numbers there are.
+    pub words: u32,
+    pub copies: u32,
+}
+
+/// Texts with hidden words.
+#[napi(object, object_from_js = false)]
+pub struct MaskedTexts {
+    pub ids: Uint32Array,
+    pub ends: Float64Array,
+    /// The hidden word at each place, or -1.
+    pub targets: Int32Array,
+}
+
+/// Texts so many times, each time with other words hidden.
+#[napi(ts_args_type = "ids: Uint32Array, ends: Float64Array, spec: MaskingSpec, run: RunSpec, \
+events: Events<MaskedTexts>")]
+pub fn mask_texts(
+    env: &Env,
+    ids: Uint32Array,
+    ends: Float64Array,
+    spec: MaskingSpec,
+    run: RunSpec,
+    events: Events<'_, MaskedTexts>,
+) -> napi::Result<RunHandle> {
+    let texts = texts(&ids, &ends)?;
+    let MaskingSpec { share, mask, first, words, copies } = spec;
+    let how = Masking { share: share as f32, mask, first, words, copies: copies as usize };
+    launch(env, run, events, move |run| {
+        let (hidden, wanted) = texts.masked(how, run)?;
+        let targets: Vec<i32> = wanted.into_iter().map(|word| word as i32).collect();
+        let NumberedTexts { ids, ends } = hidden.into();
+        Ok(MaskedTexts { ids, ends, targets: targets.into() })
     })
 }

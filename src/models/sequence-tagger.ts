@@ -1,0 +1,331 @@
+import { type NetworkDescription, ids, network } from '../nn/description.js'
+import { concat, dense, dropout, embedding, take, tanh } from '../nn/layers.js'
+import { crossEntropy } from '../nn/losses.js'
+import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { lstm } from '../nn/sequences.js'
+import { type Options, type RunOptions, custom, flag, integer, real, settle } from '../options.js'
+import type { Path } from '../path.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
+import { Labels } from './labels.js'
+import {
+  type Numbering,
+  type TaggedSentence,
+  type TaggedSentences,
+  checkWords,
+  collectedSentences,
+  lettersOf,
+  numbered,
+  places,
+} from './tagged-sentences.js'
+import { networkTraining } from './training.js'
+import {
+  Vocabulary,
+  type VocabularyRecord,
+  notOf,
+  readAllWords,
+  vocabularyOptions,
+} from './vocabulary.js'
+
+/** What decides the network. */
+export interface SequenceTaggerShape {
+  /** Words that have numbers, characters, and tags. */
+  readonly words: number
+  readonly letters: number
+  readonly tags: number
+  /** Words that have vectors beforehand, and values of such a vector; none: 0. */
+  readonly known: number
+  readonly knownDimensions: number
+  /** Values of a vector that is learnt. */
+  readonly dimensions: number
+  /** Characters that are looked at, at either end of a word. */
+  readonly characters: number
+  /** Values of a state, in each direction. */
+  readonly units: number
+  /** Recurrent layers on top of each other. */
+  readonly layers: number
+  /** With which values become zero while training. */
+  readonly dropout: number
+}
+
+/** Values of a character's vector, and of all of a word's characters. */
+const [LETTER, LETTERS] = [16, 64]
+
+/** Words, what is known of them, and their characters side by side; states both ways; a score for each tag. */
+export function sequenceTagger(shape: SequenceTaggerShape): NetworkDescription {
+  const { characters, units, layers, dropout: probability } = shape
+  const table = (name: string, values: number, dimensions: number) => [
+    take(name),
+    embedding({ name, values, dimensions, deviation: 0.15 }),
+  ]
+  const letters = places(characters).map((place) => table(place, shape.letters, LETTER))
+  return network({
+    input: inputsOf(shape).map((name) => ids({ name })),
+    layers: [
+      concat([
+        table('words', shape.words, shape.dimensions),
+        ...(shape.known > 0 ? [table('known', shape.known, shape.knownDimensions)] : []),
+        ...(characters > 0
+          ? [[concat(letters), dense({ name: 'characters', units: LETTERS }), tanh()]]
+          : []),
+      ]),
+      dropout({ probability }),
+      lstm({
+        name: 'recurrent',
+        units,
+        layers,
+        bidirectional: true,
+        dropout: layers > 1 ? probability : 0,
+      }),
+      dropout({ probability }),
+      dense({ name: 'scores', units: shape.tags }),
+    ],
+    loss: crossEntropy(),
+  })
+}
+
+function inputsOf({ known, characters }: Pick<SequenceTaggerShape, 'known' | 'characters'>) {
+  return ['words', ...(known > 0 ? ['known'] : []), ...places(characters)]
+}
+
+/** Every option of `SequenceTagger.train`. */
+export const sequenceTaggerOptions = {
+  ...networkTrainingOptions,
+  ...vocabularyOptions,
+  /** Words that occur less often are one, `<unk>`, as are words that were never met. */
+  minCount: integer(2, { from: 1 }, 'words that occur less often are one'),
+  /** Whether words become lower case; their characters stay as they are. */
+  lowercase: flag(true, 'makes words lower case'),
+  /** Vectors of words, which stay as they are, beside those that are learnt: words that are not in the examples
+   * are known by them. */
+  knownVectors: custom<WordVectors>(
+    'WordVectors',
+    (given) => given instanceof WordVectors,
+    'vectors of words, which stay as they are',
+  ),
+  /** Values of a word's vector that is learnt. */
+  dimensions: integer(64, { from: 1, to: 65_536 }, "values of a word's vector"),
+  /** Characters that are looked at, at either end of a word; 0 for none. */
+  characters: integer(4, { from: 0, to: 32 }, 'characters at either end of a word'),
+  /** Values of a state, in each direction. */
+  units: integer(128, { from: 1 }, 'values of a state'),
+  /** Recurrent layers on top of each other. */
+  layers: integer(1, { from: 1, to: 64 }, 'recurrent layers on top of each other'),
+  /** With which values become zero while training. */
+  dropout: real(0.4, { from: 0, below: 1 }, 'with which values become zero while training'),
+  /** The learning rate at the beginning; it falls linearly to nothing. */
+  learningRate: real(0.003, { above: 0 }, 'the highest learning rate'),
+  schedule: { ...networkTrainingOptions.schedule, default: 'linear' as const },
+  /** Sentences whose loss is worked out after each epoch. */
+  validation: custom<TaggedSentences>(
+    'sentences with tags',
+    (given) =>
+      typeof given === 'object' &&
+      given !== null &&
+      (Symbol.iterator in given || Symbol.asyncIterator in given),
+    'sentences whose loss is worked out after each epoch',
+  ),
+}
+
+/** The options of `SequenceTagger.train`: see `sequenceTaggerOptions`. */
+export type SequenceTaggerOptions = Options<typeof sequenceTaggerOptions> & RunOptions
+
+/** What the file says beside the network. */
+interface About {
+  readonly model: 'SequenceTagger'
+  readonly tags: readonly string[]
+  readonly characters: number
+  readonly words: VocabularyRecord
+  readonly letters: VocabularyRecord
+  readonly known?: VocabularyRecord
+}
+
+/**
+ * A tag for each word of a sentence, by its vectors, its characters and what stands around it (Graves and
+ * Schmidhuber 2005; Plank et al. 2016, arXiv:1604.05529).
+ *
+ *     words ─▶ vectors ───────────────────┐
+ *     first and last characters ─▶ tanh ──┴─▶ LSTM, both ways ─▶ a score for each tag
+ *
+ *     const tagger = await SequenceTagger.train([{ words: ['she', 'reads'], tags: ['PRON', 'VERB'] }, ...])
+ *     await tagger.tag([['he', 'reads']]) // [['PRON', 'VERB']]
+ */
+export class SequenceTagger {
+  /** The tags, in the order in which they first came. */
+  readonly tags: readonly string[]
+  /** The layers; 'recurrent' gives what the tagger knows of each word, 'scores' a score for each tag. */
+  readonly network: Network
+  readonly #numbering: Numbering
+
+  private constructor(found: Network, tags: readonly string[], numbering: Numbering) {
+    this.network = found
+    this.tags = tags
+    this.#numbering = numbering
+  }
+
+  /**
+   * Trains on sentences with tags. The same bytes for the same `seed`, whatever the number of threads.
+   *
+   * @throws {InvalidOptionError} a sentence has not as many tags as words; fewer than two tags; a tag of
+   *   `validation` that no example has
+   * @throws {InlayError} `DIVERGED`
+   */
+  static async train(
+    examples: TaggedSentences,
+    options: SequenceTaggerOptions = {},
+  ): Promise<SequenceTagger> {
+    const who = 'SequenceTagger.train'
+    const { settings, run } = settle(sequenceTaggerOptions, options, who)
+    checkTogether(options, settings.schedule, who)
+    const { knownVectors, characters, validation } = settings
+    const given = await collectedSentences(examples, 'examples', who)
+    const labels = Labels.of(
+      given.flatMap(({ tags }) => tags),
+      who,
+    )
+    const spelled = { ...settings, lowercase: false, minCount: 1, maxVocabulary: undefined }
+    const sentences = given.map(({ words }) => words)
+    using corpus = await readAllWords(sentences, settings, run, who)
+    using written = await readAllWords(sentences.map(lettersOf), spelled, run, who)
+    const numbering: Numbering = {
+      words: Vocabulary.ofCorpus(corpus, settings),
+      letters: Vocabulary.ofCorpus(written, spelled),
+      known:
+        knownVectors && Vocabulary.of({ ...settings, words: ['<unk>', ...knownVectors.words] }),
+      characters,
+    }
+    const description = {
+      ...sequenceTagger({
+        ...settings,
+        words: numbering.words.size,
+        letters: numbering.letters.size,
+        tags: labels.names.length,
+        known: numbering.known?.size ?? 0,
+        knownDimensions: knownVectors?.dimensions ?? 0,
+      }),
+      about: aboutOf(labels.names, numbering),
+    }
+    const columns = async (tagged: readonly TaggedSentence[], option: string) => ({
+      inputs: await numbered(
+        tagged.map(({ words }) => words),
+        numbering,
+        run,
+        who,
+      ),
+      targets: tagged.map(({ tags }) => tags.map((tag) => labels.classOf(tag, option, who))),
+    })
+    const heldOut = validation && (await collectedSentences(validation, 'validation', who))
+    using start = await Network.from(description, await knownRows(knownVectors), run)
+    const found = await start.train(await columns(given, 'examples'), {
+      ...networkTraining(settings, options, run),
+      freeze: [...(settings.freeze ?? []), ...(knownVectors ? ['known'] : [])],
+      ...(heldOut && { validation: await columns(heldOut, 'validation') }),
+    })
+    return new SequenceTagger(found, labels.names, numbering)
+  }
+
+  /**
+   * Opens what `save` wrote.
+   *
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
+   */
+  static async open(path: Path, options: RunOptions = {}): Promise<SequenceTagger> {
+    const found = await Network.open(path, options)
+    const about = (found.description.about ?? {}) as Partial<About>
+    const [words, letters] = [Vocabulary.of(about.words), Vocabulary.of(about.letters)]
+    if (about.model === 'SequenceTagger' && words && letters) {
+      const known = about.known && Vocabulary.of(about.known)
+      const numbering = { words, letters, known, characters: about.characters! }
+      return new SequenceTagger(found, about.tags!, numbering)
+    }
+    found.close()
+    throw notOf('SequenceTagger', 'SequenceTagger.open')
+  }
+
+  /** How its training went, epoch by epoch; of a model from a file, empty. */
+  get history(): readonly Epoch[] {
+    return this.network.history
+  }
+
+  /**
+   * The tags of each sentence's words. They do not depend on the other sentences.
+   *
+   * @throws {InvalidOptionError} a sentence is no array of words
+   */
+  async tag(
+    sentences: Iterable<readonly string[]> | AsyncIterable<readonly string[]>,
+    options: RunOptions = {},
+  ): Promise<string[][]> {
+    const who = 'SequenceTagger.tag'
+    const { run } = settle({}, options, who)
+    const given: (readonly string[])[] = []
+    for await (const words of sentences) {
+      checkWords(words, `sentences[${given.length}]`, who)
+      given.push(words)
+    }
+    const inputs = await numbered(given, this.#numbering, run, who)
+    const scores = await this.network.encodeSteps(inputs, run)
+    return scores.map((rows) =>
+      Array.from(rows, (row) => {
+        const best = row.reduce((found, score, at) => (score > row[found]! ? at : found), 0)
+        return this.tags[best]!
+      }),
+    )
+  }
+
+  /**
+   * How well it finds tags: accuracy over words, the confusion matrix, and precision, recall and F1 of each tag.
+   *
+   * @throws {InvalidOptionError} a tag that the tagger does not know
+   */
+  async evaluate(examples: TaggedSentences, options: RunOptions = {}): Promise<ClassEvaluation> {
+    const who = 'SequenceTagger.evaluate'
+    const given = await collectedSentences(examples, 'examples', who)
+    const labels = new Labels(this.tags)
+    const wanted = given.flatMap(({ tags }) => tags)
+    for (const tag of wanted) labels.classOf(tag, 'examples', who)
+    const found = await this.tag(
+      given.map(({ words }) => words),
+      options,
+    )
+    return evaluationOf(this.tags, wanted, found.flat())
+  }
+
+  /** Writes network and vocabularies to a file. @throws {InlayError} `DISK_FULL`, `IO` */
+  async save(path: Path, options: RunOptions = {}): Promise<void> {
+    await this.network.save(path, options)
+  }
+
+  /** Frees the memory now rather than when the garbage is collected. */
+  close(): void {
+    this.network.close()
+    const { words, letters, known } = this.#numbering
+    for (const vocabulary of [words, letters, known]) vocabulary?.close()
+  }
+
+  /** As `close`: at the end of the block of `using`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+function aboutOf(tags: readonly string[], { words, letters, known, characters }: Numbering): About {
+  const records = { words: words.record, letters: letters.record }
+  return {
+    model: 'SequenceTagger',
+    tags,
+    characters,
+    ...records,
+    ...(known && { known: known.record }),
+  }
+}
+
+/** The table of vectors that are there beforehand; a row of zeros for words that have none. */
+async function knownRows(
+  vectors: WordVectors | undefined,
+): Promise<Readonly<Record<string, Float32Array>>> {
+  if (!vectors) return {}
+  const rows = new Float32Array((vectors.size + 1) * vectors.dimensions)
+  rows.set(await vectors.matrix(), vectors.dimensions)
+  return { 'known.weight': rows }
+}
