@@ -32,6 +32,7 @@ import {
   regressionOf,
 } from './table-evaluation.js'
 import { type Target, checkNames, targetOf, wantedOf } from './table-target.js'
+import { networkTraining } from './training.js'
 
 /** What a model of each task gives. */
 export interface TableAnswers {
@@ -170,10 +171,11 @@ export class CategoryEmbeddings<
       missing,
       minCount,
       dimensions,
-      ...others
+      unseenShare,
+      hidden,
+      dropout: share,
+      validation,
     } = settings
-    const { unseenShare, hidden, dropout: share, validation, ...rest } = others
-    const { stepFactor, stepEvery, ...training } = rest
     if (name === undefined) {
       throw wrongOption('target', categoryEmbeddingsOptions.target.expected, name, who)
     }
@@ -197,10 +199,8 @@ export class CategoryEmbeddings<
       description,
       examplesOf(cells, about, who, hiding(unseenShare, run.seed)),
       {
-        ...training,
-        ...(training.schedule === 'steps' && { stepFactor, stepEvery }),
+        ...networkTraining(settings, options, run),
         ...(heldOut && { validation: examplesOf(heldOut, about, who) }),
-        ...run,
       },
     )
     const isLabel = target.task === 'classification'

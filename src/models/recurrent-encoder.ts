@@ -3,7 +3,7 @@ import type { NumberedTexts } from '../native.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { concat, dense, dropout, embedding, take } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
-import { Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { Network, checkTogether, learningOptions } from '../nn/network.js'
 import { gru, lstm } from '../nn/sequences.js'
 import { pool } from '../nn/windows.js'
 import { type Options, type RunOptions, integer, oneOf, real, settle } from '../options.js'
@@ -61,7 +61,7 @@ export function recurrentEncoder(shape: RecurrentEncoderShape): NetworkDescripti
 
 /** Every option of `RecurrentEncoder.train`. */
 export const recurrentEncoderOptions = {
-  ...networkTrainingOptions,
+  ...learningOptions,
   ...vocabularyOptions,
   /** Only so many words, the most frequent ones; the others are `<unk>`. */
   maxVocabulary: integer(10_000, { from: 1, to: 0xffff_fff0 }, 'keeps only so many words'),

@@ -1,7 +1,7 @@
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { concat, dense, dropout, embedding, take, tanh } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
-import { type Epoch, Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
 import { lstm } from '../nn/sequences.js'
 import { type Options, type RunOptions, custom, flag, integer, real, settle } from '../options.js'
 import type { Path } from '../path.js'
@@ -90,7 +90,7 @@ function inputsOf({ known, characters }: Pick<SequenceTaggerShape, 'known' | 'ch
 
 /** Every option of `SequenceTagger.train`. */
 export const sequenceTaggerOptions = {
-  ...networkTrainingOptions,
+  ...learningOptions,
   ...vocabularyOptions,
   /** Words that occur less often are one, `<unk>`, as are words that were never met. */
   minCount: integer(2, { from: 1 }, 'words that occur less often are one'),
@@ -115,7 +115,7 @@ export const sequenceTaggerOptions = {
   dropout: real(0.4, { from: 0, below: 1 }, 'with which values become zero while training'),
   /** The learning rate at the beginning; it falls linearly to nothing. */
   learningRate: real(0.003, { above: 0 }, 'the highest learning rate'),
-  schedule: { ...networkTrainingOptions.schedule, default: 'linear' as const },
+  schedule: { ...learningOptions.schedule, default: 'linear' as const },
   /** Sentences whose loss is worked out after each epoch. */
   validation: custom<TaggedSentences>(
     'sentences with tags',

@@ -7,8 +7,8 @@ const heldOut = new Set(['validation', 'patience'])
 
 /** The options of networks without those of examples that are held out. */
 export const wholeTrainingOptions = Object.fromEntries(
-  Object.entries(networkTrainingOptions).filter(([name]) => !heldOut.has(name)),
-) as Omit<typeof networkTrainingOptions, 'validation' | 'patience'>
+  Object.entries(learningOptions).filter(([name]) => !heldOut.has(name)),
+) as Omit<typeof learningOptions, 'validation' | 'patience'>
 
 /** A model's settled options. */
 type Settled = { readonly [name: string]: unknown }

@@ -2,7 +2,7 @@ import type { Text } from '../corpus/source.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { dense, dropout } from '../nn/layers.js'
 import { type Loss, crossEntropy } from '../nn/losses.js'
-import { networkTrainingOptions } from '../nn/network.js'
+import { learningOptions } from '../nn/network.js'
 import { pool } from '../nn/windows.js'
 import { type RunOptions, type Settings, custom, real, refusal, settle } from '../options.js'
 import type { Path } from '../path.js'
@@ -52,7 +52,7 @@ export const transformerClassifierOptions = {
   ),
   /** The highest learning rate. */
   learningRate: real(0.0005, { above: 0 }, 'the highest learning rate'),
-  schedule: { ...networkTrainingOptions.schedule, default: 'linear' as const },
+  schedule: { ...learningOptions.schedule, default: 'linear' as const },
 }
 
 /** The options of `TransformerClassifier.train`: see `transformerClassifierOptions`. */

@@ -4,7 +4,7 @@ import { type NetworkDescription, ids, network } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { dense, dropout, embedding, gelu, layerNorm } from '../nn/layers.js'
 import { contrastive, crossEntropy } from '../nn/losses.js'
-import { Network, checkTogether, networkTrainingOptions } from '../nn/network.js'
+import { Network, checkTogether, learningOptions } from '../nn/network.js'
 import { positions, transformerBlock } from '../nn/sequences.js'
 import { pool } from '../nn/windows.js'
 import {
@@ -131,7 +131,7 @@ export const transformerEncoderOptions = {
   maskings: integer(5, { from: 1, to: 1000 }, 'times that a text comes with other words hidden'),
   /** Steps at the beginning over which the learning rate rises from nothing. */
   warmup: integer(100, { from: 0 }, 'steps over which the learning rate rises'),
-  schedule: { ...networkTrainingOptions.schedule, default: 'linear' as const },
+  schedule: { ...learningOptions.schedule, default: 'linear' as const },
   /** The longest that the gradient may be. */
   clip: real(1, { above: 0 }, 'the longest that the gradient may be'),
   /** Passes over the texts with all their maskings. */
