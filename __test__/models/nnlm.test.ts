@@ -83,7 +83,7 @@ test('the same seed gives the same bytes on any number of threads, before and af
   t.deepEqual(await opened.perplexity(['the owl']), await one.perplexity(['the owl']))
   const vectors = WordVectors.from(['a'], Float32Array.of(1), 1)
   await vectors.save(join(folder(t), 'other.safetensors'))
-  const network = await Network.from(nnlm({ ...small, words: 3, direct: false }), {})
+  const network = await Network.create(nnlm({ ...small, words: 3, direct: false }))
   await network.save(path)
   await t.throwsAsync(Nnlm.open(path), { code: 'INVALID_INPUT', message: /no Nnlm/ })
 })

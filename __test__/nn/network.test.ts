@@ -490,16 +490,23 @@ test('a network begins with the parameters that it is given', async (t) => {
     loss: crossEntropy(),
   })
   const table = Float32Array.of(1, 2, 3, 4, 5, 6)
-  using start = await Network.from(description, { 'table.weight': table })
+  using start = await Network.create(description, { parameters: { 'table.weight': table } })
   t.deepEqual(start.parameter('table.weight')!.values, table)
   const examples = { inputs: [[0], [1]], targets: [0, 1] }
   using after = await start.train(examples, { epochs: 1, freeze: ['table'] })
   t.deepEqual(after.parameter('table.weight')!.values, table)
   t.notDeepEqual(after.parameter('dense1.weight'), start.parameter('dense1.weight'))
   const short = { 'table.weight': table.subarray(1) }
-  await t.throwsAsync(Network.from(description, short), { message: /6 values.*5 came/ })
-  await t.throwsAsync(Network.from(description, { tables: table }), { code: 'NOT_FOUND' })
-  await t.throwsAsync(Network.from(description, { 'table.weight': [1] as never }), {
-    message: /Float32Array/,
+  await t.throwsAsync(Network.create(description, { parameters: short }), {
+    message: /6 values.*5 came/,
   })
+  await t.throwsAsync(Network.create(description, { parameters: { tables: table } }), {
+    code: 'NOT_FOUND',
+  })
+  await t.throwsAsync(
+    Network.create(description, { parameters: { 'table.weight': [1] as never } }),
+    {
+      message: /Float32Array/,
+    },
+  )
 })

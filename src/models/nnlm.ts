@@ -163,7 +163,9 @@ export class Nnlm {
     const description = { ...nnlm(shape), about }
     using start = await Network.create(description, runSettings)
     using begun = initialVectors
-      ? await Network.from(description, vocabulary.rows(start, 'C.weight', initialVectors, who))
+      ? await Network.create(description, {
+          parameters: vocabulary.rows(start, 'C.weight', initialVectors, who),
+        })
       : undefined
     const heldOut =
       validation &&

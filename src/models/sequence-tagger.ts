@@ -215,7 +215,10 @@ export class SequenceTagger {
       targets: tagged.map(({ tags }) => tags.map((tag) => labels.classOf(tag, option, who))),
     })
     const heldOut = validation && (await collectedSentences(validation, 'validation', who))
-    using start = await Network.from(description, await knownRows(knownVectors), run)
+    using start = await Network.create(description, {
+      parameters: await knownRows(knownVectors),
+      ...run,
+    })
     const found = await start.train(await columns(given, 'examples'), {
       ...networkTraining(settings, options, run),
       freeze: [...(settings.freeze ?? []), ...(knownVectors ? ['known'] : [])],

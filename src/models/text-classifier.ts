@@ -155,7 +155,7 @@ export async function trainTextClassifier<T extends Table>(
     (name) => initialVectors && vocabulary.rows(start, `${name}.weight`, initialVectors, who),
   )
   using begun = initialVectors
-    ? await Network.from(description, Object.assign({}, ...rows), run)
+    ? await Network.create(description, { parameters: Object.assign({}, ...rows), ...run })
     : undefined
   using trained = await (begun ?? start).train(await columns(given, 'examples'), {
     ...networkTraining(settings, options, run),

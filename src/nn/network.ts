@@ -145,6 +145,18 @@ const evaluateOptions = {
   batchSize: networkTrainingOptions.batchSize,
 }
 
+const createOptions = {
+  /** Values of parameters, by PyTorch's names and in its order. Default: random ones. */
+  parameters: custom<Readonly<Record<string, Float32Array>>>(
+    'an object of Float32Arrays',
+    (given) =>
+      typeof given === 'object' &&
+      given !== null &&
+      Object.values(given).every((values) => values instanceof Float32Array),
+    'values of parameters',
+  ),
+}
+
 const encodeOptions = {
   /** The layer whose output is wanted. Default: the last one. */
   layer: text('the layer whose output is wanted', 'NAME'),
@@ -210,14 +222,28 @@ export class Network {
   }
 
   /**
-   * A network that has learnt nothing: its parameters begin at random, by `seed`, as PyTorch's do. For layers
-   * that have nothing to learn, for random projections, and to see what training adds.
+   * A network that has learnt nothing: its parameters begin at random, by `seed`, as PyTorch's do, but those that
+   * are given. For layers that have nothing to learn, for random projections, and to begin a training with
+   * vectors that are there already.
    *
-   * @throws {InlayError} `INVALID_INPUT` layers that do not fit
+   *     const start = await Network.create(description, { parameters: { 'embedding1.weight': rows } })
+   *     const model = await start.train({ inputs, targets })
+   *
+   * @throws {InlayError} `INVALID_INPUT` layers that do not fit, or a parameter with more or fewer values;
+   *   `NOT_FOUND` there is no such parameter
    */
-  static async create(description: NetworkDescription, options: RunOptions = {}): Promise<Network> {
+  static async create(
+    description: NetworkDescription,
+    options: Options<typeof createOptions> & RunOptions = {},
+  ): Promise<Network> {
     const who = 'Network.create'
-    return described(undefined, description, options, who)
+    const { settings, run: runSettings } = settle(createOptions, options, who)
+    const { parameters = {} } = settings
+    const [names, given] = [Object.keys(parameters), Object.values(parameters)]
+    const native = await run<NetworkHandle>(who, runSettings, (spec, events) =>
+      makeNetwork(toJson(description), names, given, spec, events),
+    )
+    return Network.#of(native, description)
   }
 
   /**
@@ -255,35 +281,6 @@ export class Network {
     return Network.#of(native, description)
   }
 
-  /**
-   * A network whose parameters are given, each by PyTorch's name and in its order; those that are not begin at
-   * random, by `seed`. It is trained from there with `train`.
-   *
-   *     const start = await Network.from(description, { 'embedding1.weight': await vectors.matrix() })
-   *     const model = await start.train({ inputs, targets })
-   *
-   * @throws {InvalidOptionError} a parameter is no Float32Array
-   * @throws {InlayError} `NOT_FOUND` there is no such parameter; `INVALID_INPUT` it has more or fewer values
-   */
-  static async from(
-    description: NetworkDescription,
-    parameters: Readonly<Record<string, Float32Array>>,
-    options: RunOptions = {},
-  ): Promise<Network> {
-    const who = 'Network.from'
-    const settings = settle({}, options, who).run
-    for (const [name, values] of Object.entries(parameters)) {
-      if (!(values instanceof Float32Array)) {
-        throw wrongOption(`parameters.${name}`, 'a Float32Array', values, who)
-      }
-    }
-    const [names, given] = [Object.keys(parameters), Object.values(parameters)]
-    const native = await run<NetworkHandle>(who, settings, (spec, events) =>
-      makeNetwork(toJson(description), names, given, spec, events),
-    )
-    return Network.#of(native, description)
-  }
-
   /** @internal */
   static of(native: NetworkHandle, description: NetworkDescription): Network {
     return Network.#of(native, description)
@@ -311,7 +308,12 @@ export class Network {
    */
   async transfer(description: NetworkDescription, options: RunOptions = {}): Promise<Network> {
     const who = 'network.transfer'
-    return described(this.#handle.use(who), description, options, who)
+    const settings = settle({}, options, who).run
+    const native = this.#handle.use(who)
+    const other = await run<NetworkHandle>(who, settings, (spec, events) =>
+      describeNetwork(native, toJson(description), spec, events),
+    )
+    return Network.#of(other, description)
   }
 
   /**
@@ -449,19 +451,6 @@ export class Network {
   [Symbol.dispose](): void {
     this.close()
   }
-}
-
-async function described(
-  base: NetworkHandle | undefined,
-  description: NetworkDescription,
-  options: RunOptions,
-  who: string,
-): Promise<Network> {
-  const settings = settle({}, options, who).run
-  const native = await run<NetworkHandle>(who, settings, (spec, events) =>
-    describeNetwork(base, toJson(description), spec, events),
-  )
-  return Network.of(native, description)
 }
 
 async function trained(

@@ -223,23 +223,20 @@ fn told(error: Error) -> napi::Error {
     refuse(error.to_string())
 }
 
-/// A network of a description, with what another one knows under the same names.
+/// A network of another description, with what this one knows under the same names.
 #[napi(
-    ts_args_type = "network: NetworkHandle | undefined, description: string, run: RunSpec, events: Events<NetworkHandle>"
+    ts_args_type = "network: NetworkHandle, description: string, run: RunSpec, events: Events<NetworkHandle>"
 )]
 pub fn describe_network(
     env: &Env,
-    network: Option<&NetworkHandle>,
+    network: &NetworkHandle,
     description: String,
     run: RunSpec,
     events: Events<'_, NetworkHandle>,
 ) -> napi::Result<RunHandle> {
-    let known = network.map(|network| network.0.get().cloned()).transpose()?;
+    let known = Arc::clone(network.0.get()?);
     launch(env, run, events, move |run| {
-        let network = match known {
-            Some(known) => known.network.described(&description, run.seed())?,
-            None => Network::new(&description, run.seed())?,
-        };
+        let network = known.network.described(&description, run.seed())?;
         Ok(NetworkHandle::new(network, Vec::new(), Vec::new()))
     })
 }
