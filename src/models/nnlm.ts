@@ -20,7 +20,6 @@ import {
 import type { Path } from '../path.js'
 import { run } from '../run.js'
 import { WordVectors } from '../vectors/word-vectors.js'
-import { withProbabilities } from './labels.js'
 import { networkTraining } from './training.js'
 import {
   UNKNOWN,
@@ -111,9 +110,6 @@ interface About {
   readonly model: 'Nnlm'
   readonly vocabulary: VocabularyRecord
 }
-
-/** Words whose probabilities are held at once. */
-const TOGETHER = 1024
 
 /**
  * The neural probabilistic language model (Bengio et al. 2003, "A Neural Probabilistic Language Model"): how
@@ -244,19 +240,12 @@ export class Nnlm {
       settings,
       who,
     )
-    const { length } = next
-    const description = withProbabilities(this.network.description, undefined)
-    using shares = await this.network.transfer(description, settings)
-    let loss = 0
-    for (let from = 0; from < length; from += TOGETHER) {
-      const some = contexts.subarray(from * this.context, (from + TOGETHER) * this.context)
-      const rows = await shares.encode(some, { ...settings, onProgress: undefined })
-      for (let i = 0; i < rows.length; i++) loss -= Math.log(rows.row(i)[next[from + i]!]!)
-    }
+    const { loss } = await this.network.evaluate({ inputs: contexts, targets: next }, settings)
+    const words = next.length
     return {
-      perplexity: Math.exp(loss / length),
-      logProbability: -loss / Math.LN10,
-      words: length,
+      perplexity: Math.exp(loss),
+      logProbability: (-loss * words) / Math.LN10,
+      words,
       sentences: sentences.ends.length,
       unknown: sentences.ids.reduce(
         (count: number, id: number) => (id === 0 ? count + 1 : count),
