@@ -224,14 +224,9 @@ export { adam, adamw, sgd, type Optimizer } from './nn/optimizers.js'
 export type { Item, Items } from './nn/columns.js'
 export { estimateMemory, estimateOptions, type EstimateOptions } from './nn/estimate.js'
 export type { Example, ExampleStream } from './nn/stream.js'
-export {
-  Network,
-  networkTrainingOptions,
-  type Epoch,
-  type Examples,
-  type NetworkEvaluation,
-  type NetworkTrainingOptions,
-} from './nn/network.js'
+export { Network, type Epoch, type NetworkEvaluation } from './nn/network.js'
+export { networkTrainingOptions, type NetworkTrainingOptions } from './nn/training.js'
+export type { Examples } from './nn/examples.js'
 export {
   Classifier,
   classifierHeadOptions,

@@ -1,4 +1,4 @@
-import { learningOptions } from '../nn/network.js'
+import { learningOptions } from '../nn/training.js'
 import {
   type Options,
   type RunOptions,

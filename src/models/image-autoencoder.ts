@@ -13,7 +13,8 @@ import {
   variational,
 } from '../nn/layers.js'
 import { binaryCrossEntropy, squaredError } from '../nn/losses.js'
-import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
+import { type Epoch, Network } from '../nn/network.js'
+import { checkTogether, learningOptions } from '../nn/training.js'
 import { conv2d, convTranspose2d } from '../nn/windows.js'
 import {
   type Options,

@@ -4,7 +4,8 @@ import { network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { batchNorm, dense, dropout, flatten, relu } from '../nn/layers.js'
 import { type Loss, crossEntropy } from '../nn/losses.js'
-import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
+import { type Epoch, Network } from '../nn/network.js'
+import { checkTogether, learningOptions } from '../nn/training.js'
 import { conv2d, maxPool } from '../nn/windows.js'
 import {
   type Options,

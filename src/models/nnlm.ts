@@ -5,7 +5,8 @@ import { type NumberedTexts, type WordsInContext, wordsInContext } from '../nati
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { dense, dropout, embedding, flatten, sum, tanh } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
-import { type Epoch, Network, checkTogether, learningOptions } from '../nn/network.js'
+import { type Epoch, Network } from '../nn/network.js'
+import { checkTogether, learningOptions } from '../nn/training.js'
 import {
   type Options,
   type RunOptions,

@@ -3,7 +3,8 @@ import type { Text, Texts } from '../corpus/source.js'
 import type { Vectors } from '../embedder.js'
 import type { NetworkDescription } from '../nn/description.js'
 import { type Loss, crossEntropy } from '../nn/losses.js'
-import { Network, checkTogether, learningOptions } from '../nn/network.js'
+import { Network } from '../nn/network.js'
+import { checkTogether, learningOptions } from '../nn/training.js'
 import {
   type Option,
   type Options,

@@ -3,7 +3,7 @@ import { estimateNetwork } from '../native.js'
 import { type Options, type RunOptions, flag, integer, refusal, settle } from '../options.js'
 import { run } from '../run.js'
 import { type NetworkDescription, toJson } from './description.js'
-import { networkTrainingOptions } from './network.js'
+import { networkTrainingOptions } from './training.js'
 import { adam } from './optimizers.js'
 
 const { batchSize, truncate, optimizer, freeze } = networkTrainingOptions

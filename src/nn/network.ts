@@ -1,7 +1,6 @@
 import { Vectors } from '../embedder.js'
 import { Handle } from '../handle.js'
 import {
-  type ColumnHandle,
   type Encoded,
   type NetworkEvaluation as Evaluated,
   type NetworkHandle,
@@ -19,110 +18,24 @@ import {
   type Options,
   type RunOptions,
   type RunSettings,
-  type Settings,
   custom,
-  flag,
-  integer,
-  list,
-  oneOf,
-  real,
-  refusal,
   settle,
   text,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
-import { type Items, columnOf } from './columns.js'
-import {
-  type Input,
-  type LayerSummary,
-  type NetworkDescription,
-  summary,
-  toJson,
-} from './description.js'
-import { type Loss, companions } from './losses.js'
-import { type Optimizer, adam, isOptimizer } from './optimizers.js'
+import { type LayerSummary, type NetworkDescription, summary, toJson } from './description.js'
+import { type Examples, columnsOf, itemsOf, targetsOf, wantedOf } from './examples.js'
 import { type ExampleStream, isStream, streamOf } from './stream.js'
-
-/** What a network learns from: a column for each of its inputs, and what is wanted. */
-export interface Examples {
-  /** Items of the only input, or of each by its name. */
-  readonly inputs: Items | Readonly<Record<string, Items>>
-  /** What is wanted of each item: for `crossEntropy` its class, or a class for each position; for the
-   * others as many numbers as the network gives. Without, what goes into the first input. */
-  readonly targets?: Items
-  /** For `contrastive` and `triplet`, in the place of targets: what is like each item, as `inputs` are. */
-  readonly positives?: Items | Readonly<Record<string, Items>>
-  /** What is not like it; `contrastive` can do without. */
-  readonly negatives?: Items | Readonly<Record<string, Items>>
-}
-
-/** The options of all that trains a network. In brackets: PyTorch's names. */
-export const learningOptions = {
-  /** How parameters follow their gradients: `sgd()`, `adam()`, `adamw()`. Default: `adam()`. */
-  optimizer: custom<Optimizer>(
-    'what `sgd`, `adam` or `adamw` gives',
-    isOptimizer,
-    'how parameters follow their gradients',
-  ),
-  /** The highest learning rate [lr]. */
-  learningRate: real(0.001, { above: 0 }, 'the highest learning rate'),
-  /** How it goes on from there: to zero in a straight line or along half a cosine, or multiplied by
-   * `stepFactor` after each `stepEvery` of the training. */
-  schedule: oneOf(['constant', 'linear', 'cosine', 'steps'], 'how the learning rate goes on'),
-  /** Steps at the beginning over which it rises from nothing. */
-  warmup: integer(0, { from: 0 }, 'steps over which the learning rate rises'),
-  /** With `schedule: 'steps'` [gamma]. */
-  stepFactor: real(0.1, { above: 0, to: 1 }, 'factor of a step'),
-  /** With `schedule: 'steps'`: this share of all steps. */
-  stepEvery: real(1 / 3, { above: 0, to: 1 }, 'share of all steps'),
-  /** Passes over the examples. */
-  epochs: integer(10, { from: 1, to: 1_000_000 }, 'passes over the examples'),
-  /** Items of a batch [batch_size]. */
-  batchSize: integer(32, { from: 1, to: 1_000_000 }, 'items of a batch'),
-  /** Batches whose gradients are added up before a step. */
-  accumulate: integer(1, { from: 1, to: 1_000_000 }, 'batches of a step'),
-  /** The longest that the gradient may be; a longer one is made as long as this [max_norm]. */
-  clip: real(undefined, { above: 0 }, 'the longest that the gradient may be'),
-  /** Whether each epoch has an order of its own. */
-  shuffle: flag(true, 'whether each epoch has an order of its own'),
-  /** Names of layers that stay as they are. */
-  freeze: list('names of layers that stay as they are'),
-  /** Examples whose loss is worked out after each epoch: the parameters of the epoch with the lowest one
-   * are kept. */
-  validation: custom<Examples>(
-    'examples',
-    (given) => typeof given === 'object' && given !== null && 'inputs' in given,
-    'examples whose loss is worked out after each epoch',
-  ),
-  /** Epochs without a lower loss on `validation` after which training ends. Default: it goes on to the
-   * end. */
-  patience: integer(undefined, { from: 1 }, 'epochs without a lower validation loss'),
-  /** A file that holds the state of the training: written at the start, every `checkpointEvery` seconds, when
-   * the run is aborted (the rejection waits for it, and for the batch at hand), and at the end. If it is there
-   * at the start, training goes on from it, to the same bytes as if it had never stopped. `Network.open` gives
-   * its network: the last parameters that gave a finite loss. */
-  checkpoint: text('the file that a training goes on from, and writes its state to'),
-  /** Seconds from one checkpoint to the next. */
-  checkpointEvery: real(30, { above: 0, to: 1e6 }, 'seconds from one checkpoint to the next'),
-}
-
-/** Every option of `Network.train`. In brackets: PyTorch's names. */
-export const networkTrainingOptions = {
-  ...learningOptions,
-  /** Positions of a window [bptt]: long sequences are learnt from window by window. What a layer carries along
-   * a sequence goes on from each to the next, and gradients end where a window begins (truncated
-   * backpropagation through time, Williams and Peng 1990). A step is one window of each item of a batch.
-   * Recurrent layers of one direction, and those that look at each position by itself. */
-  truncate: integer(undefined, { from: 1 }, 'positions of a window'),
-  /** Of a stream: examples that are read together, rounded up to whole steps; each such block has an order of its
-   * own, and there are two of them in memory [buffer_size]. */
-  shuffleBuffer: integer(4096, { from: 1 }, 'examples of a stream that are read together'),
-}
-
-/** The options of `Network.train`: see `networkTrainingOptions`. */
-export type NetworkTrainingOptions = Options<typeof networkTrainingOptions> & RunOptions
+import {
+  type NetworkTrainingOptions,
+  blockOf,
+  checkSource,
+  checkTogether,
+  networkTrainingOptions,
+  trainingOf,
+} from './training.js'
 
 /** What became of an epoch. */
 export interface Epoch {
@@ -482,7 +395,7 @@ async function trained(
     : []
   const heldOutWanted =
     validation && (await wantedOf(targets, validation, 'validation.targets', who, runSettings))
-  const spec = { description: toJson(description), training: training(settings, loss) }
+  const spec = { description: toJson(description), training: trainingOf(settings, loss) }
   const native = await run<NetworkHandle>(
     who,
     runSettings,
@@ -491,119 +404,6 @@ async function trained(
     feed,
   )
   return Network.of(native, description)
-}
-
-/** The blocks of a stream are whole steps, so that only the last one of an epoch may be smaller. */
-function blockOf(
-  inputs: readonly Input[],
-  target: Omit<Input, 'name'>,
-  { batchSize, accumulate, shuffleBuffer, epochs }: Settings<typeof networkTrainingOptions>,
-) {
-  const step = batchSize * accumulate
-  return { inputs, target, epochs, block: Math.ceil(shuffleBuffer / step) * step }
-}
-
-/** What has a meaning for a stream only, and what has none for it. */
-function checkSource(
-  stream: boolean,
-  given: Pick<NetworkTrainingOptions, 'shuffleBuffer'>,
-  schedule: string,
-  loss: Loss,
-  who: string,
-): void {
-  const refuse = refusal(who)
-  if (stream && companions(loss).positives) {
-    refuse('examples', 'of a loss over pairs are columns, and no stream')
-  }
-  if (!stream && given.shuffleBuffer !== undefined) {
-    refuse('shuffleBuffer', 'is for streams of examples only')
-  }
-  if (stream && schedule !== 'constant') {
-    refuse('schedule', 'has no meaning for a stream, whose end is not known')
-  }
-}
-
-/** What a target looks like: classes for one loss, as many numbers as come out for the others. */
-function targetsOf(description: NetworkDescription, who: string): Omit<Input, 'name'> {
-  const shape = summary(description, who).at(-1)!.shape
-  const axes = shape.slice(1, -1).split(', ')
-  const width = Number(axes.pop())
-  const positions = axes.includes('any') ? null : axes.map(Number)
-  return description.loss?.kind === 'cross-entropy'
-    ? { content: 'ids', positions, width: 1 }
-    : { content: 'values', positions, width }
-}
-
-async function wantedOf(
-  kind: Omit<Input, 'name'>,
-  { targets }: Examples,
-  option: string,
-  who: string,
-  { signal }: RunSettings,
-): Promise<ColumnHandle | undefined> {
-  if (targets === undefined && kind.content === 'ids') {
-    throw wrongOption(option, 'a class for each item or position', targets, who)
-  }
-  return targets && columnOf(targets, kind, option, who, signal, true)
-}
-
-/** A column for each input; behind them, if the loss is over pairs, as many of positives and of negatives. */
-async function itemsOf(
-  inputs: readonly Input[],
-  loss: Loss,
-  examples: Examples,
-  place: string,
-  who: string,
-  settings: RunSettings,
-): Promise<ColumnHandle[]> {
-  const wants = companions(loss)
-  if (wants.positives && examples.targets !== undefined) {
-    refusal(who)(`${place}targets`, `is not for \`${loss.kind}\`, which takes \`positives\``)
-  }
-  const columns = await columnsOf(inputs, examples.inputs, who, settings, `${place}inputs`)
-  for (const part of ['positives', 'negatives'] as const) {
-    const [given, option] = [examples[part], `${place}${part}`]
-    if (given !== undefined && !wants[part]) {
-      refusal(who)(option, `is for \`contrastive\` and \`triplet\`, and the loss is '${loss.kind}'`)
-    }
-    if (given === undefined && wants[part] === 'needed') {
-      throw wrongOption(option, `items as \`inputs\` has them, for \`${loss.kind}\``, given, who)
-    }
-    if (given !== undefined) {
-      columns.push(...(await columnsOf(inputs, given, who, settings, option)))
-    }
-  }
-  return columns
-}
-
-async function columnsOf(
-  inputs: readonly Input[],
-  given: Examples['inputs'],
-  who: string,
-  { signal }: RunSettings,
-  option = 'inputs',
-): Promise<ColumnHandle[]> {
-  const columns: ColumnHandle[] = []
-  for (const input of inputs) {
-    const items =
-      inputs.length === 1 && isItems(given) ? given : named(given, input.name, option, who)
-    columns.push(await columnOf(items, input, option, who, signal))
-  }
-  return columns
-}
-
-function isItems(given: Examples['inputs']): given is Items {
-  return (
-    typeof given === 'object' &&
-    given !== null &&
-    (Symbol.iterator in given || Symbol.asyncIterator in given)
-  )
-}
-
-function named(given: Examples['inputs'], name: string, option: string, who: string): Items {
-  const items = typeof given === 'object' && given !== null && Object.hasOwn(given, name)
-  if (items) return (given as Readonly<Record<string, Items>>)[name]!
-  throw wrongOption(option, `items, or an object with \`${name}\``, given, who)
 }
 
 function checkLayer(
@@ -615,53 +415,4 @@ function checkLayer(
   const names = summary(description, who).map((layer) => layer.name)
   if (!names.includes(name))
     throw wrongOption(option, `the name of a layer: ${names.join(', ')}`, name, who)
-}
-
-/** What no single option can say. @internal */
-export function checkTogether(
-  given: Pick<
-    NetworkTrainingOptions,
-    'patience' | 'stepFactor' | 'stepEvery' | 'checkpoint' | 'checkpointEvery'
-  > & { validation?: unknown },
-  schedule: string,
-  who: string,
-): void {
-  const refuse = refusal(who)
-  if (given.patience !== undefined && given.validation === undefined) {
-    refuse('patience', 'has no meaning without `validation`')
-  }
-  if (given.checkpointEvery !== undefined && given.checkpoint === undefined) {
-    refuse('checkpointEvery', 'has no meaning without `checkpoint`')
-  }
-  for (const option of ['stepFactor', 'stepEvery'] as const) {
-    if (given[option] !== undefined && schedule !== 'steps') {
-      refuse(option, "is for the schedule 'steps' only")
-    }
-  }
-}
-
-/** What the native side reads. */
-function training(settings: Settings<typeof networkTrainingOptions>, loss: unknown): string {
-  const { optimizer = adam(), learningRate, schedule, warmup, stepFactor, stepEvery } = settings
-  const shape =
-    schedule === 'steps'
-      ? { kind: schedule, factor: stepFactor, share: stepEvery }
-      : { kind: schedule }
-  return JSON.stringify({
-    loss,
-    optimizer,
-    schedule: { rate: learningRate, warmup, shape },
-    epochs: settings.epochs,
-    batch: settings.batchSize,
-    accumulate: settings.accumulate,
-    clip: settings.clip,
-    shuffle: settings.shuffle,
-    frozen: settings.freeze,
-    patience: settings.patience,
-    truncate: settings.truncate,
-    checkpoint: settings.checkpoint && {
-      path: settings.checkpoint,
-      every: settings.checkpointEvery,
-    },
-  })
 }

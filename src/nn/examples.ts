@@ -1,0 +1,104 @@
+// What a network learns from, as columns.
+import type { ColumnHandle } from '../native.js'
+import { type RunSettings, refusal, wrongOption } from '../options.js'
+import { type Items, columnOf } from './columns.js'
+import { type Input, type NetworkDescription, summary } from './description.js'
+import { type Loss, companions } from './losses.js'
+
+/** What a network learns from: a column for each of its inputs, and what is wanted. */
+export interface Examples {
+  /** Items of the only input, or of each by its name. */
+  readonly inputs: Items | Readonly<Record<string, Items>>
+  /** What is wanted of each item: for `crossEntropy` its class, or a class for each position; for the
+   * others as many numbers as the network gives. Without, what goes into the first input. */
+  readonly targets?: Items
+  /** For `contrastive` and `triplet`, in the place of targets: what is like each item, as `inputs` are. */
+  readonly positives?: Items | Readonly<Record<string, Items>>
+  /** What is not like it; `contrastive` can do without. */
+  readonly negatives?: Items | Readonly<Record<string, Items>>
+}
+
+/** What a target looks like: classes for one loss, as many numbers as come out for the others. */
+export function targetsOf(description: NetworkDescription, who: string): Omit<Input, 'name'> {
+  const shape = summary(description, who).at(-1)!.shape
+  const axes = shape.slice(1, -1).split(', ')
+  const width = Number(axes.pop())
+  const positions = axes.includes('any') ? null : axes.map(Number)
+  return description.loss?.kind === 'cross-entropy'
+    ? { content: 'ids', positions, width: 1 }
+    : { content: 'values', positions, width }
+}
+
+/** The column of what is wanted; `undefined`: what goes in. */
+export async function wantedOf(
+  kind: Omit<Input, 'name'>,
+  { targets }: Examples,
+  option: string,
+  who: string,
+  { signal }: RunSettings,
+): Promise<ColumnHandle | undefined> {
+  if (targets === undefined && kind.content === 'ids') {
+    throw wrongOption(option, 'a class for each item or position', targets, who)
+  }
+  return targets && columnOf(targets, kind, option, who, signal, true)
+}
+
+/** A column for each input; behind them, if the loss is over pairs, as many of positives and of negatives. */
+export async function itemsOf(
+  inputs: readonly Input[],
+  loss: Loss,
+  examples: Examples,
+  place: string,
+  who: string,
+  settings: RunSettings,
+): Promise<ColumnHandle[]> {
+  const wants = companions(loss)
+  if (wants.positives && examples.targets !== undefined) {
+    refusal(who)(`${place}targets`, `is not for \`${loss.kind}\`, which takes \`positives\``)
+  }
+  const columns = await columnsOf(inputs, examples.inputs, who, settings, `${place}inputs`)
+  for (const part of ['positives', 'negatives'] as const) {
+    const [given, option] = [examples[part], `${place}${part}`]
+    if (given !== undefined && !wants[part]) {
+      refusal(who)(option, `is for \`contrastive\` and \`triplet\`, and the loss is '${loss.kind}'`)
+    }
+    if (given === undefined && wants[part] === 'needed') {
+      throw wrongOption(option, `items as \`inputs\` has them, for \`${loss.kind}\``, given, who)
+    }
+    if (given !== undefined) {
+      columns.push(...(await columnsOf(inputs, given, who, settings, option)))
+    }
+  }
+  return columns
+}
+
+/** A column for each input. */
+export async function columnsOf(
+  inputs: readonly Input[],
+  given: Examples['inputs'],
+  who: string,
+  { signal }: RunSettings,
+  option = 'inputs',
+): Promise<ColumnHandle[]> {
+  const columns: ColumnHandle[] = []
+  for (const input of inputs) {
+    const items =
+      inputs.length === 1 && isItems(given) ? given : named(given, input.name, option, who)
+    columns.push(await columnOf(items, input, option, who, signal))
+  }
+  return columns
+}
+
+function isItems(given: Examples['inputs']): given is Items {
+  return (
+    typeof given === 'object' &&
+    given !== null &&
+    (Symbol.iterator in given || Symbol.asyncIterator in given)
+  )
+}
+
+function named(given: Examples['inputs'], name: string, option: string, who: string): Items {
+  const items = typeof given === 'object' && given !== null && Object.hasOwn(given, name)
+  if (items) return (given as Readonly<Record<string, Items>>)[name]!
+  throw wrongOption(option, `items, or an object with \`${name}\``, given, who)
+}
