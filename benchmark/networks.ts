@@ -24,15 +24,17 @@ import {
   sequence,
   sigmoid,
   squaredError,
+  summary,
   tanh,
   transformerBlock,
   values,
 } from 'inlay'
 import { join } from 'node:path'
 import type { Family, Settings } from './family.js'
+import { peakOfMachine } from './kernels.js'
 import { byHand, tensorflow } from './network-peers.js'
 import { answerOf, timed } from './processes.js'
-import { type Contest, type Sample, hold, stopwatch } from './rounds.js'
+import { type Contest, type Sample, hold, spread, stopwatch } from './rounds.js'
 import { root } from './texts.js'
 import { peers } from './trainers.js'
 
@@ -70,14 +72,17 @@ interface Case {
   readonly input: Parameters<typeof network>[0]['input']
   readonly layers: readonly Layer[]
   readonly inputs: (items: number) => Examples['inputs']
+  /** Of items of one length: operations of the first layer's way back to what comes in, which nobody wants. */
+  readonly spared?: number
   /** Classes; none: what goes in is wanted. */
   readonly classes?: number
   /** Whether each item is to find its positive in the place of that. */
   readonly pairs?: boolean
 }
 
-const steady = (cell: Layer) => ({
+const steady = (cell: Layer, gates: number) => ({
   batch: 64,
+  spared: 2 * 32 * 128 * gates * 256,
   input: values({ shape: [32, 128] }),
   layers: [cell, pool({ by: 'last' }), dense({ units: 10 })],
   inputs: (items: number) => drawn(items * 32 * 128),
@@ -101,11 +106,11 @@ const cases: Readonly<Record<string, Case>> = {
     inputs: (items) => drawn(items * 4, vocabulary),
     classes: vocabulary,
   },
-  lstm: { title: 'LSTM 128 - 256, length 32', ...steady(lstm({ units: 256 })) },
-  gru: { title: 'GRU 128 - 256, length 32', ...steady(gru({ units: 256 })) },
+  lstm: { title: 'LSTM 128 - 256, length 32', ...steady(lstm({ units: 256 }), 4) },
+  gru: { title: 'GRU 128 - 256, length 32', ...steady(gru({ units: 256 }), 3) },
   'lstm-mixed': {
     title: 'LSTM 128 - 256, lengths 5 to 60',
-    ...steady(lstm({ units: 256 })),
+    ...steady(lstm({ units: 256 }), 4),
     input: sequence({ width: 128 }),
     inputs: (items) => ragged(items, 128),
   },
@@ -126,6 +131,7 @@ const cases: Readonly<Record<string, Case>> = {
   transformer: {
     title: 'Transformer: 128, 4 heads, 2 layers, hidden 512, length 64',
     batch: 64,
+    spared: 2 * 64 * 128 * 3 * 128,
     input: values({ shape: [64, 128] }),
     layers: [...blocks, pool(), dense({ units: 10 })],
     inputs: (items) => drawn(items * 64 * 128),
@@ -142,6 +148,7 @@ const cases: Readonly<Record<string, Case>> = {
   cnn: {
     title: 'CNN at 28 x 28: 32, 64, 128',
     batch: 64,
+    spared: 2 * 784 * 9 * 32,
     input: values({ shape: [28, 28, 1] }),
     layers: [
       conv2d({ channels: 32, kernel: 3, padding: 1 }),
@@ -161,6 +168,7 @@ const cases: Readonly<Record<string, Case>> = {
   'cnn-normed': {
     title: 'CNN with batch norms at 28 x 28: 32, 64',
     batch: 64,
+    spared: 2 * 784 * 9 * 32,
     input: values({ shape: [28, 28, 1] }),
     layers: [
       conv2d({ channels: 32, kernel: 3, padding: 1, bias: false }),
@@ -178,6 +186,7 @@ const cases: Readonly<Record<string, Case>> = {
   contrastive: {
     title: 'Contrastive: 128 - 512 - 128, 512 pairs',
     batch: 512,
+    spared: 2 * 128 * 512,
     input: values({ shape: [128] }),
     layers: [dense({ units: 512 }), relu(), dense({ units: 128 })],
     inputs: (items) => drawn(items * 128),
@@ -186,6 +195,7 @@ const cases: Readonly<Record<string, Case>> = {
   autoencoder: {
     title: 'Convolutional autoencoder at 28 x 28: 16, 32',
     batch: 64,
+    spared: 2 * 196 * 9 * 16,
     input: values({ shape: [28, 28, 1] }),
     layers: [
       conv2d({ channels: 16, kernel: 3, stride: 2, padding: 1 }),
@@ -208,16 +218,48 @@ export const networks: Family = {
 its three first steps left out; ours are whole calls of \`Network.train\`, the making of the network included. TensorFlow.js has its own backend in JavaScript. Where lengths are
 mixed, PyTorch packs what an LSTM reads (\`pack_padded_sequence\`) and pads the rest.`,
   options: ['only', 'rounds'],
-  contests: () => Object.keys(cases).map((name) => `network-${name}`),
+  contests: () => [...Object.keys(cases).map((name) => `network-${name}`), 'network-shares'],
 
   async run({ chosen, rounds, say, tell }: Settings) {
     const version = await answerOf(python, '-c', 'import torch; print(torch.__version__)')
     if (version === undefined)
       say('networks: no PyTorch here (see benchmark/peers.sh): ours stand alone')
+    const shares: string[][] = []
     for (const [name, given] of Object.entries(cases)) {
-      if (chosen(`network-${name}`)) tell(await hold(contest(name, given, version), rounds, say))
+      if (!chosen(`network-${name}`)) continue
+      const outcome = await hold(contest(name, given, version), rounds, say)
+      tell(outcome)
+      const rate = spread(outcome.standings[0]!.rates).median
+      const operations = operationsOf(given)
+      const peak = operations && (await peakOfMachine())
+      if (operations && peak) {
+        const speed = (operations * rate) / 1e9
+        const share = `${Math.round((100 * speed) / peak)} %`
+        shares.push([given.title, `${(operations / 1e9).toFixed(2)}`, speed.toFixed(0), share])
+      }
+    }
+    if (shares.length > 0) {
+      tell({
+        id: 'network-shares',
+        title: 'Useful operations as a share of the peak of the machine',
+        about: `Multiplications and additions of products, forward and back, of items of one length. Normal work beside them (losses,
+gates, Adam) counts as time and not as operations. The peak is that of \`kernels\`, measured right after each.`,
+        head: ['', 'GF a step', 'GF/s', 'share'],
+        rows: shares,
+      })
     }
   },
+}
+
+/** Of a step, if all items have one length. */
+function operationsOf({ input, layers, batch, spared, pairs }: Case): number | undefined {
+  const { inputs } = network({ input, layers })
+  if (inputs.some(({ positions }) => positions === null)) return undefined
+  const forward = summary(network({ input, layers })).reduce(
+    (sum, line) => sum + line.operations,
+    0,
+  )
+  return batch * (pairs ? 2 : 1) * (3 * forward - (spared ?? 0))
 }
 
 function contest(name: string, given: Case, version: string | undefined): Contest {

@@ -1,7 +1,8 @@
 //! How much of the machine's arithmetic products and convolutions use, one thread: a line for each, the name,
 //! GF/s, and the GF/s of a bare loop of multiply-adds in registers right before and after it.
 //!
-//!     cargo run --release -p inlay-kernels --example shares
+//!     cargo run --release -p inlay-kernels --example shares            all of them
+//!     cargo run --release -p inlay-kernels --example shares -- peak    the bare loop alone
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -16,6 +17,11 @@ const SECONDS: f64 = 0.02;
 const TIMES: usize = 15;
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("peak") {
+        let highest = (0..TIMES).map(|_| peak()).fold(0.0, f64::max);
+        println!("{highest:.1}");
+        return;
+    }
     let kernels = Kernels::get();
     let products = [[2048, 2048, 2048], [256, 200, 10_000], [64, 256, 1024], [64, 64, 64]];
     for [rows, depth, columns] in products {
