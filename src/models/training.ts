@@ -1,6 +1,5 @@
 // How models of this folder are trained: the options of networks, with defaults of their own.
-import { learningOptions } from '../nn/training.js'
-import type { NetworkTrainingOptions } from '../nn/training.js'
+import { type NetworkTrainingOptions, learningOptions } from '../nn/training.js'
 import type { RunSettings } from '../options.js'
 
 const heldOut = new Set(['validation', 'patience'])
