@@ -92,6 +92,11 @@ async function checkGenerated(write) {
   let count = 0
   for (const page of pages) {
     const before = readSource(page)
+    const [begun, ended] = ['<!-- generated: ', '<!-- end -->'].map(
+      (mark) => before.split(mark).length,
+    )
+    if (begun !== ended)
+      problems.push(`${page}: each "<!-- generated: ... -->" wants an "<!-- end -->"`)
     let after = before
     for (const [whole, words, text] of before.matchAll(
       /<!-- generated: (.*?) -->\n([\s\S]*?)<!-- end -->/g,
@@ -101,12 +106,15 @@ async function checkGenerated(write) {
       count++
       if (fresh === text) continue
       after = after.replace(whole, () => `<!-- generated: ${words} -->\n${fresh}<!-- end -->`)
-      problems.push(`${page}: "${words}" is out of date; run: node scripts/check-docs.mjs --write`)
+      if (!write)
+        problems.push(
+          `${page}: "${words}" is out of date; run: node scripts/check-docs.mjs --write`,
+        )
     }
     if (write && after !== before) writeFileSync(page, after)
   }
   if (count === 0) problems.push('no page has a generated part')
-  tell(write ? [] : problems, `${count} generated parts are as the source has them`)
+  tell(problems, `${count} generated parts are as the source has them`)
 }
 
 /** The `ts` blocks of the pages, in order, each with where it stands and its file's name. */

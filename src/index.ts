@@ -233,7 +233,15 @@ export {
   type ClassifierHeadOptions,
 } from './models/classifier.js'
 export type { ClassPrediction, Labelled, LabelledInputs } from './models/labels.js'
+export { NeuralLanguageModel } from './models/neural-language-model.js'
 export { Nnlm, nnlm, nnlmOptions, type NnlmOptions, type NnlmShape } from './models/nnlm.js'
+export {
+  RecurrentLanguageModel,
+  recurrentLanguageModel,
+  recurrentLanguageModelOptions,
+  type RecurrentLanguageModelOptions,
+  type RecurrentLanguageModelShape,
+} from './models/recurrent-language-model.js'
 export { TextClassifier } from './models/text-classifier.js'
 export {
   TextCnn,

@@ -2,12 +2,16 @@
 import { type NetworkTrainingOptions, learningOptions } from '../nn/training.js'
 import type { RunSettings } from '../options.js'
 
-const heldOut = new Set(['validation', 'patience'])
+/** The options of networks without those that a model has no place for. */
+export function learningOptionsWithout<const Name extends keyof typeof learningOptions>(
+  ...names: readonly Name[]
+): Omit<typeof learningOptions, Name> {
+  const left = Object.entries(learningOptions).filter(([name]) => !names.includes(name as Name))
+  return Object.fromEntries(left) as Omit<typeof learningOptions, Name>
+}
 
 /** The options of networks without those of examples that are held out. */
-export const wholeTrainingOptions = Object.fromEntries(
-  Object.entries(learningOptions).filter(([name]) => !heldOut.has(name)),
-) as Omit<typeof learningOptions, 'validation' | 'patience'>
+export const wholeTrainingOptions = learningOptionsWithout('validation', 'patience')
 
 /** A model's settled options. */
 type Settled = { readonly [name: string]: unknown }
