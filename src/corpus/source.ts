@@ -147,11 +147,12 @@ class TextFeeder implements Feeder {
 
   /** Fulfils wishes until there is no more to give. */
   async pump(): Promise<void> {
+    // Before anything is waited for: `readline` loses lines that come before its iterator is there.
+    const iterator = (this.#iterator = this.open())
     for (let hasMore = true; hasMore;) {
       await this.#wish()
       if (this.#closed) return
-      this.#iterator ??= this.open()
-      hasMore = await this.#fill(this.#iterator)
+      hasMore = await this.#fill(iterator)
       if (this.#closed) return
       if (this.packer.isEmpty) this.#wishes++
       else this.packer.push()

@@ -4,6 +4,8 @@
 //!     cargo run --release -p inlay-kernels --example shares            all of them
 //!     cargo run --release -p inlay-kernels --example shares -- peak    the bare loop alone
 
+#![allow(clippy::print_stdout)] // it is what the program is for
+
 use std::hint::black_box;
 use std::time::Instant;
 
