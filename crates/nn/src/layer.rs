@@ -52,6 +52,11 @@ pub trait Layer: Send + Sync {
         false
     }
 
+    /// Numbers that an item carries from one window to the next.
+    fn carries(&self) -> usize {
+        0
+    }
+
     /// Where it takes ids: they are below this.
     fn ids(&self) -> Option<usize> {
         None

@@ -60,12 +60,28 @@ fn training(checkpoint: Option<&Path>) -> Training {
 
 const LENGTHS: [u32; 7] = [40, 3, 25, 60, 11, 1, 33];
 
+/// Parameters and history of a training.
+type Ended = (Vec<Vec<f32>>, Vec<Epoch>);
+
 /// A training with validation, until its end or until it is stopped.
-fn train(how: &Training, run: &Run) -> Result<(Vec<Vec<f32>>, Vec<Epoch>), Error> {
+fn train(how: &Training, run: &Run) -> Result<Ended, Error> {
     let mut network = model();
     let validation = counting(&[50, 20, 20]);
     let history = network.train(&counting(&LENGTHS), Some(&validation), how, run)?;
     Ok((network.parameters().iter().map(|parameter| parameter.get()).collect(), history))
+}
+
+/// The same, stopped after a while if it has not ended.
+fn stopped(how: &Training, threads: usize, after: Duration) -> Result<Ended, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let run = Run::new(threads, 3, Arc::clone(&stop), Box::new(|_| ()));
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(after);
+            stop.store(true, Relaxed);
+        });
+        train(how, &run)
+    })
 }
 
 /// A file of its own in a folder that goes with the test.
@@ -84,16 +100,8 @@ fn however_often_it_is_stopped_it_comes_to_the_same_bytes() {
         how.checkpoint = how.checkpoint.map(|checkpoint| Checkpoint { every, ..checkpoint });
         let mut stops = 0;
         let ended = loop {
-            let stop = Arc::new(AtomicBool::new(false));
-            let run = Run::new(1 + stops % 3, 3, Arc::clone(&stop), Box::new(|_| ()));
-            let outcome = std::thread::scope(|scope| {
-                let patience = Duration::from_micros(1500 + 150 * stops as u64);
-                scope.spawn(move || {
-                    std::thread::sleep(patience);
-                    stop.store(true, Relaxed);
-                });
-                train(&how, &run)
-            });
+            let patience = Duration::from_micros(1500 + 150 * stops as u64);
+            let outcome = stopped(&how, 1 + stops % 3, patience);
             match outcome {
                 Ok(ended) => break ended,
                 Err(error) => assert_eq!(error, Error::Aborted),
@@ -160,6 +168,36 @@ fn a_checkpoint_of_something_else_is_refused() {
     model().save(&path).unwrap();
     let error = train(&how, &Run::quiet(1, 3)).unwrap_err().to_string();
     assert!(error.contains("is not a checkpoint of a network's training"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_whose_place_is_not_one_of_its_training_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = file(&folder);
+    // Stopped between two windows of a batch, where something is carried.
+    let whole = (1..500).find_map(|turn| {
+        let _ = std::fs::remove_file(&copy);
+        let _ = stopped(&training(Some(&copy)), 1, Duration::from_micros(300 * turn));
+        let bytes = std::fs::read(&copy).unwrap();
+        bytes.windows(8).any(|part| part == b"carried/").then_some(bytes)
+    });
+    let whole = whole.unwrap();
+    for key in ["epoch", "row", "longest", "end", "carried/"] {
+        let mut bytes = whole.clone();
+        let key = if key == "carried/" { key.into() } else { format!("\\\"{key}\\\":") };
+        let at = bytes.windows(key.len()).position(|part| part == key.as_bytes());
+        let digit = &mut bytes[at.unwrap_or_else(|| panic!("{key} is there")) + key.len()];
+        *digit = if *digit == b'9' { b'8' } else { *digit + 1 };
+        std::fs::write(&copy, bytes).unwrap();
+        let error = train(&training(Some(&copy)), &Run::quiet(1, 3)).unwrap_err();
+        assert_eq!(error.code(), "INVALID_INPUT", "{key}: {error}");
+        assert!(
+            error.to_string().contains("at a place that its training does not have"),
+            "{error}"
+        );
+    }
+    std::fs::write(&copy, whole).unwrap();
+    train(&training(Some(&copy)), &Run::quiet(1, 3)).unwrap();
 }
 
 #[test]

@@ -182,6 +182,10 @@ impl<C: Cell> Layer for Recurrent<C> {
         !self.bidirectional
     }
 
+    fn carries(&self) -> usize {
+        2 * self.layers * self.units
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let (rows, training) = (pass.input.rows(), pass.mode != Mode::Encode);
         let sequences = pass.offsets.len() - 1;
@@ -191,7 +195,7 @@ impl<C: Cell> Layer for Recurrent<C> {
         let mut carried = mem::take(&mut pass.memo.carried);
         if pass.stretch == Stretch::First {
             carried.clear();
-            carried.resize(sequences * 2 * self.layers * self.units, 0.0);
+            carried.resize(sequences * self.carries(), 0.0);
         }
         let mut below: Option<Between> = None;
         for layer in 0..self.layers {

@@ -1,6 +1,6 @@
 use inlay_base::{Error, Random, Result};
 
-use super::checkpoint::{Exact, Keeper, Kept, Standing};
+use super::checkpoint::{Exact, Keeper, Kept, Place, Standing};
 use super::round::Round;
 use super::set::Set;
 use super::stream::{Stream, order};
@@ -108,6 +108,26 @@ impl<'a> Conductor<'a> {
             if stream.seen.text() != seen {
                 return Err(keeper.other_stream());
             }
+        }
+        let window = self.how.truncate.unwrap_or(usize::MAX);
+        let items = match &place {
+            Some(place) if !Round::fits(&order, place, &team.set(0), window) => None,
+            // What is carried belongs to the windows of a batch.
+            Some(Place { batch, row, longest, .. }) if row < longest && *row > 0 => {
+                Some(batch.len())
+            }
+            _ => Some(0),
+        };
+        let carried = |items: usize| {
+            let all = team.carries().into_iter().map(|(node, numbers)| (node, items * numbers));
+            all.filter(|&(_, numbers)| numbers > 0).collect::<Vec<_>>()
+        };
+        let mut found: Vec<_> =
+            self.carried.iter().map(|(node, numbers)| (*node, numbers.len())).collect();
+        found.sort_unstable();
+        let past = self.epoch > self.how.epochs || self.epoch != self.history.len();
+        if past || items.is_none_or(|items| carried(items) != found) {
+            return Err(keeper.damaged("is at a place that its training does not have"));
         }
         self.round = place.map(|place| Round::resume(order, &place));
         Ok(())

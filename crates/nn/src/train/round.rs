@@ -54,6 +54,14 @@ impl Round {
         Self { order, batch, row, longest, sums }
     }
 
+    /// Whether a round of this order can be at a place: one that was read may be anything.
+    pub(super) fn fits(order: &[usize], place: &Place, set: &Set<'_>, window: usize) -> bool {
+        let Place { batch, row, longest, .. } = place;
+        let items = order.get(batch.clone());
+        let rows = items.and_then(|items| items.iter().map(|&item| set.load(item).max(1)).max());
+        items.is_some() && rows.unwrap_or(0) == *longest && (row >= longest || row % window == 0)
+    }
+
     /// Other items, in this order, behind those that were.
     pub(super) fn with(self, order: Vec<usize>) -> Self {
         Self { order, sums: self.sums, ..Self::default() }

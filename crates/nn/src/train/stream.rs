@@ -76,7 +76,11 @@ impl<'a> Stream<'a> {
         let Some(block) = block else {
             self.epoch += 1;
             if !std::mem::take(&mut self.begun) {
-                let problem = format!("has no examples in epoch {}", self.epoch);
+                let remedy = match self.epoch {
+                    1 => "",
+                    _ => ": give a function that opens it anew for each, or `epochs: 1`",
+                };
+                let problem = format!("has no examples in epoch {}{remedy}", self.epoch);
                 return Err(Error::InvalidInput {
                     source: "the stream".into(),
                     offset: None,

@@ -14,7 +14,7 @@ use crate::losses::{Judged, Loss, Room, Targets};
 use crate::meeting::Meeting;
 use crate::network::{Network, fill};
 use crate::optimizers::{State, Step};
-use crate::plan::{Plan, Work};
+use crate::plan::{Node, Plan, Work};
 use crate::shard::Shard;
 
 /// Says what is next.
@@ -306,6 +306,16 @@ impl<'a> Team<'a> {
         }
         all.retain(|(_, carried)| !carried.is_empty());
         all
+    }
+
+    /// How many numbers an item carries, by the nodes where it does.
+    pub(super) fn carries(&self) -> Vec<(usize, usize)> {
+        let of = |(number, node): (usize, &Node)| match &node.work {
+            Work::Layer { layer, .. } => (number, layer.carries()),
+            _ => (number, 0),
+        };
+        let all = self.plan.nodes.iter().enumerate().map(of);
+        all.filter(|&(_, numbers)| numbers > 0).collect()
     }
 
     /// Gives each shard what its items carry.
