@@ -214,23 +214,25 @@ const cases: Readonly<Record<string, Case>> = {
 export const networks: Family = {
   name: 'networks',
   summary: 'training steps of networks, beside PyTorch on the CPU',
-  about: `${steps} steps of Adam on numbers that mean nothing, one thread; the loss at the end must be finite. PyTorch is eager, with
+  about: `${steps} steps of Adam on numbers that mean nothing, one thread if \`--threads\` does not say otherwise (time on the wall then, JavaScript
+left out); the loss at the end must be finite. PyTorch is eager, with
 its three first steps left out; ours are whole calls of \`Network.train\`, the making of the network included. TensorFlow.js has its own backend in JavaScript. Where lengths are
 mixed, PyTorch packs what an LSTM reads (\`pack_padded_sequence\`) and pads the rest.`,
-  options: ['only', 'rounds'],
-  contests: () => [...Object.keys(cases).map((name) => `network-${name}`), 'network-shares'],
+  options: ['only', 'rounds', 'threads'],
+  contests: () => Object.keys(cases).map((name) => `network-${name}`),
 
-  async run({ chosen, rounds, say, tell }: Settings) {
+  async run({ chosen, rounds, say, tell, threads: asked }: Settings) {
+    const threads = Math.max(1, asked)
     const version = await answerOf(python, '-c', 'import torch; print(torch.__version__)')
     if (version === undefined)
       say('networks: no PyTorch here (see benchmark/peers.sh): ours stand alone')
     const shares: string[][] = []
     for (const [name, given] of Object.entries(cases)) {
       if (!chosen(`network-${name}`)) continue
-      const outcome = await hold(contest(name, given, version), rounds, say)
+      const outcome = await hold(contest(name, given, version, threads), rounds, say)
       tell(outcome)
       const rate = spread(outcome.standings[0]!.rates).median
-      const operations = operationsOf(given)
+      const operations = threads === 1 ? operationsOf(given) : undefined
       const peak = operations && (await peakOfMachine())
       if (operations && peak) {
         const speed = (operations * rate) / 1e9
@@ -262,28 +264,31 @@ function operationsOf({ input, layers, batch, spared, pairs }: Case): number | u
   return batch * (pairs ? 2 : 1) * (3 * forward - (spared ?? 0))
 }
 
-function contest(name: string, given: Case, version: string | undefined): Contest {
+function contest(name: string, given: Case, version: string | undefined, threads: number): Contest {
   const peer = `PyTorch ${version?.replace(/\+.*/, '') ?? ''}`.trim()
   return {
-    id: `network-${name}`,
-    title: given.title,
+    id: threads === 1 ? `network-${name}` : `network-${name}-${threads}`,
+    title: threads === 1 ? given.title : `${given.title}; ${threads} threads`,
     about: `Batches of ${given.batch}.`,
     unit: 'steps',
     work: steps,
-    clock: 'cpu',
+    clock: threads === 1 ? 'cpu' : 'wall',
     shows: 'milliseconds',
     contenders: [
-      { name: 'inlay', run: () => ours(given) },
+      { name: 'inlay', run: () => ours(given, threads) },
       version === undefined
         ? { name: peer, missing: 'not installed' }
-        : { name: peer, run: () => theirs(name, given) },
-      ...tensorflow(name, given.batch),
-      ...(name === 'nnlm' ? [byHand(given.batch)] : []),
+        : { name: peer, run: () => theirs(name, given, threads) },
+      ...(threads === 1 ? tensorflow(name, given.batch) : []),
+      ...(threads === 1 && name === 'nnlm' ? [byHand(given.batch)] : []),
     ],
   }
 }
 
-async function ours({ batch, input, layers, inputs, classes, pairs }: Case): Promise<Sample> {
+async function ours(
+  { batch, input, layers, inputs, classes, pairs }: Case,
+  threads: number,
+): Promise<Sample> {
   const items = steps * batch
   const other = pairs ? contrastive() : squaredError()
   const loss = classes === undefined ? other : crossEntropy()
@@ -294,7 +299,7 @@ async function ours({ batch, input, layers, inputs, classes, pairs }: Case): Pro
   }
   const description = network({ input, layers, loss })
   let model: Network | undefined
-  const options = { epochs: 1, batchSize: batch, threads: 1, shuffle: false }
+  const options = { epochs: 1, batchSize: batch, threads, shuffle: false }
   const sample = await stopwatch(async () => {
     model = await Network.train(description, examples, options)
   })
@@ -304,13 +309,13 @@ async function ours({ batch, input, layers, inputs, classes, pairs }: Case): Pro
   return sample
 }
 
-async function theirs(name: string, { batch }: Case): Promise<Sample> {
-  const args = [script, name, String(steps), String(batch)]
+async function theirs(name: string, { batch }: Case, threads: number): Promise<Sample> {
+  const args = [script, name, String(steps), String(batch), String(threads)]
   const { output } = await timed({
     command: python,
     args,
     cwd: root,
-    env: { OMP_NUM_THREADS: '1' },
+    env: { OMP_NUM_THREADS: String(threads) },
   })
   const found = JSON.parse(output) as Sample & { loss: number }
   if (!Number.isFinite(found.loss)) throw new Error(`PyTorch's loss is ${found.loss}`)

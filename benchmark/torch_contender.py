@@ -1,4 +1,4 @@
-"""What PyTorch does in the benchmark of networks, called by it and not by hand: NAME STEPS BATCH.
+"""What PyTorch does in the benchmark of networks, called by it and not by hand: NAME STEPS BATCH THREADS.
 Prints the seconds of the steps and the last loss as JSON."""
 import json
 import sys
@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 VOCABULARY = 10000
 WARM = 3
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[4]))
 torch.manual_seed(1)
 
 
