@@ -3,6 +3,7 @@ import { estimateNetwork } from '../native.js'
 import { type Options, type RunOptions, flag, integer, refusal, settle } from '../options.js'
 import { run } from '../run.js'
 import { type NetworkDescription, toJson } from './description.js'
+import { companions } from './losses.js'
 import { networkTrainingOptions } from './training.js'
 import { adam } from './optimizers.js'
 
@@ -31,7 +32,7 @@ export type EstimateOptions = Options<typeof estimateOptions> & RunOptions
 
 /**
  * The most bytes that a training of a network takes: parameters, their gradients and what the optimizer keeps,
- * examples, and all that lies between the layers for a batch of the longest items, both ways.
+ * examples, and all that lies between the layers for the longest items that `threads` work on at a time, both ways.
  *
  *     await estimateMemory(description, { batchSize: 64, length: 500, examples: 100_000 })
  *
@@ -57,6 +58,7 @@ export async function estimateMemory(
   const prospect = {
     items: settings.examples,
     batch: settings.batchSize,
+    parts: description.loss ? 1 + Object.keys(companions(description.loss)).length : 1,
     length: settings.length ?? 1,
     truncate: settings.truncate,
     optimizer: settings.optimizer ?? adam(),

@@ -220,15 +220,19 @@ fn run(
             let of_piece = |number: usize| {
                 let piece = parameter.piece(number);
                 let mut gradient = vec![0.0; piece.values.len()];
-                layer.learn(&mut Lesson {
-                    kernels,
-                    desk: &mut Desk::default(),
-                    parameter: local,
-                    first: piece.first,
-                    count: piece.count,
-                    shards: &mut worked.iter().map(|(shard, ..)| shard.known(plan, node)),
-                    gradient: &mut gradient,
-                });
+                // In one lesson or, as of a batch that comes in portions, in one for each shard.
+                let each = if layer.wants_company() { worked.len() } else { 1 };
+                for portion in worked.chunks(each) {
+                    layer.learn(&mut Lesson {
+                        kernels,
+                        desk: &mut Desk::default(),
+                        parameter: local,
+                        first: piece.first,
+                        count: piece.count,
+                        shards: &mut portion.iter().map(|(shard, ..)| shard.known(plan, node)),
+                        gradient: &mut gradient,
+                    });
+                }
                 gradient
             };
             gradients.push(parameter.in_pytorchs_order(of_piece));

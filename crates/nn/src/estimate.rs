@@ -20,8 +20,10 @@ use crate::shard::Shard;
 pub struct Prospect {
     /// How many examples there are.
     pub items: usize,
-    /// Items of a batch.
+    /// Examples of a batch.
     pub batch: usize,
+    /// Items of an example: itself, and with some losses a positive and a negative.
+    pub parts: usize,
     /// Positions of an item where any number may come.
     pub length: usize,
     /// Rows of a window, if there are windows.
@@ -35,11 +37,11 @@ pub struct Prospect {
 }
 
 impl Network {
-    /// The most bytes that a training takes, examples included.
+    /// The most bytes that a training takes on so many threads, examples included.
     ///
     /// # Errors
     /// As for `new`; `InvalidInput` if items of that length do not go in.
-    pub fn estimate(description: &str, prospect: &Prospect) -> Result<u64> {
+    pub fn estimate(description: &str, prospect: &Prospect, threads: usize) -> Result<u64> {
         let network = Self::new(description, 1)?;
         let plan = network.plan(Purpose::Train, &prospect.frozen)?;
         let kernels = Kernels::get();
@@ -48,7 +50,18 @@ impl Network {
         let two = network.shard(&plan, kernels, 2, rows)?;
         let each = network.shard(&plan, kernels, 3, rows)?.saturating_sub(two);
         let items = if prospect.items > 0 { prospect.items } else { usize::MAX };
-        let together = prospect.batch.min(items) as u64;
+        let values: usize = plan
+            .rows(&lengths(&plan, rows))
+            .map_err(wrong)?
+            .iter()
+            .zip(&plan.slots)
+            .map(|(rows, slot)| rows * slot.shape.width)
+            .sum();
+        let portion = match prospect.parts {
+            1 => plan.portion(threads).div_ceil(values.max(1)),
+            _ => usize::MAX,
+        };
+        let together = (prospect.parts * prospect.batch.min(items).min(portion)) as u64;
         let shards = two.saturating_sub(2 * each) + together * each;
         Ok(network.learning(&plan, prospect) + shards + examples(&plan, prospect)?)
     }
@@ -109,5 +122,5 @@ fn examples(plan: &Plan, prospect: &Prospect) -> Result<u64> {
         given.iter().enumerate().map(|(slot, rows)| 4 * rows * plan.slots[slot].shape.width).sum();
     let wanted = 4 * of_item[plan.output];
     let offsets = 8 * (2 + plan.inputs + plan.slots.len());
-    Ok((prospect.items as u64) * (cells + wanted + offsets) as u64)
+    Ok((prospect.items as u64) * (prospect.parts * (cells + offsets) + wanted) as u64)
 }

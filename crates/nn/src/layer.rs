@@ -46,6 +46,11 @@ pub trait Layer: Send + Sync {
         1
     }
 
+    /// Whether the items of a batch look at each other, or are worked on faster the more there are.
+    fn wants_company(&self) -> bool {
+        false
+    }
+
     /// Whether an item may come in windows, one after the other, and give the same: each row goes by
     /// itself, or with what the layer carries from row to row.
     fn takes_windows(&self) -> bool {

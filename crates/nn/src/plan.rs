@@ -13,7 +13,11 @@ use inlay_base::Result;
 use self::draft::Draft;
 use crate::description::{Description, wrong};
 use crate::layer::Layer;
+use crate::parameter::Blueprint;
 use crate::shape::{Content, Positions, Shape};
+
+/// Values between layers that lie in the second cache, about, for the two or three layers at hand.
+const PORTION: usize = 1 << 20;
 
 /// A network that is ready to run.
 pub struct Plan {
@@ -209,6 +213,22 @@ impl Plan {
             true => Ok(()),
             false => Err("its items have a fixed number of positions".into()),
         }
+    }
+
+    /// Values between layers that threads had best work on at a time, so that what a layer gives is still near when
+    /// the next one reads it; `usize::MAX`: all of a batch.
+    pub fn portion(&self, threads: usize) -> usize {
+        let mut learnt = 0;
+        for node in &self.nodes {
+            let Work::Layer { layer, .. } = &node.work else { continue };
+            if layer.wants_company() {
+                return usize::MAX;
+            }
+            let input = &self.slots[node.inputs[0]].shape;
+            learnt += layer.parameters(input).iter().map(Blueprint::size).sum::<usize>();
+        }
+        // Each portion goes through all parameters, three times: that must not be more than what it is for.
+        PORTION.max(2 * learnt).saturating_mul(threads)
     }
 
     /// Rows of an item in each slot, where the items of the inputs have so many.

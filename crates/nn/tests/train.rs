@@ -186,6 +186,38 @@ fn a_seed_gives_the_same_bytes_on_any_number_of_threads() {
 }
 
 #[test]
+fn a_batch_that_comes_in_portions_gives_the_same_bytes_on_any_number_of_threads() {
+    let description = json!({
+        "inputs": [{"content": "ids", "positions": null}],
+        "layers": [
+            {"kind": "embedding", "values": 20, "dimensions": 12},
+            {"kind": "dense", "units": 700},
+            {"kind": "dropout", "probability": 0.2},
+            {"kind": "layer-norm"},
+            {"kind": "dense", "units": 2},
+        ],
+    });
+    // About 7 million values between layers, where a thread takes about one at a time.
+    let mut first: Option<(Vec<Vec<f32>>, Vec<Epoch>)> = None;
+    for threads in [1, 2, 3, 8] {
+        let mut network = Network::new(&description.to_string(), 7).unwrap();
+        let how = Training {
+            batch: 700,
+            accumulate: 2,
+            epochs: 2,
+            shuffle: true,
+            clip: Some(0.5),
+            ..training(cross_entropy(), adam(), 0.01)
+        };
+        let (examples, others) = (sequences(1500), sequences(900));
+        let run = Run::quiet(threads, 3);
+        let seen = network.train(&examples, Some(&others), &how, &run).unwrap();
+        let found = (all(&network), seen);
+        assert!(found == *first.get_or_insert_with(|| found.clone()), "{threads} threads");
+    }
+}
+
+#[test]
 fn gradients_of_small_batches_add_up_to_those_of_a_large_one() {
     let rest = |batch, accumulate| {
         let mut network = tagger(0.0);

@@ -455,8 +455,8 @@ pub fn estimate_network(
 ) -> napi::Result<RunHandle> {
     let prospect: Prospect = serde_json::from_str(&prospect)
         .map_err(|error| refuse(format!("a training that is not understood: {error}")))?;
-    launch(env, run, events, move |_| {
-        Network::estimate(&description, &prospect).map(|bytes| bytes as f64)
+    launch(env, run, events, move |run| {
+        Network::estimate(&description, &prospect, run.threads()).map(|bytes| bytes as f64)
     })
 }
 

@@ -147,6 +147,10 @@ impl Layer for BatchNorm {
     }
 
     /// One value has no variance.
+    fn wants_company(&self) -> bool {
+        true
+    }
+
     fn least_items(&self, input: &Shape) -> usize {
         if input.rows() == Some(1) { 2 } else { 1 }
     }

@@ -178,6 +178,10 @@ impl<C: Cell> Layer for Recurrent<C> {
         2 * (rows * self.width() * C::GATES * inputs) as u64
     }
 
+    fn wants_company(&self) -> bool {
+        true
+    }
+
     fn takes_windows(&self) -> bool {
         !self.bidirectional
     }

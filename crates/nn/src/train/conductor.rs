@@ -192,7 +192,8 @@ impl<'a> Conductor<'a> {
     /// while validating only to stop.
     fn look_up(&mut self, team: &Team<'a>, job: &mut Job) -> Result<()> {
         job.save = false;
-        if self.accumulated > 0 || self.keeper.is_none() {
+        let within = self.round.as_ref().is_some_and(Round::is_within_batch);
+        if within || self.accumulated > 0 || self.keeper.is_none() {
             return Ok(());
         }
         let stopped = team.run.stopped();
@@ -275,7 +276,7 @@ impl<'a> Conduct<'a> for Conductor<'a> {
         {
             let loss = round.take_in(team, job);
             if job.learn {
-                team.run.lose(self.epoch as u32 + 1, loss, job.share.round() as u64);
+                team.run.lose(self.epoch as u32 + 1, loss, job.count.round() as u64);
                 let done = round.done(&team.set(0), job, self.how.truncate.is_some());
                 self.done += done;
                 team.run.advance(done);
@@ -311,10 +312,13 @@ impl<'a> Conduct<'a> for Conductor<'a> {
         let window = self.how.truncate.unwrap_or(usize::MAX);
         round.hand_out(team, 0, self.how.batch, |_| window, job);
         team.carry(&std::mem::take(&mut self.carried), job);
-        job.fresh = self.accumulated == 0;
-        self.accumulated += 1;
-        self.number += 1;
+        job.fresh = self.accumulated == 0 && job.begin == 0;
+        self.number += u64::from(job.begin == 0);
         job.number = self.number;
+        if round.is_within_batch() {
+            return Ok(());
+        }
+        self.accumulated += 1;
         if self.accumulated == self.how.accumulate || round.is_over() {
             self.accumulated = 0;
             self.step += 1;

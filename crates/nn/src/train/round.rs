@@ -16,6 +16,8 @@ pub(super) struct Round {
     order: Vec<usize>,
     /// The items of the batch at hand, in the order.
     batch: Range<usize>,
+    /// How many of them have been given out, portion by portion.
+    given: usize,
     /// The first row of its next window, and of its longest item the rows.
     row: usize,
     longest: usize,
@@ -51,7 +53,7 @@ impl Round {
     /// Goes on where one was.
     pub(super) fn resume(order: Vec<usize>, place: &Place) -> Self {
         let Place { batch, row, longest, sums } = place.clone();
-        Self { order, batch, row, longest, sums }
+        Self { order, given: batch.len(), batch, row, longest, sums }
     }
 
     /// Whether a round of this order can be at a place: one that was read may be anything.
@@ -69,6 +71,7 @@ impl Round {
 
     pub(super) fn place(&self) -> Place {
         let Self { batch, row, longest, sums, .. } = self;
+        debug_assert!(!self.is_within_batch());
         Place { batch: batch.clone(), row: *row, longest: *longest, sums: *sums }
     }
 
@@ -77,9 +80,14 @@ impl Round {
         self.row < self.longest
     }
 
+    /// Whether a portion of the batch at hand is still to come.
+    pub(super) fn is_within_batch(&self) -> bool {
+        self.given < self.batch.len()
+    }
+
     /// Whether all has been given out.
     pub(super) fn is_over(&self) -> bool {
-        self.batch.end == self.order.len() && self.row >= self.longest
+        self.batch.end == self.order.len() && self.row >= self.longest && !self.is_within_batch()
     }
 
     /// Takes in what the last batch gave; the sum of its losses.
@@ -92,7 +100,7 @@ impl Round {
             self.sums.right.iter_mut().zip(right).for_each(|(sum, count)| *sum += count);
         }
         self.sums.loss.0 += loss;
-        self.sums.share.0 += job.share;
+        self.sums.share.0 += job.count;
         loss
     }
 
@@ -106,7 +114,8 @@ impl Round {
         }
     }
 
-    /// The next batch of so many items of a set, or the next window of `rows(items)` rows of the one at hand.
+    /// The next batch of so many items of a set, or the next portion of the one at hand, or the next window of
+    /// `rows(items)` rows of it.
     pub(super) fn hand_out(
         &mut self,
         team: &Team<'_>,
@@ -117,31 +126,42 @@ impl Round {
     ) {
         let set = team.set(number);
         let length = |item: usize| set.load(item);
-        let another = self.row >= self.longest;
+        let another = self.row >= self.longest && !self.is_within_batch();
         if another {
             let mut end = self.order.len().min(self.batch.end.saturating_add(items));
             // What is left of an epoch and too little to learn from goes with the batch before it.
             if self.order.len() - end < team.least[number] {
                 end = self.order.len();
             }
-            (self.batch, self.row) = (self.batch.end..end, 0);
+            (self.batch, self.given, self.row) = (self.batch.end..end, 0, 0);
             let of_batch = self.order[self.batch.clone()].iter();
             self.longest = of_batch.map(|&item| length(item)).max().unwrap_or(0).max(1);
         }
-        if another || job.items.is_empty() {
+        let batch = &self.order[self.batch.clone()];
+        let count = rows(batch.len()).max(1);
+        let first = if self.is_within_batch() { 0 } else { self.row };
+        let whole = first == 0 && count >= self.longest;
+        if self.is_within_batch() || job.items.is_empty() {
+            job.begin = if self.is_within_batch() { self.given } else { 0 };
+            let portion = if whole { team.portion(&set, &batch[job.begin..]) } else { batch.len() };
+            self.given = job.begin + portion;
             job.items.clear();
-            job.items.extend_from_slice(&self.order[self.batch.clone()]);
+            job.items.extend_from_slice(&batch[job.begin..self.given]);
             cut(&mut job.cuts, team.shards.len(), &job.items, length);
         }
-        let count = rows(job.items.len()).max(1);
-        job.window = Window { first: self.row, count };
-        job.stretch = match self.row {
-            0 if count >= self.longest => Stretch::Whole,
+        job.window = Window { first, count };
+        job.stretch = match first {
+            0 if whole => Stretch::Whole,
             0 => Stretch::First,
             _ => Stretch::Further,
         };
-        self.row = self.row.saturating_add(count);
-        job.share = team.loss.share(set.targets(), &job.items, job.window);
+        self.row = first.saturating_add(count);
+        job.count = team.loss.share(set.targets(), &job.items, job.window);
+        if job.items.len() == batch.len() {
+            job.share = job.count;
+        } else if job.begin == 0 {
+            job.share = team.loss.share(set.targets(), batch, job.window);
+        }
     }
 }
 

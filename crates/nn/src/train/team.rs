@@ -32,13 +32,17 @@ pub(super) trait Conduct<'a>: Send {
 pub(super) struct Job {
     /// None: go home.
     pub(super) set: Option<usize>,
+    /// A portion of a batch, and how many of its items came before.
     pub(super) items: Vec<usize>,
+    pub(super) begin: usize,
     /// Where each thread's items begin, and where the last one's end.
     pub(super) cuts: Vec<usize>,
     /// Which rows of the items.
     pub(super) window: Window,
     pub(super) stretch: Stretch,
+    /// What the losses of the batch are divided by, and what of it belongs to these items.
     pub(super) share: f64,
+    pub(super) count: f64,
     pub(super) learn: bool,
     /// Whether gradients begin anew, and whether a step follows.
     pub(super) fresh: bool,
@@ -61,6 +65,8 @@ pub(super) struct Team<'a> {
     how: Option<&'a Training>,
     /// Whether items may come in windows.
     pub(super) windows: bool,
+    /// Values that lie between layers in a portion of a batch, about.
+    portion: usize,
     /// Who hears of it, and may stop it.
     pub(super) run: &'a Run,
     /// What the threads look at: the same, unless a stop has to wait for the batch at hand.
@@ -108,10 +114,12 @@ impl Default for Job {
         Self {
             set: None,
             items: Vec::new(),
+            begin: 0,
             cuts: Vec::new(),
             window: Window::ALL,
             stretch: Stretch::Whole,
             share: 0.0,
+            count: 0.0,
             learn: false,
             fresh: false,
             step: None,
@@ -139,6 +147,7 @@ impl<'a> Team<'a> {
             loss,
             how: None,
             windows: plan.windows().is_ok(),
+            portion: if loss.parts() == (1..=1) { plan.portion(threads) } else { usize::MAX },
             run,
             workers,
             kernels: Kernels::get(),
@@ -192,6 +201,24 @@ impl<'a> Team<'a> {
         let size = |task: &Task| network.parameters[task.global].piece(task.piece).values.len();
         tasks.sort_by_key(|task| std::cmp::Reverse(size(task)));
         Ok(Self { how: Some(how), least, tasks, ..self })
+    }
+
+    /// How many of these items are worked on at a time.
+    pub(super) fn portion(&self, set: &Set<'_>, items: &[usize]) -> usize {
+        if self.portion == usize::MAX {
+            return items.len();
+        }
+        let widths = self.plan.slots.iter().map(|slot| slot.shape.width);
+        let values = |item: usize| -> usize {
+            set.rows(item, 0).iter().zip(widths.clone()).map(|(rows, width)| rows * width).sum()
+        };
+        let mut left = self.portion;
+        let within = items.iter().take_while(|&&item| {
+            let (here, values) = (left > 0, values(item));
+            left = left.saturating_sub(values);
+            here
+        });
+        within.count()
     }
 
     /// A set of examples.
@@ -358,7 +385,7 @@ impl<'a> Team<'a> {
         for &item in items {
             set.targets().append(item, window, &mut targets.values, &mut targets.ids);
         }
-        let first = first * parts;
+        let first = (job.begin + first) * parts;
         let mode = match job.learn {
             true => Mode::Train { seed: self.run.seed(), step: job.number, first, node: 0 },
             false => Mode::Encode,
