@@ -18,6 +18,8 @@ mod pack;
 mod tests;
 mod tile;
 
+use std::ops::Range;
+
 pub use pack::Packed;
 use pack::{pack_columns, pack_rows};
 use tile::{Left, Right, tile};
@@ -274,6 +276,10 @@ impl Task for Product<'_, '_> {
                     Second::Plain(b) if few && b.column_step == 1 => {
                         Right::lying(b.at(top, first), b.row_step, width)
                     }
+                    Second::Plain(b) if rows <= ROWS => {
+                        self.panel_by_panel(simd, b, across.clone(), deep);
+                        continue;
+                    }
                     Second::Plain(b) => {
                         pack_columns(simd, b, deep.clone(), across.clone(), &mut self.desk.b);
                         Right::packed(self.desk.b.as_ptr(), deep.len(), width)
@@ -281,7 +287,11 @@ impl Task for Product<'_, '_> {
                 };
                 for left in (0..rows).step_by(ROWS) {
                     let down = left..rows.min(left + ROWS);
-                    self.block(simd, down, across.clone(), deep.clone(), right);
+                    let left = self.left(simd, down.clone(), across.len(), deep.clone());
+                    for (panel, column) in across.clone().step_by(width).enumerate() {
+                        let columns = column..across.end.min(column + width);
+                        self.panel(simd, down.clone(), columns, &deep, left, right.panel(panel));
+                    }
                 }
             }
         }
@@ -289,58 +299,80 @@ impl Task for Product<'_, '_> {
 }
 
 impl Product<'_, '_> {
-    /// A block of C: its rows `down` and columns `across`, by the depth `deep`.
+    /// All of the few rows by one panel of B after the other, each packed into the first cache.
     #[inline(always)]
-    fn block<S: Simd>(
+    fn panel_by_panel<S: Simd>(
         &mut self,
         simd: S,
-        down: std::ops::Range<usize>,
-        across: std::ops::Range<usize>,
-        deep: std::ops::Range<usize>,
-        right: Right,
+        b: Matrix<'_>,
+        across: Range<usize>,
+        deep: Range<usize>,
     ) {
+        let (width, down) = (S::PRODUCT.1 * S::LANES, 0..self.c.rows);
+        let left = self.left(simd, down.clone(), across.len(), deep.clone());
+        for column in across.clone().step_by(width) {
+            let columns = column..across.end.min(column + width);
+            pack_columns(simd, b, deep.clone(), columns.clone(), &mut self.desk.b);
+            let right = Right::packed(self.desk.b.as_ptr(), deep.len(), width);
+            self.panel(simd, down.clone(), columns, &deep, left, right);
+        }
+    }
+
+    /// The rows `down` of A by the depth `deep`, packed where `across` so many columns pay for it; and the
+    /// step from one tile to the next.
+    #[inline(always)]
+    fn left<S: Simd>(
+        &mut self,
+        simd: S,
+        down: Range<usize>,
+        across: usize,
+        deep: Range<usize>,
+    ) -> (Left, usize) {
         let (tall, width) = (S::PRODUCT.0, S::PRODUCT.1 * S::LANES);
-        let few = down.len() <= tall;
         // Contiguous rows pay for being packed only where many panels of B read them: on AVX-512, tiles of
         // 128 columns were 1.02 to 1.17 times as fast without, and from 256 on nothing was to be seen.
-        let lying = few || self.a.column_step == 1 && across.len() <= 4 * width;
-        if !lying {
-            pack_rows(simd, self.a, down.clone(), deep.clone(), &mut self.desk.a);
+        if down.len() <= tall || self.a.column_step == 1 && across <= 4 * width {
+            let values = self.a.at(down.start, deep.start);
+            let (row, step) = (self.a.row_step, self.a.column_step);
+            return (Left { values, row, step }, tall * row);
         }
+        let depth = deep.len();
+        pack_rows(simd, self.a, down, deep, &mut self.desk.a);
+        (Left { values: self.desk.a.as_ptr(), row: 1, step: tall }, tall * depth)
+    }
+
+    /// A panel of C: its rows `down` and `columns`, which are one panel of B, by the depth `deep`.
+    #[inline(always)]
+    fn panel<S: Simd>(
+        &mut self,
+        simd: S,
+        down: Range<usize>,
+        across: Range<usize>,
+        deep: &Range<usize>,
+        (left, skip): (Left, usize),
+        right: Right,
+    ) {
+        let (tall, columns) = (S::PRODUCT.0, across.len());
         let last = deep.end == self.a.columns;
-        for column in across.clone().step_by(width) {
-            let columns = (across.end - column).min(width);
-            let right = right.panel((column - across.start) / width);
-            for row in down.clone().step_by(tall) {
-                let left = if lying {
-                    Left {
-                        values: self.a.at(row, deep.start),
-                        row: self.a.row_step,
-                        step: self.a.column_step,
-                    }
-                } else {
-                    let skipped = (row - down.start) * deep.len();
-                    Left { values: self.desk.a[skipped..].as_ptr(), row: 1, step: tall }
-                };
-                let at = row * self.c.step + column;
-                let start = match self.start {
-                    _ if deep.start > 0 => Place::Held,
-                    Start::Zero => Place::Zero,
-                    Start::Held => Place::Held,
-                    Start::Bias(bias) => Place::Row(bias[column..].as_ptr()),
-                };
-                let rows = (down.end - row).min(tall);
-                let c = &mut self.c.values[at..];
-                assert!(c.len() >= span(rows, columns, self.c.step));
-                // SAFETY: the rows and columns of the tile lie in C as was just said; those of A and
-                // B do as `Matrix` said when it was made, or in the desk that was packed for them.
-                unsafe {
-                    let to = c.as_mut_ptr();
-                    tile(simd, rows, columns, deep.len(), left, right, start, to, self.c.step);
-                    if let (true, Some(activation)) = (last, self.activation) {
-                        for row in c.chunks_mut(self.c.step).take(rows) {
-                            activation.on(simd, &mut row[..columns]);
-                        }
+        let start = match self.start {
+            _ if deep.start > 0 => Place::Held,
+            Start::Zero => Place::Zero,
+            Start::Held => Place::Held,
+            Start::Bias(bias) => Place::Row(bias[across.start..].as_ptr()),
+        };
+        for (number, row) in down.clone().step_by(tall).enumerate() {
+            let left = Left { values: left.values.wrapping_add(number * skip), ..left };
+            let rows = (down.end - row).min(tall);
+            let c = &mut self.c.values[row * self.c.step + across.start..];
+            assert!(c.len() >= span(rows, columns, self.c.step));
+            // SAFETY: the rows and columns of the tile lie in C as was just said; those of A and
+            // B do as `Matrix` said when it was made, or in the desk that was packed for them.
+            unsafe {
+                let to = c.as_mut_ptr();
+                tile(simd, rows, columns, deep.len(), left, right, start, to, self.c.step);
+                if let (true, Some(activation)) = (last, self.activation) {
+                    for row in c.chunks_mut(self.c.step).take(rows) {
+                        activation.on(simd, &mut row[..columns]);
                     }
                 }
             }

@@ -114,10 +114,8 @@ pub(super) fn pack_columns<S: Simd>(
     for (panel, first) in to.chunks_mut(deep.len() * width).zip(across.clone().step_by(width)) {
         let columns = (across.end - first).min(width);
         if matrix.column_step == 1 {
-            for (row, to) in deep.clone().zip(panel.chunks_mut(width)) {
-                let from = matrix.row_step * row + first;
-                copy(simd, &matrix.values[from..from + columns], to);
-            }
+            let from = &matrix.values[matrix.row_step * deep.start + first..];
+            copy(simd, from, matrix.row_step, columns, panel, width);
         } else {
             let from = Square { values: matrix.at(deep.start, first), step: matrix.column_step };
             // SAFETY: the columns of the matrix are contiguous and have the rows `deep`; the panel is
@@ -144,10 +142,9 @@ pub(super) fn pack_rows<S: Simd>(
         let rows = (down.end - first).min(tall);
         let panel = &mut to[panel * tall * deep.len()..];
         if matrix.row_step == 1 {
-            for (column, to) in deep.clone().zip(panel.chunks_mut(tall)) {
-                let from = matrix.column_step * column + first;
-                copy(simd, &matrix.values[from..from + rows], to);
-            }
+            let from = &matrix.values[matrix.column_step * deep.start + first..];
+            let to = &mut panel[..tall * deep.len()];
+            copy(simd, from, matrix.column_step, rows, to, tall);
         } else {
             let from = Square { values: matrix.at(first, deep.start), step: matrix.row_step };
             // SAFETY: the rows of the matrix are contiguous and have the columns `deep`; the panel is
@@ -157,17 +154,28 @@ pub(super) fn pack_rows<S: Simd>(
     }
 }
 
-/// A line of a panel: values, and zeros after the last. So short a line is not worth a call of what
-/// copies memory.
+/// Lines of a panel: `count` values of each line, which begin `step` apart, and zeros after the last. So short a
+/// line is not worth a call of what copies memory, and most have whole vectors, which are not worth a mask.
 #[inline(always)]
-fn copy<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
-    for at in (0..to.len()).step_by(S::LANES) {
-        let count = from.len().saturating_sub(at).min(S::LANES);
-        let room = (to.len() - at).min(S::LANES);
-        // SAFETY: `count` values are there, and room for so many.
+fn copy<S: Simd>(simd: S, from: &[f32], step: usize, count: usize, to: &mut [f32], width: usize) {
+    let lines = to.len() / width;
+    assert!(lines == 0 || count <= width && from.len() >= (lines - 1) * step + count);
+    for at in (0..width).step_by(S::LANES) {
+        let (here, room) = (count.saturating_sub(at).min(S::LANES), (width - at).min(S::LANES));
+        let from = from.as_ptr().wrapping_add(at);
+        // SAFETY: `here` values are there in each line, and room for `room`.
         unsafe {
-            let values = simd.load_first(from.as_ptr().wrapping_add(at), count);
-            simd.store_first(to.as_mut_ptr().add(at), values, room);
+            let to = to.as_mut_ptr().add(at);
+            if here == S::LANES {
+                for line in 0..lines {
+                    simd.store(to.add(line * width), simd.load(from.add(line * step)));
+                }
+            } else {
+                for line in 0..lines {
+                    let values = simd.load_first(from.wrapping_add(line * step), here);
+                    simd.store_first(to.add(line * width), values, room);
+                }
+            }
         }
     }
 }
