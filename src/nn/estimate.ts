@@ -7,7 +7,7 @@ import { companions } from './losses.js'
 import { networkTrainingOptions } from './training.js'
 import { adam } from './optimizers.js'
 
-const { batchSize, truncate, optimizer, freeze } = networkTrainingOptions
+const { batchSize, accumulate, clip, truncate, optimizer, freeze } = networkTrainingOptions
 
 /** Every option of `estimateMemory`. */
 export const estimateOptions = {
@@ -17,6 +17,10 @@ export const estimateOptions = {
   length: integer(undefined, { from: 1 }, 'positions of the longest item'),
   /** As for `Network.train`. */
   batchSize,
+  /** As for `Network.train`. */
+  accumulate,
+  /** As for `Network.train`. */
+  clip,
   /** As for `Network.train`. */
   truncate,
   /** As for `Network.train`. */
@@ -63,6 +67,7 @@ export async function estimateMemory(
     truncate: settings.truncate,
     optimizer: settings.optimizer ?? adam(),
     frozen: settings.freeze,
+    holds: settings.accumulate > 1 || settings.clip !== undefined,
     validation: settings.validation,
   }
   return run<number>(who, runSettings, (spec, events) =>

@@ -32,6 +32,8 @@ pub struct Prospect {
     pub optimizer: Optimizer,
     /// Names of layers that stay as they are.
     pub frozen: Vec<String>,
+    /// Whether gradients are kept from one batch to the next, or until all are known.
+    pub holds: bool,
     /// Whether the best parameters are kept beside the others.
     pub validation: bool,
 }
@@ -63,7 +65,8 @@ impl Network {
         };
         let together = (prospect.parts * prospect.batch.min(items).min(portion)) as u64;
         let shards = two.saturating_sub(2 * each) + together * each;
-        Ok(network.learning(&plan, prospect) + shards + examples(&plan, prospect)?)
+        let holds = prospect.holds || portion < prospect.batch;
+        Ok(network.learning(&plan, prospect, holds) + shards + examples(&plan, prospect)?)
     }
 
     /// Bytes that a shard takes after a step of so many items.
@@ -90,8 +93,8 @@ impl Network {
         Ok(shard.bytes())
     }
 
-    /// Bytes of the parameters, of their gradients and of what the optimizer keeps.
-    fn learning(&self, plan: &Plan, prospect: &Prospect) -> u64 {
+    /// Bytes of the parameters, of gradients that are held and of what the optimizer keeps.
+    fn learning(&self, plan: &Plan, prospect: &Prospect, holds: bool) -> u64 {
         let mut bytes = 0;
         for node in &plan.nodes {
             let Work::Layer { name, parameters: (first, count), .. } = &node.work else { continue };
@@ -99,7 +102,11 @@ impl Network {
             for parameter in &self.parameters[*first..first + count] {
                 let size = 4 * parameter.blueprint.size() as u64;
                 bytes += size + parameter.packed_bytes();
-                bytes += if learns { size * (1 + prospect.optimizer.kept() as u64) } else { 0 };
+                bytes += if learns {
+                    size * (u64::from(holds) + prospect.optimizer.kept() as u64)
+                } else {
+                    0
+                };
                 bytes += if prospect.validation { size } else { 0 };
             }
         }

@@ -246,7 +246,7 @@ impl<'a> Team<'a> {
     }
 
     pub(super) fn work(&self, worker: usize, conductor: &Mutex<impl Conduct<'a>>) -> Result<()> {
-        let mut desk = Desk::default();
+        let (mut desk, mut passing) = (Desk::default(), Vec::new());
         loop {
             if worker == 0 {
                 let mut job = self.job.write().unwrap_or_else(PoisonError::into_inner);
@@ -269,7 +269,7 @@ impl<'a> Team<'a> {
             if !job.learn {
                 continue;
             }
-            self.gradients(&job, &mut desk)?;
+            self.gradients(&job, &mut passing, &mut desk)?;
             self.barrier.wait(self.workers)?;
             self.is_finite("gradient")?;
             if job.step.is_some() && self.how.is_some_and(|how| how.clip.is_some()) {
@@ -412,9 +412,11 @@ impl<'a> Team<'a> {
         self.workers.check()
     }
 
-    /// The gradients of all pieces, and a step for each where nothing stands in the way.
-    fn gradients(&self, job: &Job, desk: &mut Desk) -> Result<()> {
+    /// The gradients of all pieces, and a step for each where nothing stands in the way: then they need no
+    /// memory of their own, and lie one after the other in `passing`.
+    fn gradients(&self, job: &Job, passing: &mut Vec<f32>, desk: &mut Desk) -> Result<()> {
         let Some(how) = self.how else { return Ok(()) };
+        let pass = job.fresh && job.step.is_some() && how.clip.is_none();
         let shards: Vec<_> = self
             .shards
             .iter()
@@ -423,7 +425,8 @@ impl<'a> Team<'a> {
         while let Some(task) = self.tasks.get(self.next.fetch_add(1, Relaxed)) {
             self.workers.check()?;
             let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
-            let Growth { gradient, square, .. } = &mut *growth;
+            let Growth { gradient, square, state } = &mut *growth;
+            let gradient = if pass { &mut *passing } else { gradient };
             let parameter = &self.network.parameters[task.global];
             if parameter.blueprint.kept {
                 self.keep(task, &shards[0], gradient);
@@ -455,7 +458,7 @@ impl<'a> Team<'a> {
                 continue;
             }
             if let (Some(step), None) = (job.step, how.clip) {
-                self.follow(how, task, &mut growth, step);
+                self.follow(how, task, (gradient, state), step);
             }
         }
         Ok(())
@@ -485,18 +488,24 @@ impl<'a> Team<'a> {
         let clip = if length > limit { (limit / length) as f32 } else { 1.0 };
         while let Some(task) = self.tasks.get(self.next.fetch_add(1, Relaxed)) {
             let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
-            self.follow(how, task, &mut growth, Step { clip, ..step });
+            let Growth { gradient, state, .. } = &mut *growth;
+            self.follow(how, task, (gradient, state), Step { clip, ..step });
         }
         Ok(())
     }
 
-    fn follow(&self, how: &Training, task: &Task, growth: &mut Growth, step: Step) {
+    fn follow(
+        &self,
+        how: &Training,
+        task: &Task,
+        (gradient, state): (&[f32], &mut State),
+        step: Step,
+    ) {
         let parameter = &self.network.parameters[task.global];
         if parameter.blueprint.kept {
             return;
         }
         let mut piece = parameter.piece_mut(task.piece);
-        let Growth { gradient, state, .. } = growth;
         let decays = parameter.blueprint.decays;
         how.optimizer.follow(self.kernels, step, decays, &mut piece.values, gradient, state);
         piece.refresh(self.kernels);
