@@ -1,8 +1,6 @@
 import { type Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
-import { type NetworkDescription, ids, network, values } from '../nn/description.js'
-import { concat, dense, dropout, embedding, flatten, relu, take } from '../nn/layers.js'
-import { type Loss, crossEntropy, squaredError } from '../nn/losses.js'
+import { crossEntropy, squaredError } from '../nn/losses.js'
 import { type Epoch, Network } from '../nn/network.js'
 import { checkTogether } from '../nn/training.js'
 import type { Examples } from '../nn/examples.js'
@@ -26,6 +24,13 @@ import {
   openTableOptions,
 } from './category-options.js'
 import { evaluationOf } from './class-evaluation.js'
+import {
+  NUMBERS,
+  type TableRecord,
+  categoryInput,
+  entityEmbeddings,
+  file,
+} from './entity-embeddings.js'
 import { type ClassPrediction, Labels, withProbabilities } from './labels.js'
 import {
   type RegressionEvaluation,
@@ -33,7 +38,8 @@ import {
   areaUnderCurve,
   regressionOf,
 } from './table-evaluation.js'
-import { type Target, checkNames, targetOf, wantedOf } from './table-target.js'
+import { checkNames, targetOf, wantedOf } from './table-target.js'
+import { NetworkModel, aboutOf, openModel, widthOf } from './network-model.js'
 import { networkTraining } from './training.js'
 
 /** What a model of each task gives. */
@@ -50,64 +56,10 @@ export interface TableAnswers {
   }
 }
 
-/** What a model says of itself in its file. */
-interface About {
-  readonly columns: readonly Column[]
-  readonly target: Target
-  /** Strings that stand for nothing. */
-  readonly missing: readonly string[]
-}
-
-/** The inputs of a table's network: each category by the name of its column, and all numbers. */
-const categoryInput = (column: string) => `column.${column}`
-const NUMBERS = 'numbers'
-
-/** Entity embeddings of categorical variables: Guo and Berkhahn 2016, figure 1. */
-function entityEmbeddings(
-  columns: readonly Column[],
-  {
-    hidden,
-    share,
-    outputs,
-    loss,
-  }: { hidden: readonly number[]; share: number; outputs: number; loss: Loss },
-): NetworkDescription {
-  const categories = columns.filter((column) => column.kind === 'categorical')
-  const numbers = numbersOf(columns)
-  const fall = share > 0 ? [dropout({ probability: share })] : []
-  return network({
-    input: [
-      ...categories.map(({ name }) => ids({ length: 1, name: categoryInput(name) })),
-      ...(numbers > 0 ? [values({ shape: [1, numbers], name: NUMBERS })] : []),
-    ],
-    layers: [
-      concat([
-        ...categories.map((column) => [
-          take(categoryInput(column.name)),
-          embedding({
-            name: categoryInput(column.name),
-            values: firstValueOf(column) + column.values.length,
-            dimensions: column.dimensions,
-            deviation: 0.1,
-          }),
-        ]),
-        ...(numbers > 0 ? [[take(NUMBERS)]] : []),
-      ]),
-      flatten({ name: 'row' }),
-      ...hidden.flatMap((units, at) => [
-        dense({ units }),
-        relu({ name: `hidden${at + 1}` }),
-        ...fall,
-      ]),
-      dense({ name: 'outputs', units: outputs }),
-    ],
-    loss,
-  })
-}
-
 /**
  * Tables with categories and numbers: each category gets a vector, and a row of the table is what they and the
- * numbers become together (Guo and Berkhahn 2016, arXiv:1604.06737). For labels or for numbers.
+ * numbers become together (Guo and Berkhahn 2016, arXiv:1604.06737). For labels or for numbers. Its layers: 'column.NAME'
+ * has the vectors of a category, 'row' all that goes in, 'hidden1' and so on.
  *
  *     occupation ─▶ embedding ────┐
  *     education ──▶ embedding ────┼▶ concat ─▶ [dense ─▶ relu]* ─▶ dense ─▶ label | number
@@ -117,9 +69,10 @@ function entityEmbeddings(
  *     const [prediction] = await model.predict([{ occupation: 'Sales', age: 39 }])
  *     await model.vectors('occupation').mostSimilar('Sales')
  */
-export class CategoryEmbeddings<
-  Task extends TableTask = 'classification',
-> implements Embedder<Row> {
+export class CategoryEmbeddings<Task extends TableTask = 'classification'>
+  extends NetworkModel
+  implements Embedder<Row>
+{
   /** What is foretold: labels or numbers. */
   readonly task: TableTask
   /** The column that is foretold. */
@@ -130,18 +83,13 @@ export class CategoryEmbeddings<
   readonly columns: readonly Column[]
   /** Values of a row's vector. */
   readonly dimensions: number
-  /** Layers: 'column.NAME' has the vectors of a category, 'row' all that goes in, 'hidden1' and so on. */
-  readonly network: Network
-  /** How its training went, epoch by epoch; of a model from a file, empty. */
-  readonly history: readonly Epoch[]
-  readonly #about: About
+  readonly #about: TableRecord
   /** The layer that gives the vectors of rows. */
   readonly #features: string
 
-  private constructor(found: Network, about: About, history: readonly Epoch[] = []) {
+  private constructor(found: Network, about: TableRecord, history?: readonly Epoch[]) {
+    super(found, history)
     const { target, columns } = about
-    this.network = found
-    this.history = history
     this.columns = columns
     this.task = target.task
     this.target = target.name
@@ -149,7 +97,7 @@ export class CategoryEmbeddings<
     this.#about = about
     const layers = found.summary().filter(({ name }) => /^(row|hidden\d+)$/.test(name))
     this.#features = layers.at(-1)!.name
-    this.dimensions = Number(layers.at(-1)!.shape.slice(1, -1))
+    this.dimensions = widthOf(found, this.#features)!
   }
 
   /**
@@ -205,8 +153,9 @@ export class CategoryEmbeddings<
         ...(heldOut && { validation: examplesOf(heldOut, about, who) }),
       },
     )
+    const kept = aboutOf(file, about)
     const isLabel = target.task === 'classification'
-    const asked = isLabel ? withProbabilities(description, about) : { ...description, about }
+    const asked = isLabel ? withProbabilities(description, kept) : { ...description, about: kept }
     const found = await trained.transfer(asked, run)
     return new CategoryEmbeddings<Task>(found, about, trained.history)
   }
@@ -231,17 +180,12 @@ export class CategoryEmbeddings<
     task: TableTask | undefined,
     run: RunOptions,
   ): Promise<CategoryEmbeddings<Task>> {
-    const found = await Network.open(path, run)
-    const about = found.description.about as Partial<About> | undefined
-    const isOurs = Array.isArray(about?.columns) && about.target !== undefined
-    if (isOurs && (task === undefined || about.target!.task === task)) {
-      return new CategoryEmbeddings<Task>(found, about as About)
-    }
-    found.close()
-    const problem = isOurs
-      ? `a model for ${about.target!.task}: say so by \`task\``
-      : 'no such model'
-    throw new InlayError('INVALID_INPUT', `CategoryEmbeddings.open: the file holds ${problem}`)
+    return openModel(file, path, run, (found, about) => {
+      const { task: learnt } = about.target
+      if (task === undefined || learnt === task) return new CategoryEmbeddings<Task>(found, about)
+      const problem = `a model for ${learnt}: say so by \`task\``
+      throw new InlayError('INVALID_INPUT', `CategoryEmbeddings.open: the file holds ${problem}`)
+    })
   }
 
   /** The most probable label of each row, with its probability; for regression a number for each row. */
@@ -322,21 +266,6 @@ export class CategoryEmbeddings<
     return WordVectors.from(found.values, rows, found.dimensions)
   }
 
-  /** Writes the network and what is known of the columns to a file. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
-  }
-
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
-  }
-
   async #outputs(
     rows: TableSource,
     layer: string | undefined,
@@ -371,7 +300,7 @@ export class CategoryEmbeddings<
 
 function inputsOf(
   cells: Cells,
-  { columns, missing }: About,
+  { columns, missing }: TableRecord,
   who: string,
   hide?: () => boolean,
 ): Record<string, Uint32Array | Float32Array> {
@@ -385,7 +314,7 @@ function inputsOf(
   }
 }
 
-function examplesOf(cells: Cells, about: About, who: string, hide?: () => boolean): Examples {
+function examplesOf(cells: Cells, about: TableRecord, who: string, hide?: () => boolean): Examples {
   const wanted = wantedOf(cells, about.target, about.missing, who)
   const isLabel = about.target.task === 'classification'
   return {

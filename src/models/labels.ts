@@ -2,8 +2,9 @@
 import type { Vectors } from '../embedder.js'
 import type { NetworkDescription } from '../nn/description.js'
 import { softmax } from '../nn/layers.js'
-import { custom, wrongOption } from '../options.js'
+import { custom, iterable, wrongOption } from '../options.js'
 import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
+import { differentStrings, widthOf } from './network-model.js'
 
 /** An input and what it is. */
 export interface Labelled<Input> {
@@ -39,13 +40,14 @@ export const labelWeights = custom<Readonly<Record<string, number>>>(
   'what each label counts',
 )
 
+/** Labels in a model's file: one for each score. @internal */
+export const labelNames = differentStrings('different strings, one for each score', (network) =>
+  widthOf(network),
+)
+
 /** Examples that are held out. @internal */
-export const labelledValidation = custom<LabelledInputs<never>>(
+export const labelledValidation = iterable<LabelledInputs<never>>(
   'inputs with labels',
-  (given) =>
-    typeof given === 'object' &&
-    given !== null &&
-    (Symbol.iterator in given || Symbol.asyncIterator in given),
   'examples whose loss is worked out after each epoch',
 )
 

@@ -9,7 +9,8 @@ import { gru, lstm } from '../nn/sequences.js'
 import { pool } from '../nn/windows.js'
 import { type Options, type RunOptions, integer, oneOf, real, settle } from '../options.js'
 import type { Path } from '../path.js'
-import { ENCODING, TextNetwork, openTextNetwork } from './text-network.js'
+import { aboutOf } from './network-model.js'
+import { ENCODING, TextNetwork, openTextNetwork, textNetworkFile } from './text-network.js'
 import { networkTraining } from './training.js'
 import { Vocabulary, each, readAllWords, sourceOption, vocabularyOptions } from './vocabulary.js'
 
@@ -82,6 +83,8 @@ export const recurrentEncoderOptions = {
 /** The options of `RecurrentEncoder.train`: see `recurrentEncoderOptions`. */
 export type RecurrentEncoderOptions = Options<typeof recurrentEncoderOptions> & RunOptions
 
+const file = textNetworkFile('RecurrentEncoder')
+
 /**
  * Vectors of texts that were learnt without labels: a recurrent network reads a text into one vector, and another one
  * writes it again from that (Dai and Le 2015, "Semi-supervised Sequence Learning", arXiv:1511.01432). The vector
@@ -122,9 +125,9 @@ export class RecurrentEncoder extends TextNetwork {
         ...(heldOut && { validation: examplesOf(await numbered(heldOut), vocabulary) }),
       },
     )
-    const record = { model: 'RecurrentEncoder', vocabulary: vocabulary.record }
+    const record = { vocabulary: vocabulary.record }
     const reader = network({ input: ids({ name: 'text' }), layers: encoderOf(shape) })
-    const found = await trained.transfer({ ...reader, about: record }, run)
+    const found = await trained.transfer({ ...reader, about: aboutOf(file, record) }, run)
     return new RecurrentEncoder({ network: found, vocabulary, record, history: trained.history })
   }
 
@@ -134,7 +137,7 @@ export class RecurrentEncoder extends TextNetwork {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no `RecurrentEncoder`
    */
   static async open(path: Path, options: RunOptions = {}): Promise<RecurrentEncoder> {
-    return new RecurrentEncoder(await openTextNetwork('RecurrentEncoder', path, options))
+    return openTextNetwork(file, path, options, (parts) => new RecurrentEncoder(parts))
   }
 }
 

@@ -19,17 +19,18 @@ import type { Path } from '../path.js'
 import {
   END,
   type LanguageModelParts,
-  type LanguageModelRecord,
   NeuralLanguageModel,
+  languageModelFile,
   openLanguageModel,
   readSentences,
   wordsWithContext,
 } from './neural-language-model.js'
+import { aboutOf } from './network-model.js'
 import { learningOptionsWithout, networkTraining } from './training.js'
 import { Vocabulary, readAllWords, sourceOption, vocabularyOptions } from './vocabulary.js'
 
-/** They come before words in the vocabulary. */
-const MARKS = [END]
+/** Its items have any length: a text as a whole. */
+const file = languageModelFile('RecurrentLanguageModel', 'words', [END], (axes) => axes === null)
 
 /** What decides the network. */
 export interface RecurrentLanguageModelShape {
@@ -117,7 +118,7 @@ export type RecurrentLanguageModelOptions = Options<typeof recurrentLanguageMode
  */
 export class RecurrentLanguageModel extends NeuralLanguageModel {
   private constructor(parts: LanguageModelParts) {
-    super(parts, 'words.weight', MARKS)
+    super(parts, file)
   }
 
   /**
@@ -137,12 +138,9 @@ export class RecurrentLanguageModel extends NeuralLanguageModel {
     checkTogether(options, settings.schedule, who)
     const { lanes, truncate, validation } = settings
     using corpus = await readAllWords(source, settings, runSettings, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, MARKS)
+    const vocabulary = Vocabulary.ofCorpus(corpus, settings, file.marks)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
-    const about: LanguageModelRecord = {
-      model: 'RecurrentLanguageModel',
-      vocabulary: vocabulary.record,
-    }
+    const about = aboutOf(file, { vocabulary: vocabulary.record })
     const description = {
       ...recurrentLanguageModel({ ...settings, words: vocabulary.size }),
       about,
@@ -168,9 +166,7 @@ export class RecurrentLanguageModel extends NeuralLanguageModel {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
    */
   static async open(path: Path, options: RunOptions = {}): Promise<RecurrentLanguageModel> {
-    return new RecurrentLanguageModel(
-      await openLanguageModel('RecurrentLanguageModel', path, options),
-    )
+    return openLanguageModel(file, path, options, (parts) => new RecurrentLanguageModel(parts))
   }
 
   /** @internal */

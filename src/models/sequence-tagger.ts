@@ -1,14 +1,24 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { concat, dense, dropout, embedding, take, tanh } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
-import { type Epoch, Network } from '../nn/network.js'
+import { Network } from '../nn/network.js'
 import { checkTogether, learningOptions } from '../nn/training.js'
 import { lstm } from '../nn/sequences.js'
-import { type Options, type RunOptions, custom, flag, integer, real, settle } from '../options.js'
+import { type Options, type RunOptions, flag, integer, iterable, real, settle } from '../options.js'
 import type { Path } from '../path.js'
-import { WordVectors } from '../vectors/word-vectors.js'
+import type { WordVectors } from '../vectors/word-vectors.js'
 import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
 import { Labels } from './labels.js'
+import {
+  type ModelFile,
+  NetworkModel,
+  aboutOf,
+  differentStrings,
+  openModel,
+  scoresOf,
+  tablesOf,
+} from './network-model.js'
 import {
   type Numbering,
   type TaggedSentence,
@@ -22,10 +32,12 @@ import {
 import { networkTraining } from './training.js'
 import {
   Vocabulary,
+  UNKNOWN,
   type VocabularyRecord,
-  notOf,
   readAllWords,
+  vocabularyField,
   vocabularyOptions,
+  wordVectors,
 } from './vocabulary.js'
 
 /** What decides the network. */
@@ -99,11 +111,7 @@ export const sequenceTaggerOptions = {
   lowercase: flag(true, 'makes words lower case'),
   /** Vectors of words, which stay as they are, beside those that are learnt: words that are not in the examples
    * are known by them. */
-  knownVectors: custom<WordVectors>(
-    'WordVectors',
-    (given) => given instanceof WordVectors,
-    'vectors of words, which stay as they are',
-  ),
+  knownVectors: wordVectors('vectors of words, which stay as they are'),
   /** Values of a word's vector that is learnt. */
   dimensions: integer(64, { from: 1, to: 65_536 }, "values of a word's vector"),
   /** Characters that are looked at, at either end of a word; 0 for none. */
@@ -118,12 +126,8 @@ export const sequenceTaggerOptions = {
   learningRate: real(0.003, { above: 0 }, 'the highest learning rate'),
   schedule: { ...learningOptions.schedule, default: 'linear' as const },
   /** Sentences whose loss is worked out after each epoch. */
-  validation: custom<TaggedSentences>(
+  validation: iterable<TaggedSentences>(
     'sentences with tags',
-    (given) =>
-      typeof given === 'object' &&
-      given !== null &&
-      (Symbol.iterator in given || Symbol.asyncIterator in given),
     'sentences whose loss is worked out after each epoch',
   ),
 }
@@ -133,17 +137,47 @@ export type SequenceTaggerOptions = Options<typeof sequenceTaggerOptions> & RunO
 
 /** What the file says beside the network. */
 interface About {
-  readonly model: 'SequenceTagger'
   readonly tags: readonly string[]
+  /** As in the options. */
   readonly characters: number
   readonly words: VocabularyRecord
   readonly letters: VocabularyRecord
   readonly known?: VocabularyRecord
 }
 
+/** A vocabulary of as many words as a table has rows, if it is there. */
+const ofTable = (name: string) =>
+  vocabularyField([], (words, found) => words === (tablesOf(found).get(name)?.rows ?? words))
+
+const file: ModelFile<About> = {
+  model: 'SequenceTagger',
+  record: {
+    tags: differentStrings('different strings, one for each score', scoresOf),
+    characters: {
+      expected: 'what its inputs are',
+      accepts: (given, { description }) =>
+        sequenceTaggerOptions.characters.accepts(given) &&
+        [0, 1].some((known) =>
+          isDeepStrictEqual(
+            inputsOf({ known, characters: given as number }).map((name) => ids({ name })),
+            description.inputs,
+          ),
+        ),
+    },
+    words: ofTable('words'),
+    letters: ofTable('first1'),
+    known: {
+      expected: 'the words of the table of that name',
+      accepts: (given, found) =>
+        tablesOf(found).has('known') ? ofTable('known').accepts(given, found) : given === undefined,
+    },
+  },
+}
+
 /**
  * A tag for each word of a sentence, by its vectors, its characters and what stands around it (Graves and
- * Schmidhuber 2005; Plank et al. 2016, arXiv:1604.05529).
+ * Schmidhuber 2005; Plank et al. 2016, arXiv:1604.05529). Of its network 'recurrent' gives what the tagger knows of each
+ * word, 'scores' a score for each tag.
  *
  *     words ─▶ vectors ───────────────────┐
  *     first and last characters ─▶ tanh ──┴─▶ LSTM, both ways ─▶ a score for each tag
@@ -151,15 +185,13 @@ interface About {
  *     const tagger = await SequenceTagger.train([{ words: ['she', 'reads'], tags: ['PRON', 'VERB'] }, ...])
  *     await tagger.tag([['he', 'reads']]) // [['PRON', 'VERB']]
  */
-export class SequenceTagger {
+export class SequenceTagger extends NetworkModel {
   /** The tags, in the order in which they first came. */
   readonly tags: readonly string[]
-  /** The layers; 'recurrent' gives what the tagger knows of each word, 'scores' a score for each tag. */
-  readonly network: Network
   readonly #numbering: Numbering
 
   private constructor(found: Network, tags: readonly string[], numbering: Numbering) {
-    this.network = found
+    super(found)
     this.tags = tags
     this.#numbering = numbering
   }
@@ -192,7 +224,7 @@ export class SequenceTagger {
       words: Vocabulary.ofCorpus(corpus, settings),
       letters: Vocabulary.ofCorpus(written, spelled),
       known:
-        knownVectors && Vocabulary.of({ ...settings, words: ['<unk>', ...knownVectors.words] }),
+        knownVectors && Vocabulary.of({ ...settings, words: [UNKNOWN, ...knownVectors.words] }),
       characters,
     }
     const description = {
@@ -204,7 +236,7 @@ export class SequenceTagger {
         known: numbering.known?.size ?? 0,
         knownDimensions: knownVectors?.dimensions ?? 0,
       }),
-      about: aboutOf(labels.names, numbering),
+      about: aboutOf(file, recordOf(labels.names, numbering)),
     }
     const columns = async (tagged: readonly TaggedSentence[], option: string) => ({
       inputs: await numbered(
@@ -234,21 +266,11 @@ export class SequenceTagger {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
    */
   static async open(path: Path, options: RunOptions = {}): Promise<SequenceTagger> {
-    const found = await Network.open(path, options)
-    const about = (found.description.about ?? {}) as Partial<About>
-    const [words, letters] = [Vocabulary.of(about.words), Vocabulary.of(about.letters)]
-    if (about.model === 'SequenceTagger' && words && letters) {
-      const known = about.known && Vocabulary.of(about.known)
-      const numbering = { words, letters, known, characters: about.characters! }
-      return new SequenceTagger(found, about.tags!, numbering)
-    }
-    found.close()
-    throw notOf('SequenceTagger', 'SequenceTagger.open')
-  }
-
-  /** How its training went, epoch by epoch; of a model from a file, empty. */
-  get history(): readonly Epoch[] {
-    return this.network.history
+    return openModel(file, path, options, (found, { tags, characters, ...records }) => {
+      const [words, letters] = [Vocabulary.of(records.words), Vocabulary.of(records.letters)]
+      const known = records.known && Vocabulary.of(records.known)
+      return new SequenceTagger(found, tags, { words, letters, known, characters })
+    })
   }
 
   /**
@@ -295,33 +317,17 @@ export class SequenceTagger {
     return evaluationOf(this.tags, wanted, found.flat())
   }
 
-  /** Writes network and vocabularies to a file. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
+  override close(): void {
+    super.close()
     const { words, letters, known } = this.#numbering
     for (const vocabulary of [words, letters, known]) vocabulary?.close()
   }
-
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
-  }
 }
 
-function aboutOf(tags: readonly string[], { words, letters, known, characters }: Numbering): About {
+function recordOf(tags: readonly string[], numbering: Numbering): About {
+  const { words, letters, known, characters } = numbering
   const records = { words: words.record, letters: letters.record }
-  return {
-    model: 'SequenceTagger',
-    tags,
-    characters,
-    ...records,
-    ...(known && { known: known.record }),
-  }
+  return { tags, characters, ...records, ...(known && { known: known.record }) }
 }
 
 /** The table of vectors that are there beforehand; a row of zeros for words that have none. */

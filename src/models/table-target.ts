@@ -1,9 +1,12 @@
 // The column of a table that is foretold.
 import { InlayError, shown } from '../errors.js'
+import type { Network } from '../nn/network.js'
 import { wrongOption } from '../options.js'
 import { type Cells, invalidRow, isMissing, kindOf, numberOf, scaleOf } from '../tables/columns.js'
 import type { Cell } from '../tables/read-table.js'
 import type { TableTask } from './category-options.js'
+import { labelNames } from './labels.js'
+import { widthOf } from './network-model.js'
 
 /** What is foretold: one of several labels, or a number. */
 export type Target =
@@ -14,6 +17,17 @@ export type Target =
       readonly mean: number
       readonly deviation: number
     }
+
+/** Whether something is the target of what a network gives. */
+export function isTarget(given: unknown, network: Network): given is Target {
+  const { task, name, labels, mean, deviation } = (given ?? {}) as {
+    readonly [field: string]: unknown
+  }
+  if (typeof name !== 'string') return false
+  if (task === 'classification') return labelNames.accepts(labels, network)
+  const isScale = Number.isFinite(mean) && Number.isFinite(deviation) && (deviation as number) > 0
+  return task === 'regression' && isScale && widthOf(network) === 1
+}
 
 /** What the target's column holds. */
 export function targetOf(

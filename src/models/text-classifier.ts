@@ -12,11 +12,9 @@ import {
   type RunSettings,
   type Settings,
   type Table,
-  custom,
   settle,
   wrongOption,
 } from '../options.js'
-import { WordVectors } from '../vectors/word-vectors.js'
 import type { ClassEvaluation } from './class-evaluation.js'
 import {
   type ClassPrediction,
@@ -24,24 +22,27 @@ import {
   Labels,
   type LabelledInputs,
   collected,
+  labelNames,
   labelWeights,
   labelledValidation,
   withProbabilities,
 } from './labels.js'
-import { TextNetwork, type TextNetworkParts, type TextNetworkRecord } from './text-network.js'
+import { type ModelFile, aboutOf } from './network-model.js'
+import {
+  TextNetwork,
+  type TextNetworkParts,
+  type TextNetworkRecord,
+  textNetworkFile,
+} from './text-network.js'
 import { networkTraining } from './training.js'
-import { Vocabulary, each, readAllWords, vocabularyOptions } from './vocabulary.js'
+import { Vocabulary, each, readAllWords, vocabularyOptions, wordVectors } from './vocabulary.js'
 
 /** What every classifier of texts may be told. */
 export const textClassifierOptions = {
   ...learningOptions,
   ...vocabularyOptions,
   /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
-  initialVectors: custom<WordVectors>(
-    'WordVectors',
-    (given) => given instanceof WordVectors,
-    'the vectors that words begin with',
-  ),
+  initialVectors: wordVectors('the vectors that words begin with'),
   /** What each label counts. Default: all the same. */
   labelWeights,
   /** Examples whose loss is worked out after each epoch. */
@@ -59,8 +60,7 @@ type ClassifierTable = typeof textClassifierOptions & {
 
 /** How a classifier is made of its settings. */
 export interface ClassifierRecipe<T extends Table> {
-  /** The name of its class. */
-  readonly model: string
+  readonly file: ModelFile<TextClassifierRecord>
   readonly table: T
   /** Its layers, for so many words and labels; all but the probabilities. */
   readonly describe: (
@@ -76,6 +76,17 @@ export interface ClassifierRecipe<T extends Table> {
   readonly base?: TextNetwork | undefined
 }
 
+/** What the file of a classifier says beside the network. */
+export interface TextClassifierRecord extends TextNetworkRecord {
+  readonly labels: readonly string[]
+}
+
+/** The file of a classifier of texts. */
+export function textClassifierFile(model: string): ModelFile<TextClassifierRecord> {
+  const file = textNetworkFile(model)
+  return { ...file, record: { ...file.record, labels: labelNames } }
+}
+
 /** A network that reads a text's words and gives a probability for each label. */
 export class TextClassifier extends TextNetwork {
   /** The labels, in the order in which they first came. */
@@ -83,9 +94,9 @@ export class TextClassifier extends TextNetwork {
   readonly #labels: Labels
 
   /** @internal */
-  constructor(parts: TextNetworkParts) {
+  constructor(parts: TextNetworkParts<TextClassifierRecord>) {
     super(parts)
-    this.labels = parts.record.labels!
+    this.labels = parts.record.labels
     this.#labels = new Labels(this.labels)
   }
 
@@ -120,9 +131,9 @@ export async function trainTextClassifier<T extends Table>(
   recipe: ClassifierRecipe<T>,
   examples: LabelledInputs<Text>,
   options: object,
-): Promise<TextNetworkParts> {
-  const { model, table } = recipe
-  const who = `${model}.train`
+): Promise<TextNetworkParts<TextClassifierRecord>> {
+  const { file, table } = recipe
+  const who = `${file.model}.train`
   const { settings, run } = settle(table, options, who)
   const chosen = settings as unknown as Settings<ClassifierTable>
   checkTogether(options, chosen.schedule, who)
@@ -163,13 +174,12 @@ export async function trainTextClassifier<T extends Table>(
     freeze: [...(chosen.freeze ?? []), ...(recipe.frozen ?? [])],
     ...(heldOut && { validation: await columns(heldOut, 'validation') }),
   })
-  const record: TextNetworkRecord = {
-    model,
+  const record: TextClassifierRecord = {
     vocabulary: vocabulary.record,
     labels: labels.names,
     ...(recipe.maxWords !== undefined && { maxWords: recipe.maxWords }),
   }
-  const network = await trained.transfer(withProbabilities(description, record), run)
+  const network = await trained.transfer(withProbabilities(description, aboutOf(file, record)), run)
   return { network, vocabulary, record, history: trained.history }
 }
 
@@ -181,7 +191,7 @@ async function vocabularyOf(
   who: string,
 ): Promise<Vocabulary> {
   const known = base?.network.description.about as TextNetworkRecord | undefined
-  if (known) return Vocabulary.of(known.vocabulary)!
+  if (known) return Vocabulary.of(known.vocabulary)
   using corpus = await readAllWords(texts, settings, run, who)
   return Vocabulary.ofCorpus(corpus, settings)
 }

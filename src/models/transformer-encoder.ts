@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { CorpusSource, Text } from '../corpus/source.js'
 import { type MaskedTexts, type NumberedTexts, maskTexts } from '../native.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
@@ -13,6 +14,7 @@ import {
   type RunOptions,
   type Settings,
   integer,
+  isCount,
   oneOf,
   real,
   settle,
@@ -20,7 +22,15 @@ import {
 } from '../options.js'
 import type { Path } from '../path.js'
 import { run } from '../run.js'
-import { ENCODING, TextNetwork, type TextNetworkRecord, openTextNetwork } from './text-network.js'
+import { type Field, type ModelFile, aboutOf } from './network-model.js'
+import {
+  ENCODING,
+  TextNetwork,
+  type TextNetworkParts,
+  type TextNetworkRecord,
+  openTextNetwork,
+  textNetworkFile,
+} from './text-network.js'
 import { networkTraining, wholeTrainingOptions } from './training.js'
 import { Vocabulary, each, readAllWords, vocabularyOptions } from './vocabulary.js'
 
@@ -169,6 +179,27 @@ interface TransformerRecord extends TextNetworkRecord {
   readonly shape: TransformerShape
 }
 
+/** The shape in a file is that of the layers beside it. */
+const shapeField: Field = {
+  expected: 'the shape of its layers',
+  accepts: (given, { description }) => {
+    const { words, ...chosen } = (given ?? {}) as Partial<TransformerShape>
+    const options = Object.entries(transformerOptions)
+    return (
+      isCount(words) &&
+      options.every(([name, { accepts }]) => accepts(chosen[name as keyof typeof chosen])) &&
+      Number.isInteger(chosen.dimensions! / chosen.heads!) &&
+      isDeepStrictEqual(
+        transformerEncoder({ words, ...chosen } as TransformerShape).layers,
+        description.layers,
+      )
+    )
+  },
+}
+
+const { record: fields, ...kind } = textNetworkFile('TransformerEncoder')
+const file: ModelFile<TransformerRecord> = { ...kind, record: { ...fields, shape: shapeField } }
+
 /**
  * A Transformer that reads texts (Vaswani et al. 2017, arXiv:1706.03762), trained from nothing on a text of yours: it
  * guesses hidden words (Devlin et al. 2019), and then may learn which texts belong together.
@@ -181,6 +212,17 @@ interface TransformerRecord extends TextNetworkRecord {
  *     const rows = await encoder.encode(['the state of the union'])
  */
 export class TransformerEncoder extends TextNetwork {
+  /** What decides its layers. */
+  readonly shape: TransformerShape
+  readonly #record: TransformerRecord
+
+  /** @internal */
+  constructor(parts: TextNetworkParts<TransformerRecord>) {
+    super(parts)
+    this.#record = parts.record
+    this.shape = parts.record.shape
+  }
+
   /**
    * Trains on texts, each line of a file and each text of an iterable: words are hidden, and guessed from what stands around them. The same
    * bytes for the same `seed`, whatever the number of threads. `history` of what comes has the mean loss of a
@@ -213,15 +255,10 @@ export class TransformerEncoder extends TextNetwork {
     const training = networkTraining(settings, options, runSettings)
     using trained = await Network.train(maskedLanguageModel(shape), examples, training)
     const { maxWords } = shape
-    const record = { model: 'TransformerEncoder', vocabulary: vocabulary.record, maxWords, shape }
-    const description = { ...transformerEncoder(shape), about: record }
+    const record = { vocabulary: vocabulary.record, maxWords, shape }
+    const description = { ...transformerEncoder(shape), about: aboutOf(file, record) }
     const found = await trained.transfer(description, runSettings)
     return new TransformerEncoder({ network: found, vocabulary, record, history: trained.history })
-  }
-
-  /** What decides its layers. */
-  get shape(): TransformerShape {
-    return (this.network.description.about as TransformerRecord).shape
   }
 
   /**
@@ -230,7 +267,7 @@ export class TransformerEncoder extends TextNetwork {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no `TransformerEncoder`
    */
   static async open(path: Path, options: RunOptions = {}): Promise<TransformerEncoder> {
-    return new TransformerEncoder(await openTextNetwork('TransformerEncoder', path, options))
+    return openTextNetwork(file, path, options, (parts) => new TransformerEncoder(parts))
   }
 
   /**
@@ -266,9 +303,9 @@ export class TransformerEncoder extends TextNetwork {
       },
       networkTraining(settings, options, runSettings),
     )
-    const record = description.about as TextNetworkRecord
-    const vocabulary = Vocabulary.of(record.vocabulary)!
-    return new TransformerEncoder({ network: found, vocabulary, record, history: found.history })
+    const record = this.#record
+    const vocabulary = Vocabulary.of(record.vocabulary)
+    return new TransformerEncoder({ network: found, vocabulary, record })
   }
 }
 

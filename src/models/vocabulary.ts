@@ -3,7 +3,6 @@
 import { Corpus, corpusOptions, readCorpus } from '../corpus/corpus.js'
 import { type CorpusSource, type Texts, feed, settleSource } from '../corpus/source.js'
 import { textOptions } from '../corpus/text.js'
-import { InlayError } from '../errors.js'
 import { Handle } from '../handle.js'
 import {
   type NumberedTexts,
@@ -22,7 +21,8 @@ import {
   wrongOption,
 } from '../options.js'
 import { run } from '../run.js'
-import type { WordVectors } from '../vectors/word-vectors.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+import { type Field, differentStrings, tablesOf } from './network-model.js'
 
 /** How texts become words. */
 const spellingOptions = {
@@ -84,12 +84,9 @@ export class Vocabulary {
     return new Vocabulary([...own, ...words], pick(settings))
   }
 
-  /** What `record` gave; `undefined` if it is not that. */
-  static of(record: unknown): Vocabulary | undefined {
-    const { words } = (record ?? {}) as Partial<VocabularyRecord>
-    if (!Array.isArray(words) || words[0] !== UNKNOWN) return undefined
-    const spelling = pick(record as VocabularyRecord)
-    return new Vocabulary(words as string[], settleAlone(spellingOptions, spelling, 'open'))
+  /** What `record` gave. */
+  static of(record: VocabularyRecord): Vocabulary {
+    return new Vocabulary(record.words, pick(record))
   }
 
   get size(): number {
@@ -177,6 +174,37 @@ function pick({ tokenizer, lowercase, normalization }: Spelling): Spelling {
   return { tokenizer, lowercase, normalization }
 }
 
+/** As many words as each table of a network has rows; one text of any length goes in. */
+const readsText = (words: number, network: Network) => {
+  const { inputs } = network.description
+  const isText = inputs.length === 1 && inputs[0]!.content === 'ids' && !inputs[0]!.positions
+  return isText && [...tablesOf(network).values()].every(({ rows }) => rows === words)
+}
+
+/** A vocabulary in a model's file: `<unk>`, the model's own marks, then words. */
+export function vocabularyField(marks: readonly string[] = [], fits = readsText): Field {
+  const first = [UNKNOWN, ...marks]
+  const words = differentStrings('')
+  const accepts = (given: unknown, network: Network) => {
+    if (typeof given !== 'object' || given === null) return false
+    const record = given as Partial<VocabularyRecord>
+    return (
+      words.accepts(record.words, network) &&
+      first.every((word, number) => record.words![number] === word) &&
+      fits(record.words!.length, network) &&
+      Object.entries(spellingOptions).every(([name, option]) =>
+        option.accepts(record[name as keyof Spelling]),
+      )
+    )
+  }
+  return { expected: `the words of its network, the first of them ${first.join(' ')}`, accepts }
+}
+
+/** An option that takes the vectors of words. */
+export function wordVectors(about: string) {
+  return custom<WordVectors>('WordVectors', (given) => given instanceof WordVectors, about)
+}
+
 /** An option that takes a text. */
 export function sourceOption(about: string) {
   const accepts = (given: unknown) => {
@@ -216,9 +244,4 @@ export function* each<Numbers extends Uint32Array | Int32Array>({
   for (let i = 0; i < ends.length; i++) {
     yield ids.subarray(i === 0 ? 0 : ends[i - 1], ends[i]) as Numbers
   }
-}
-
-/** A file that is not what a model of this name wrote. */
-export function notOf(model: string, who: string): InlayError {
-  return new InlayError('INVALID_INPUT', `${who}: the file holds a network that is no ${model}`)
 }

@@ -2,7 +2,7 @@
 // is free in between.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ColumnHandle } from '../native.js'
-import { wrongOption } from '../options.js'
+import { isIterable, wrongOption } from '../options.js'
 import type { Input } from './description.js'
 
 /** An item: one number, or its numbers one after the other. */
@@ -47,11 +47,7 @@ export async function columnOf(
     }
     return filling.column
   }
-  if (
-    typeof items !== 'object' ||
-    items === null ||
-    !(Symbol.iterator in items || Symbol.asyncIterator in items)
-  ) {
+  if (!isIterable(items)) {
     throw wrongOption(
       option,
       'a typed array, or an iterable of numbers or arrays of numbers',

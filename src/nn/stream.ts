@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { InlayError } from '../errors.js'
 import { ExampleStream as NativeStream } from '../native.js'
-import { wrongOption } from '../options.js'
+import { isIterable, wrongOption } from '../options.js'
 import type { Feeder, MakeFeeder } from '../run.js'
 import { Filling, type Item, type Kind } from './columns.js'
 import type { Input } from './description.js'
@@ -24,15 +24,7 @@ export type ExampleStream = Sequence | ((epoch: number) => Sequence)
 
 /** @internal */
 export function isStream(given: unknown): given is ExampleStream {
-  return typeof given === 'function' || isSequence(given)
-}
-
-function isSequence(given: unknown): given is Sequence {
-  return (
-    typeof given === 'object' &&
-    given !== null &&
-    (Symbol.iterator in given || Symbol.asyncIterator in given)
-  )
+  return typeof given === 'function' || isIterable(given)
 }
 
 /** Milliseconds after which the event loop has its turn. */
@@ -60,7 +52,7 @@ export function streamOf(
   shape: Shape,
   who: string,
 ): { native: NativeStream; feed: MakeFeeder } {
-  if (isSequence(given) && shape.epochs > 1 && isReadOnce(given)) {
+  if (isIterable(given) && shape.epochs > 1 && isReadOnce(given)) {
     const expected = 'a function that gives the examples anew for each epoch, or `epochs: 1`'
     throw wrongOption('examples', expected, 'what can be read once', who)
   }
@@ -155,7 +147,7 @@ class Reader implements Feeder {
     this.#epoch++
     this.#number = 0
     const sequence = typeof given === 'function' ? given(this.#epoch) : given
-    if (!isSequence(sequence)) {
+    if (!isIterable(sequence)) {
       throw wrongOption('examples', 'a function that gives an iterable or a stream', sequence, who)
     }
     return Symbol.asyncIterator in sequence

@@ -1,6 +1,6 @@
 // Pictures as networks take them: numbers of one scale.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { custom, wrongOption } from '../options.js'
+import { custom, isCount, isIterable, wrongOption } from '../options.js'
 
 /** The pixels of a picture, row after row, each with its channels one after the other: [height, width, channels].
  * Bytes are from 0 to 255 and become shares of 255; other numbers are taken as they are. */
@@ -12,8 +12,7 @@ export type PictureShape = readonly [height: number, width: number, channels: nu
 /** The option of that name; it must be given. @internal */
 export const pictureShape = custom<PictureShape>(
   'height, width and channels: three integers from 1 up',
-  (given) =>
-    Array.isArray(given) && given.length === 3 && given.every((n) => Number.isInteger(n) && n > 0),
+  (given) => Array.isArray(given) && given.length === 3 && given.every(isCount),
   'height, width and channels of a picture',
 )
 
@@ -24,6 +23,14 @@ const TOGETHER = 256
 export interface ChannelScale {
   readonly mean: readonly number[]
   readonly deviation: readonly number[]
+}
+
+/** Whether something is the scale of so many channels. @internal */
+export function isScale(given: unknown, channels: number): given is ChannelScale {
+  const { mean, deviation } = (given ?? {}) as Partial<ChannelScale>
+  const numbers = (values: unknown) =>
+    Array.isArray(values) && values.length === channels && values.every(Number.isFinite)
+  return numbers(mean) && numbers(deviation) && deviation!.every((value) => value > 0)
 }
 
 /** Mean and standard deviation of each channel over all pictures; where all are the same, 1. @internal */
@@ -108,11 +115,6 @@ export async function* shares(
 /** Numbers of a picture. @internal */
 export function sizeOf([height, width, channels]: PictureShape): number {
   return height * width * channels
-}
-
-function isIterable(given: unknown): boolean {
-  const isObject = typeof given === 'object' && given !== null
-  return isObject && (Symbol.iterator in given || Symbol.asyncIterator in given)
 }
 
 function unitOf(picture: Picture): number {

@@ -1,6 +1,7 @@
 // Columns of a table as a network takes them: ids of categories, and numbers of one scale.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { InlayError, shown } from '../errors.js'
+import { isCount } from '../options.js'
 import { type Cell, type Row, type TableSource, rowProblem, rowsOf } from './read-table.js'
 
 /** What the cells of a column are. */
@@ -30,6 +31,26 @@ export interface NumericColumn {
 
 /** What is known of a column. */
 export type Column = CategoricalColumn | NumericColumn
+
+/** Whether something is what is known of columns with different names. @internal */
+export function areColumns(given: unknown): given is readonly Column[] {
+  if (!Array.isArray(given) || !given.every(isColumn)) return false
+  return new Set(given.map(({ name }) => name)).size === given.length
+}
+
+function isColumn(given: unknown): given is Column {
+  const { kind, name, missing, ...known } = (given ?? {}) as {
+    readonly [field: string]: unknown
+  }
+  if (typeof name !== 'string' || typeof missing !== 'boolean') return false
+  const { values, dimensions, mean, deviation } = known
+  if (kind === 'categorical') {
+    const areStrings = Array.isArray(values) && values.every((value) => typeof value === 'string')
+    return areStrings && new Set(values).size === values.length && isCount(dimensions)
+  }
+  const isScale = Number.isFinite(mean) && Number.isFinite(deviation) && (deviation as number) > 0
+  return kind === 'numeric' && isScale
+}
 
 /** Rows of a category's table before those of its values. @internal */
 export function firstValueOf({ missing }: CategoricalColumn): number {
