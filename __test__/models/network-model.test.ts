@@ -60,6 +60,8 @@ const ofNames = (field: string): Change[] => [
   ],
 ]
 
+const listed = (record: Fields) => (record['words'] as string).split(' ')
+
 /** What each vocabulary refuses. */
 const ofWords = (field = 'vocabulary'): Change[] => {
   const changed = (change: (record: Fields) => unknown): Change => [
@@ -70,10 +72,11 @@ const ofWords = (field = 'vocabulary'): Change[] => {
     without(field),
     set(field, 7),
     changed((record) => ({ ...record, words: undefined })),
-    changed((record) => ({ ...record, words: fewer(record['words']) })),
-    changed((record) => ({ ...record, words: [...(record['words'] as string[]), 'more'] })),
-    changed((record) => ({ ...record, words: (record['words'] as string[]).toReversed() })),
-    changed((record) => ({ ...record, words: (record['words'] as string[]).map(() => '<unk>') })),
+    changed((record) => ({ ...record, words: listed(record).slice(0, -1).join(' ') })),
+    changed((record) => ({ ...record, words: [...listed(record), 'more'].join(' ') })),
+    changed((record) => ({ ...record, words: listed(record).toReversed().join(' ') })),
+    changed((record) => ({ ...record, words: listed(record) })),
+    changed((record) => ({ ...record, words: '' })),
     changed((record) => ({ ...record, tokenizer: 'by ear' })),
     changed((record) => omitted(record, 'lowercase')),
   ]

@@ -16,6 +16,7 @@ import {
   scaledNumbers,
 } from '../tables/columns.js'
 import type { Row, TableSource } from '../tables/read-table.js'
+import { Turns } from '../turns.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import {
   type CategoryEmbeddingsOptions,
@@ -31,7 +32,7 @@ import {
   entityEmbeddings,
   file,
 } from './entity-embeddings.js'
-import { type ClassPrediction, Labels, withProbabilities } from './labels.js'
+import { type ClassPrediction, Labels, bestOf, withProbabilities } from './labels.js'
 import {
   type RegressionEvaluation,
   type TableClassEvaluation,
@@ -131,9 +132,9 @@ export class CategoryEmbeddings<Task extends TableTask = 'classification'>
     }
     const cells = await Cells.of(rows, 'rows', who, run.signal)
     for (const option of [kinds, dimensions]) checkNames(cells, Object.keys(option ?? {}), who)
-    const target = targetOf(cells, name, task, missing, who)
+    const target = await targetOf(cells, name, task, missing, who)
     const choices = { kinds: kinds ?? {}, missing, minCount, dimensions: dimensions ?? {} }
-    const columns = columnsOf(cells, name, choices, who)
+    const columns = await columnsOf(cells, name, choices, who)
     if (columns.length === 0) {
       throw new InlayError('INVALID_INPUT', `${who}: no column has anything to learn from`)
     }
@@ -145,14 +146,11 @@ export class CategoryEmbeddings<Task extends TableTask = 'classification'>
       loss: target.task === 'classification' ? crossEntropy() : squaredError(),
     })
     const heldOut = validation && (await Cells.of(validation, 'validation', who, run.signal))
-    using trained = await Network.train(
-      description,
-      examplesOf(cells, about, who, hiding(unseenShare, run.seed)),
-      {
-        ...networkTraining(settings, options, run),
-        ...(heldOut && { validation: examplesOf(heldOut, about, who) }),
-      },
-    )
+    const examples = await examplesOf(cells, about, who, hiding(unseenShare, run.seed))
+    using trained = await Network.train(description, examples, {
+      ...networkTraining(settings, options, run),
+      ...(heldOut && { validation: await examplesOf(heldOut, about, who) }),
+    })
     const kept = aboutOf(file, about)
     const isLabel = target.task === 'classification'
     const asked = isLabel ? withProbabilities(description, kept) : { ...description, about: kept }
@@ -222,24 +220,14 @@ export class CategoryEmbeddings<Task extends TableTask = 'classification'>
     const { run } = settle({}, options, who)
     const { target } = this.#about
     const cells = await Cells.of(rows, 'rows', who, run.signal)
-    const wanted = wantedOf(cells, target, this.#about.missing, who)
+    const wanted = await wantedOf(cells, target, this.#about.missing, who)
     const outputs = await this.#encoded(cells, undefined, options, who)
     if (target.task === 'regression') {
-      const numbers = wanted.map((number) => number * target.deviation + target.mean)
-      return regressionOf(numbers, this.#predictions(outputs) as Float32Array)
+      return regressionOf(wanted, outputs.values, target.deviation)
     }
     const auc =
-      target.labels.length === 2
-        ? areaUnderCurve(
-            outputs,
-            wanted.map((label) => label === 1),
-          )
-        : undefined
-    const evaluation = evaluationOf(
-      target.labels,
-      wanted.map((label) => target.labels[label]!),
-      (this.#predictions(outputs) as ClassPrediction[]).map(({ label }) => label),
-    )
+      target.labels.length === 2 ? await areaUnderCurve(outputs, wanted, who, run) : undefined
+    const evaluation = await evaluationOf(target.labels, wanted, await bestOf(outputs))
     return { ...evaluation, ...(auc !== undefined && { auc }) }
   }
 
@@ -286,39 +274,49 @@ export class CategoryEmbeddings<Task extends TableTask = 'classification'>
       const names = this.columns.map(({ name }) => name).join(', ')
       throw new InlayError('INVALID_INPUT', `${who}: the rows have none of the columns ${names}`)
     }
-    return this.network.encode(inputsOf(cells, this.#about, who), { layer, ...options })
+    return this.network.encode(await inputsOf(cells, this.#about, who), { layer, ...options })
   }
 
-  #predictions(outputs: Vectors): ClassPrediction[] | Float32Array {
+  async #predictions(outputs: Vectors): Promise<ClassPrediction[] | Float32Array> {
     const { target } = this.#about
-    if (target.task === 'regression') {
-      return outputs.values.map((value) => value * target.deviation + target.mean)
+    if (target.task === 'classification') return new Labels(target.labels).predictions(outputs)
+    const turns = new Turns()
+    const { values } = outputs
+    for (let row = 0; row < values.length; row++) {
+      values[row] = values[row]! * target.deviation + target.mean
+      if (turns.isOver()) await turns.next()
     }
-    return new Labels(target.labels).predictions(outputs)
+    return values
   }
 }
 
-function inputsOf(
+async function inputsOf(
   cells: Cells,
   { columns, missing }: TableRecord,
   who: string,
   hide?: () => boolean,
-): Record<string, Uint32Array | Float32Array> {
+): Promise<Record<string, Uint32Array | Float32Array>> {
   const nothing = new Set(missing)
-  const categories = columns.filter((column) => column.kind === 'categorical')
-  return {
-    ...Object.fromEntries(
-      categories.map((column) => [categoryInput(column.name), idsOf(cells, column, nothing, hide)]),
-    ),
-    ...(numbersOf(columns) > 0 && { [NUMBERS]: scaledNumbers(cells, columns, nothing, who) }),
+  const inputs: Record<string, Uint32Array | Float32Array> = {}
+  // One after the other: `hide` is asked in the same order each time.
+  for (const column of columns) {
+    if (column.kind !== 'categorical') continue
+    inputs[categoryInput(column.name)] = await idsOf(cells, column, nothing, hide)
   }
+  if (numbersOf(columns) > 0) inputs[NUMBERS] = await scaledNumbers(cells, columns, nothing, who)
+  return inputs
 }
 
-function examplesOf(cells: Cells, about: TableRecord, who: string, hide?: () => boolean): Examples {
-  const wanted = wantedOf(cells, about.target, about.missing, who)
+async function examplesOf(
+  cells: Cells,
+  about: TableRecord,
+  who: string,
+  hide?: () => boolean,
+): Promise<Examples> {
+  const wanted = await wantedOf(cells, about.target, about.missing, who)
   const isLabel = about.target.task === 'classification'
   return {
-    inputs: inputsOf(cells, about, who, hide),
+    inputs: await inputsOf(cells, about, who, hide),
     targets: isLabel ? Uint32Array.from(wanted) : Float32Array.from(wanted),
   }
 }

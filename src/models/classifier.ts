@@ -97,11 +97,11 @@ export class Classifier<Input = string> extends NetworkModel {
     checkTogether(options, settings.schedule, who)
     const { hidden = [], dropout: share, validation } = settings
     const given = await collected(examples, 'examples', who)
-    const labels = Labels.of(given.labels, who)
+    const labels = await Labels.of(given.labels, who)
     const classWeights = labels.weights(settings.labelWeights, who)
     const columns = async ({ inputs, labels: wanted }: Collected<Input>, option: string) => ({
       inputs: (await embedder.encode(inputs, run)).values,
-      targets: wanted.map((label) => labels.classOf(label, option, who)),
+      targets: await labels.classesOf(wanted, option, who),
     })
     const fall = share > 0 ? [dropout({ probability: share })] : []
     const description = network({
@@ -168,7 +168,7 @@ export class Classifier<Input = string> extends NetworkModel {
     examples: LabelledInputs<Input>,
     options: RunOptions = {},
   ): Promise<ClassEvaluation> {
-    const predict = (inputs: Input[]) => this.predict(inputs, options)
-    return this.#labels.evaluation(examples, predict, 'classifier.evaluate')
+    const probabilities = (inputs: Input[]) => this.predictProbabilities(inputs, options)
+    return this.#labels.evaluation(examples, probabilities, 'classifier.evaluate')
   }
 }

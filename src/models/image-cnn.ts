@@ -219,7 +219,7 @@ export class ImageCnn extends NetworkModel implements Embedder<Picture> {
     }
     const layers = settings.layers ?? convolutions(settings)
     const given = await collected(examples, 'examples', who)
-    const labels = Labels.of(given.labels, who)
+    const labels = await Labels.of(given.labels, who)
     const classWeights = labels.weights(settings.labelWeights, who)
     const description = imageClassifier(
       shape,
@@ -228,15 +228,15 @@ export class ImageCnn extends NetworkModel implements Embedder<Picture> {
       crossEntropy({ classWeights }),
     )
     const scale = await channelScale(given.inputs, shape, 'examples', who, run.signal)
-    const columns = ({ inputs, labels: wanted }: Collected<Picture>, option: string) => ({
+    const columns = async ({ inputs, labels: wanted }: Collected<Picture>, option: string) => ({
       inputs: scaled(inputs, shape, scale, option, who),
-      targets: wanted.map((label) => labels.classOf(label, option, who)),
+      targets: await labels.classesOf(wanted, option, who),
     })
     const { validation } = settings
     const heldOut = validation && (await collected<Picture>(validation, 'validation', who))
-    using trained = await Network.train(description, columns(given, 'examples'), {
+    using trained = await Network.train(description, await columns(given, 'examples'), {
       ...networkTraining(settings, options, run),
-      ...(heldOut && { validation: columns(heldOut, 'validation') }),
+      ...(heldOut && { validation: await columns(heldOut, 'validation') }),
     })
     const about: About = { labels: labels.names, shape, scale }
     const asked = withProbabilities(description, aboutOf(file, about))
@@ -279,8 +279,8 @@ export class ImageCnn extends NetworkModel implements Embedder<Picture> {
     examples: LabelledInputs<Picture>,
     options: RunOptions = {},
   ): Promise<ClassEvaluation> {
-    const predict = (pictures: Picture[]) => this.predict(pictures, options)
-    return this.#labels.evaluation(examples, predict, 'model.evaluate')
+    const probabilities = (pictures: Picture[]) => this.predictProbabilities(pictures, options)
+    return this.#labels.evaluation(examples, probabilities, 'model.evaluate')
   }
 
   /** The vectors of pictures: what the layer before the scores gives, or another by its name. */

@@ -4,7 +4,7 @@ import { InlayError, shown } from '../errors.js'
 import type { Input } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { type Epoch, Network } from '../nn/network.js'
-import { type RunOptions, isCount } from '../options.js'
+import { type RunOptions, type RunSettings, isCount, settle } from '../options.js'
 import type { Path } from '../path.js'
 
 /** A network with a face of its own, which knows more than the network does: labels, words, a scale. */
@@ -40,7 +40,7 @@ export class NetworkModel {
 export interface Field {
   /** "an array of strings" */
   readonly expected: string
-  accepts(given: unknown, network: Network): boolean
+  accepts(given: unknown, network: Network): boolean | Promise<boolean>
 }
 
 /** What the file of a model says beside its network. */
@@ -66,25 +66,30 @@ export async function openModel<Record, Model>(
   file: ModelFile<Record>,
   path: Path,
   options: RunOptions,
-  make: (network: Network, record: Record) => Model | Promise<Model>,
+  make: (network: Network, record: Record, run: RunSettings, who: string) => Model | Promise<Model>,
 ): Promise<Model> {
-  const network = await Network.open(path, options)
+  const who = `${file.model}.open`
+  const { run } = settle({}, options, who)
+  const network = await Network.open(path, run)
   try {
-    return await make(network, recordOf(file, network))
+    return await make(network, await recordOf(file, network), run, who)
   } catch (error) {
     network.close()
     throw error
   }
 }
 
-function recordOf<Record>({ model, layers = [], record }: ModelFile<Record>, network: Network) {
+async function recordOf<Record>(
+  { model, layers = [], record }: ModelFile<Record>,
+  network: Network,
+): Promise<Record> {
   const { about } = network.description as { about?: { readonly [name: string]: unknown } | null }
   if (about?.['model'] !== model) throw notOf(model)
   const lacking = layers.find((layer) => widthOf(network, layer) === undefined)
   if (lacking !== undefined) throw notOf(model, `no layer \`${lacking}\` gives vectors`)
   for (const [name, { expected, accepts }] of Object.entries<Field>(record)) {
     const given = Object.hasOwn(about, name) ? about[name] : undefined
-    if (accepts(given, network)) continue
+    if (await accepts(given, network)) continue
     throw notOf(model, `\`${name}\` must be ${expected}, got ${shown(given)}`)
   }
   return about as Record

@@ -170,8 +170,12 @@ export function openLanguageModel<Model>(
   options: RunOptions,
   make: (parts: LanguageModelParts) => Model,
 ): Promise<Model> {
-  return openModel<LanguageModelRecord, Model>(file, path, options, (network, { vocabulary }) =>
-    make({ network, vocabulary: Vocabulary.of(vocabulary) }),
+  return openModel<LanguageModelRecord, Model>(
+    file,
+    path,
+    options,
+    async (network, record, settings, who) =>
+      make({ network, vocabulary: await Vocabulary.of(record.vocabulary, settings, who) }),
   )
 }
 
@@ -183,7 +187,7 @@ export async function readSentences(
   who: string,
 ): Promise<NumberedTexts> {
   using corpus = await readAllWords(source, vocabulary.spelling, settings, who)
-  return vocabulary.numberCorpus(corpus, settings, who)
+  return await vocabulary.numberCorpus(corpus, settings, who)
 }
 
 /** Every word and every end, with the words before it; `begin` stands before a sentence. */

@@ -144,11 +144,11 @@ export class Nnlm extends NeuralLanguageModel {
       throw wrongOption('dimensions', 'left out beside `initialVectors`', options.dimensions, who)
     }
     using corpus = await readAllWords(source, settings, runSettings, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, file.marks)
+    const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, file.marks)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
     const dimensions = initialVectors?.dimensions ?? settings.dimensions
     const shape = { ...settings, words: vocabulary.size, dimensions }
-    const about = aboutOf(file, { vocabulary: vocabulary.record })
+    const about = aboutOf(file, { vocabulary: await vocabulary.record() })
     const description = { ...nnlm(shape), about }
     using start = await Network.create(description, runSettings)
     using begun = initialVectors

@@ -112,7 +112,7 @@ export class RecurrentEncoder extends TextNetwork {
     const { settings, run } = settle(recurrentEncoderOptions, options, who)
     checkTogether(options, settings.schedule, who)
     using corpus = await readAllWords(source, settings, run, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, [BEGIN, END])
+    const vocabulary = await Vocabulary.ofCorpus(corpus, settings, run, who, [BEGIN, END])
     const { validation } = settings
     using heldOut = validation ? await readAllWords(validation, settings, run, who) : undefined
     const numbered = (texts: typeof corpus) => vocabulary.numberCorpus(texts, run, who)
@@ -125,7 +125,7 @@ export class RecurrentEncoder extends TextNetwork {
         ...(heldOut && { validation: examplesOf(await numbered(heldOut), vocabulary) }),
       },
     )
-    const record = { vocabulary: vocabulary.record }
+    const record = { vocabulary: await vocabulary.record() }
     const reader = network({ input: ids({ name: 'text' }), layers: encoderOf(shape) })
     const found = await trained.transfer({ ...reader, about: aboutOf(file, record) }, run)
     return new RecurrentEncoder({ network: found, vocabulary, record, history: trained.history })
@@ -143,17 +143,24 @@ export class RecurrentEncoder extends TextNetwork {
 
 /** Texts as they are, as words before, and as words that are wanted. */
 function examplesOf(texts: NumberedTexts, vocabulary: Vocabulary) {
-  const text = [...each(texts)]
-  const begin = Uint32Array.of(vocabulary.numberOf(BEGIN))
-  const end = Uint32Array.of(vocabulary.numberOf(END))
-  const joined = (first: Uint32Array, second: Uint32Array) => {
-    const all = new Uint32Array(first.length + second.length)
-    all.set(first)
-    all.set(second, first.length)
-    return all
-  }
+  const text = each(texts)
+  const begin = vocabulary.numberOf(BEGIN)
+  const end = vocabulary.numberOf(END)
   return {
-    inputs: { text, before: text.map((words) => joined(begin, words)) },
-    targets: text.map((words) => joined(words, end)),
+    inputs: { text, before: joined(text, begin, true) },
+    targets: joined(text, end, false),
+  }
+}
+
+/** Texts with a mark before or behind each. */
+function* joined(
+  texts: Iterable<Uint32Array>,
+  mark: number,
+  isBefore: boolean,
+): Generator<Uint32Array> {
+  for (const words of texts) {
+    const all = new Uint32Array(words.length + 1).fill(mark)
+    all.set(words, isBefore ? 1 : 0)
+    yield all
   }
 }

@@ -138,9 +138,9 @@ export class RecurrentLanguageModel extends NeuralLanguageModel {
     checkTogether(options, settings.schedule, who)
     const { lanes, truncate, validation } = settings
     using corpus = await readAllWords(source, settings, runSettings, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, file.marks)
+    const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, file.marks)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
-    const about = aboutOf(file, { vocabulary: vocabulary.record })
+    const about = aboutOf(file, { vocabulary: await vocabulary.record() })
     const description = {
       ...recurrentLanguageModel({ ...settings, words: vocabulary.size }),
       about,

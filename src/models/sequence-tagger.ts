@@ -1,15 +1,27 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Vectors } from '../embedder.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { concat, dense, dropout, embedding, take, tanh } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
 import { Network } from '../nn/network.js'
 import { checkTogether, learningOptions } from '../nn/training.js'
 import { lstm } from '../nn/sequences.js'
-import { type Options, type RunOptions, flag, integer, iterable, real, settle } from '../options.js'
+import {
+  type Options,
+  type RunOptions,
+  type RunSettings,
+  type Settings,
+  flag,
+  integer,
+  iterable,
+  real,
+  settle,
+} from '../options.js'
 import type { Path } from '../path.js'
+import { Turns, arrayOf } from '../turns.js'
 import type { WordVectors } from '../vectors/word-vectors.js'
 import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
-import { Labels } from './labels.js'
+import { Labels, bestIn } from './labels.js'
 import {
   type ModelFile,
   NetworkModel,
@@ -212,19 +224,15 @@ export class SequenceTagger extends NetworkModel {
     checkTogether(options, settings.schedule, who)
     const { knownVectors, characters, validation } = settings
     const given = await collectedSentences(examples, 'examples', who)
-    const labels = Labels.of(
-      given.flatMap(({ tags }) => tags),
-      who,
-    )
+    const labels = await Labels.of(tagsIn(given), who)
     const spelled = { ...settings, lowercase: false, minCount: 1, maxVocabulary: undefined }
     const sentences = given.map(({ words }) => words)
     using corpus = await readAllWords(sentences, settings, run, who)
-    using written = await readAllWords(sentences.map(lettersOf), spelled, run, who)
+    using written = await readAllWords(() => lettersOf(sentences), spelled, run, who)
     const numbering: Numbering = {
-      words: Vocabulary.ofCorpus(corpus, settings),
-      letters: Vocabulary.ofCorpus(written, spelled),
-      known:
-        knownVectors && Vocabulary.of({ ...settings, words: [UNKNOWN, ...knownVectors.words] }),
+      words: await Vocabulary.ofCorpus(corpus, settings, run, who),
+      letters: await Vocabulary.ofCorpus(written, spelled, run, who),
+      known: knownVectors && (await knownWords(knownVectors, settings, run, who)),
       characters,
     }
     const description = {
@@ -236,7 +244,7 @@ export class SequenceTagger extends NetworkModel {
         known: numbering.known?.size ?? 0,
         knownDimensions: knownVectors?.dimensions ?? 0,
       }),
-      about: aboutOf(file, recordOf(labels.names, numbering)),
+      about: aboutOf(file, await recordOf(labels.names, numbering)),
     }
     const columns = async (tagged: readonly TaggedSentence[], option: string) => ({
       inputs: await numbered(
@@ -245,7 +253,7 @@ export class SequenceTagger extends NetworkModel {
         run,
         who,
       ),
-      targets: tagged.map(({ tags }) => tags.map((tag) => labels.classOf(tag, option, who))),
+      targets: classesOf(tagged, labels, option, who),
     })
     const heldOut = validation && (await collectedSentences(validation, 'validation', who))
     using start = await Network.create(description, {
@@ -266,10 +274,12 @@ export class SequenceTagger extends NetworkModel {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
    */
   static async open(path: Path, options: RunOptions = {}): Promise<SequenceTagger> {
-    return openModel(file, path, options, (found, { tags, characters, ...records }) => {
-      const [words, letters] = [Vocabulary.of(records.words), Vocabulary.of(records.letters)]
-      const known = records.known && Vocabulary.of(records.known)
-      return new SequenceTagger(found, tags, { words, letters, known, characters })
+    return openModel(file, path, options, async (found, record, run, who) => {
+      const of = (vocabulary: VocabularyRecord) => Vocabulary.of(vocabulary, run, who)
+      const { tags, characters, known } = record
+      const [words, letters] = [await of(record.words), await of(record.letters)]
+      const numbering = { words, letters, known: known && (await of(known)), characters }
+      return new SequenceTagger(found, tags, numbering)
     })
   }
 
@@ -285,18 +295,17 @@ export class SequenceTagger extends NetworkModel {
     const who = 'SequenceTagger.tag'
     const { run } = settle({}, options, who)
     const given: (readonly string[])[] = []
+    const turns = new Turns(run.signal)
     for await (const words of sentences) {
       checkWords(words, `sentences[${given.length}]`, who)
       given.push(words)
+      if (turns.isOver(words.length)) await turns.next()
     }
     const inputs = await numbered(given, this.#numbering, run, who)
     const scores = await this.network.encodeSteps(inputs, run)
-    return scores.map((rows) =>
-      Array.from(rows, (row) => {
-        const best = row.reduce((found, score, at) => (score > row[found]! ? at : found), 0)
-        return this.tags[best]!
-      }),
-    )
+    const tagsOf = ({ values, dimensions, length }: Vectors) =>
+      Array.from({ length }, (_, word) => this.tags[bestIn(values, word, dimensions)]!)
+    return arrayOf(scores.length, (i) => tagsOf(scores[i]!), turns, 8 * this.tags.length)
   }
 
   /**
@@ -308,13 +317,11 @@ export class SequenceTagger extends NetworkModel {
     const who = 'SequenceTagger.evaluate'
     const given = await collectedSentences(examples, 'examples', who)
     const labels = new Labels(this.tags)
-    const wanted = given.flatMap(({ tags }) => tags)
-    for (const tag of wanted) labels.classOf(tag, 'examples', who)
-    const found = await this.tag(
-      given.map(({ words }) => words),
-      options,
-    )
-    return evaluationOf(this.tags, wanted, found.flat())
+    const wanted = await inOneRow(classesOf(given, labels, 'examples', who))
+    const words = given.map((sentence) => sentence.words)
+    const tagged = (await this.tag(words, options)).map((tags) => ({ tags }))
+    const found = await inOneRow(classesOf(tagged, labels, 'tags', who))
+    return evaluationOf(this.tags, wanted, found)
   }
 
   override close(): void {
@@ -324,10 +331,51 @@ export class SequenceTagger extends NetworkModel {
   }
 }
 
-function recordOf(tags: readonly string[], numbering: Numbering): About {
+/** All tags of sentences. */
+function* tagsIn(sentences: Iterable<{ readonly tags: readonly string[] }>): Generator<string> {
+  for (const { tags } of sentences) yield* tags
+}
+
+/** The numbers of each sentence's tags. */
+function* classesOf(
+  sentences: Iterable<{ readonly tags: readonly string[] }>,
+  labels: Labels,
+  option: string,
+  who: string,
+): Generator<number[]> {
+  for (const { tags } of sentences) yield tags.map((tag) => labels.classOf(tag, option, who))
+}
+
+async function inOneRow(rows: Iterable<readonly number[]>): Promise<number[]> {
+  const all: number[] = []
+  const turns = new Turns()
+  for (const row of rows) {
+    for (const number of row) all.push(number)
+    if (turns.isOver(row.length)) await turns.next()
+  }
+  return all
+}
+
+async function recordOf(tags: readonly string[], numbering: Numbering): Promise<About> {
   const { words, letters, known, characters } = numbering
-  const records = { words: words.record, letters: letters.record }
-  return { tags, characters, ...records, ...(known && { known: known.record }) }
+  return {
+    tags,
+    characters,
+    words: await words.record(),
+    letters: await letters.record(),
+    ...(known && { known: await known.record() }),
+  }
+}
+
+/** The words that have vectors beforehand. */
+async function knownWords(
+  { words, size }: WordVectors,
+  settings: Settings<typeof vocabularyOptions>,
+  run: RunSettings,
+  who: string,
+): Promise<Vocabulary> {
+  const known = await arrayOf(size + 1, (i) => (i === 0 ? UNKNOWN : words.at(i - 1)!))
+  return Vocabulary.ofWords(known, settings, run, who)
 }
 
 /** The table of vectors that are there beforehand; a row of zeros for words that have none. */

@@ -121,8 +121,8 @@ export class TextClassifier extends TextNetwork {
     examples: LabelledInputs<Text>,
     options: RunOptions = {},
   ): Promise<ClassEvaluation> {
-    const predict = (texts: Text[]) => this.predict(texts, options)
-    return this.#labels.evaluation(examples, predict, `${this.constructor.name}.evaluate`)
+    const probabilities = (texts: Text[]) => this.predictProbabilities(texts, options)
+    return this.#labels.evaluation(examples, probabilities, `${this.constructor.name}.evaluate`)
   }
 }
 
@@ -142,15 +142,12 @@ export async function trainTextClassifier<T extends Table>(
     throw wrongOption('dimensions', 'left out beside `initialVectors`', options.dimensions, who)
   }
   const given = await collected(examples, 'examples', who)
-  const labels = Labels.of(given.labels, who)
+  const labels = await Labels.of(given.labels, who)
   const classWeights = labels.weights(chosen.labelWeights, who)
   const vocabulary = await vocabularyOf(given.inputs, chosen, recipe.base, run, who)
-  const most = recipe.maxWords ?? Infinity
   const columns = async ({ inputs, labels: wanted }: Collected<Text>, option: string) => ({
-    inputs: Array.from(each(await vocabulary.number(inputs, run, who)), (words) =>
-      words.subarray(0, most),
-    ),
-    targets: wanted.map((label) => labels.classOf(label, option, who)),
+    inputs: each(await vocabulary.number(inputs, run, who), recipe.maxWords),
+    targets: await labels.classesOf(wanted, option, who),
   })
   const description = recipe.describe({
     ...settings,
@@ -175,7 +172,7 @@ export async function trainTextClassifier<T extends Table>(
     ...(heldOut && { validation: await columns(heldOut, 'validation') }),
   })
   const record: TextClassifierRecord = {
-    vocabulary: vocabulary.record,
+    vocabulary: await vocabulary.record(),
     labels: labels.names,
     ...(recipe.maxWords !== undefined && { maxWords: recipe.maxWords }),
   }
@@ -191,7 +188,7 @@ async function vocabularyOf(
   who: string,
 ): Promise<Vocabulary> {
   const known = base?.network.description.about as TextNetworkRecord | undefined
-  if (known) return Vocabulary.of(known.vocabulary)
+  if (known) return Vocabulary.of(known.vocabulary, run, who)
   using corpus = await readAllWords(texts, settings, run, who)
-  return Vocabulary.ofCorpus(corpus, settings)
+  return await Vocabulary.ofCorpus(corpus, settings, run, who)
 }

@@ -5,6 +5,7 @@ import { type Embedder, Vectors } from '../embedder.js'
 import type { Epoch, Network } from '../nn/network.js'
 import { type RunOptions, type RunSettings, integer, settle } from '../options.js'
 import type { Path } from '../path.js'
+import { Turns } from '../turns.js'
 import { type ModelFile, NetworkModel, maybe, openModel, widthOf } from './network-model.js'
 import { Vocabulary, type VocabularyRecord, each, vocabularyField } from './vocabulary.js'
 
@@ -66,17 +67,21 @@ export class TextNetwork extends NetworkModel implements Embedder<Text> {
     const who = `${this.constructor.name}.encode`
     const settings = settle({}, options, who).run
     const items = await this.numbered(texts, settings, who)
-    const known = Uint32Array.from(items, (item) =>
-      item.reduce((count, id) => (id === 0 ? count : count + 1), 0),
-    )
-    const { values, dimensions } = await this.network.encode(items, {
-      ...settings,
-      layer: ENCODING,
-    })
+    const known: number[] = []
+    const turns = new Turns(settings.signal)
+    for (const item of items) {
+      let count = 0
+      for (let i = 0; i < item.length; i++) if (item[i] !== 0) count += 1
+      known.push(count)
+      if (turns.isOver(item.length)) await turns.next()
+    }
+    const asked = { ...settings, layer: ENCODING }
+    const { values, dimensions } = await this.network.encode(items, asked)
     for (const [i, words] of known.entries()) {
       if (words === 0) values.fill(0, i * dimensions, (i + 1) * dimensions)
+      if (turns.isOver()) await turns.next()
     }
-    return new Vectors(values, dimensions, known)
+    return new Vectors(values, dimensions, Uint32Array.from(known))
   }
 
   /** Texts by the numbers of their words. @internal */
@@ -84,9 +89,8 @@ export class TextNetwork extends NetworkModel implements Embedder<Text> {
     texts: Texts,
     settings: RunSettings,
     who: string,
-  ): Promise<Uint32Array[]> {
-    const items = each(await this.#vocabulary.number(texts, settings, who))
-    return Array.from(items, (words) => words.subarray(0, this.#maxWords))
+  ): Promise<Iterable<Uint32Array>> {
+    return each(await this.#vocabulary.number(texts, settings, who), this.#maxWords)
   }
 
   override close(): void {
@@ -102,7 +106,7 @@ export function openTextNetwork<Record extends TextNetworkRecord, Model>(
   options: RunOptions,
   make: (parts: TextNetworkParts<Record>) => Model,
 ): Promise<Model> {
-  return openModel(file, path, options, (network, record) =>
-    make({ network, vocabulary: Vocabulary.of(record.vocabulary), record }),
+  return openModel(file, path, options, async (network, record, run, who) =>
+    make({ network, vocabulary: await Vocabulary.of(record.vocabulary, run, who), record }),
   )
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { CorpusSource, Text } from '../corpus/source.js'
-import { type MaskedTexts, type NumberedTexts, maskTexts } from '../native.js'
+import { type MaskedTexts, maskTexts } from '../native.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { dense, dropout, embedding, gelu, layerNorm } from '../nn/layers.js'
@@ -22,6 +22,7 @@ import {
 } from '../options.js'
 import type { Path } from '../path.js'
 import { run } from '../run.js'
+import { Turns } from '../turns.js'
 import { type Field, type ModelFile, aboutOf } from './network-model.js'
 import {
   ENCODING,
@@ -240,22 +241,21 @@ export class TransformerEncoder extends TextNetwork {
     checkTogether(options, settings.schedule, who)
     checkHeads(settings, who)
     using corpus = await readAllWords(source, settings, runSettings, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, [MASK])
-    const texts = cut(await vocabulary.numberCorpus(corpus, runSettings, who), settings.maxWords)
-    const { masked, maskings } = settings
-    const spec = { share: masked, mask: 1, first: 2, words: vocabulary.size, copies: maskings }
+    const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, [MASK])
+    const texts = await vocabulary.numberCorpus(corpus, runSettings, who)
+    const { masked: share, maskings: copies, maxWords } = settings
+    const spec = { share, mask: 1, first: 2, words: vocabulary.size, copies, most: maxWords }
     const hidden = await run<MaskedTexts>(who, runSettings, (runSpec, events) =>
       maskTexts(texts.ids, texts.ends, spec, runSpec, events),
     )
     const examples = {
-      inputs: [...each(hidden)],
-      targets: [...each({ ids: hidden.targets, ends: hidden.ends })],
+      inputs: each(hidden),
+      targets: each({ ids: hidden.targets, ends: hidden.ends }),
     }
     const shape = shapeOf(settings, vocabulary.size)
     const training = networkTraining(settings, options, runSettings)
     using trained = await Network.train(maskedLanguageModel(shape), examples, training)
-    const { maxWords } = shape
-    const record = { vocabulary: vocabulary.record, maxWords, shape }
+    const record = { vocabulary: await vocabulary.record(), maxWords, shape }
     const description = { ...transformerEncoder(shape), about: aboutOf(file, record) }
     const found = await trained.transfer(description, runSettings)
     return new TransformerEncoder({ network: found, vocabulary, record, history: trained.history })
@@ -304,7 +304,7 @@ export class TransformerEncoder extends TextNetwork {
       networkTraining(settings, options, runSettings),
     )
     const record = this.#record
-    const vocabulary = Vocabulary.of(record.vocabulary)
+    const vocabulary = await Vocabulary.of(record.vocabulary, runSettings, who)
     return new TransformerEncoder({ network: found, vocabulary, record })
   }
 }
@@ -314,6 +314,7 @@ async function pairsOf(
   who: string,
 ): Promise<{ texts: Text[]; positives?: Text[] }> {
   const [texts, positives]: [Text[], Text[]] = [[], []]
+  const turns = new Turns()
   for await (const item of source) {
     const isPair = typeof item === 'object' && item !== null && 'positive' in item
     if (isPair !== positives.length > 0 && texts.length > 0) {
@@ -321,6 +322,7 @@ async function pairsOf(
     }
     texts.push(isPair ? item.text : (item as Text))
     if (isPair) positives.push(item.positive)
+    if (turns.isOver()) await turns.next()
   }
   return positives.length > 0 ? { texts, positives } : { texts }
 }
@@ -343,14 +345,4 @@ export function checkHeads(
   if (dimensions % heads !== 0) {
     throw wrongOption('heads', `a divisor of \`dimensions\`, which is ${dimensions}`, heads, who)
   }
-}
-
-/** Texts up to so many words. */
-function cut({ ids: numbers, ends }: NumberedTexts, most: number): NumberedTexts {
-  const kept = [...each({ ids: numbers, ends })].map((text) => text.subarray(0, most))
-  let length = 0
-  const ended = Float64Array.from(kept, (text) => (length += text.length))
-  const all = new Uint32Array(length)
-  for (const [i, text] of kept.entries()) all.set(text, ended[i]! - text.length)
-  return { ids: all, ends: ended }
 }

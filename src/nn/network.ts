@@ -25,6 +25,7 @@ import {
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
+import { arrayOf } from '../turns.js'
 import { type LayerSummary, type NetworkDescription, summary, toJson } from './description.js'
 import { type Examples, columnsOf, itemsOf, targetsOf, wantedOf } from './examples.js'
 import { type ExampleStream, isStream, streamOf } from './stream.js'
@@ -264,8 +265,9 @@ export class Network {
     const { settings, run: runSettings } = settle(encodeOptions, options, who)
     const { width } = this.#output(settings.layer, who)
     const { values, offsets } = await this.#encoded(inputs, settings.layer, runSettings, who)
-    return Array.from(offsets.subarray(1), (end, item) => {
-      return new Vectors(values.subarray(offsets[item]! * width, end * width), width)
+    return arrayOf(offsets.length - 1, (item) => {
+      const [from, to] = [offsets[item]! * width, offsets[item + 1]! * width]
+      return new Vectors(values.subarray(from, to), width)
     })
   }
 

@@ -5,6 +5,7 @@
 mod bm25;
 mod checkpoint;
 mod classifier;
+mod columns;
 mod corpus;
 mod counts;
 mod doc2vec;
@@ -29,6 +30,7 @@ mod source;
 mod sparse;
 mod stream;
 mod svd;
+mod training;
 mod vectors;
 mod words;
 
