@@ -4,12 +4,13 @@ import type { CorpusSource } from '../corpus/source.js'
 import type { NextWord, Perplexity, Sentence } from '../language/ngram-language-model.js'
 import { nextWordsOptions } from '../language/ngram-options.js'
 import { type NumberedTexts, type WordsInContext, wordsInContext } from '../native.js'
-import type { Input } from '../nn/description.js'
+import type { NetworkDescription } from '../nn/description.js'
 import type { Examples } from '../nn/examples.js'
 import type { Network } from '../nn/network.js'
 import { type Options, type RunOptions, type RunSettings, settle, wrongOption } from '../options.js'
 import type { Path } from '../path.js'
 import { run } from '../run.js'
+import { Turns } from '../turns.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { type ModelFile, NetworkModel, openModel, scoresOf, tablesOf } from './network-model.js'
 import {
@@ -36,16 +37,16 @@ export interface LanguageModelFile extends ModelFile<LanguageModelRecord> {
   readonly marks: readonly string[]
 }
 
-/** The file of a language model; `takes` says whether items of so many positions are what it reads. */
+/** The file of a language model; `reads` says whether a network is one that it can ask. */
 export function languageModelFile(
   model: string,
   table: string,
   marks: readonly string[],
-  takes: (positions: Input['positions']) => boolean,
+  reads: (network: NetworkDescription) => boolean,
 ): LanguageModelFile {
   const fits = (words: number, network: Network) => {
-    const [input, ...others] = network.description.inputs
-    const isOurs = others.length === 0 && takes(input!.positions ?? null)
+    const { description } = network
+    const isOurs = description.inputs.length === 1 && reads(description)
     return isOurs && tablesOf(network).get(table)?.rows === words && scoresOf(network) === words
   }
   return { model, table, marks, record: { vocabulary: vocabularyField(marks, fits) } }
@@ -105,12 +106,18 @@ export abstract class NeuralLanguageModel extends NetworkModel {
     const { loss } = await this.network.evaluate(examples, settings)
     const { ids, ends } = sentences
     const words = ids.length + ends.length
+    const turns = new Turns(settings.signal)
+    let unknown = 0
+    for (let i = 0; i < ids.length; i++) {
+      if (ids[i] === 0) unknown += 1
+      if (turns.isOver()) await turns.next()
+    }
     return {
       perplexity: Math.exp(loss),
       logProbability: (-loss * words) / Math.LN10,
       words,
       sentences: ends.length,
-      unknown: ids.reduce((count: number, id: number) => (id === 0 ? count + 1 : count), 0),
+      unknown,
     }
   }
 
@@ -133,13 +140,16 @@ export abstract class NeuralLanguageModel extends NetworkModel {
     }
     const { ids } = await this.#vocabulary.number([context], runSettings, who)
     const scores = await this.scoresAfter(ids, this.#vocabulary, runSettings)
-    const highest = scores.reduce((most, score) => Math.max(most, score), -Infinity)
-    const shares = Float64Array.from(scores, (score) => Math.exp(score - highest))
-    const all = shares.reduce((total, share) => total + share, 0)
-    return Array.from(shares.keys())
-      .toSorted((a, b) => shares[b]! - shares[a]! || a - b)
-      .slice(0, settings.limit)
-      .map((number) => ({ word: this.words[number]!, probability: shares[number]! / all }))
+    const turns = new Turns(runSettings.signal)
+    const best = await highestOf(scores, settings.limit, turns)
+    const highest = scores[best[0]!]!
+    const share = (number: number) => Math.exp(scores[number]! - highest)
+    let all = 0
+    for (let number = 0; number < scores.length; number++) {
+      all += share(number)
+      if (turns.isOver()) await turns.next()
+    }
+    return best.map((number) => ({ word: this.words[number]!, probability: share(number) / all }))
   }
 
   /** Each word and each end of a text, and what it is foretold by. @internal */
@@ -161,6 +171,22 @@ export abstract class NeuralLanguageModel extends NetworkModel {
     super.close()
     this.#vocabulary.close()
   }
+}
+
+/** Scores that are put in order at once. */
+const TOGETHER = 1 << 10
+
+/** The numbers of the highest scores, the highest first; of equals the lower number. */
+async function highestOf(scores: Float32Array, limit: number, turns: Turns): Promise<number[]> {
+  let best: number[] = []
+  for (let from = 0; from < scores.length; from += TOGETHER) {
+    const length = Math.min(TOGETHER, scores.length - from)
+    best = best.concat(Array.from({ length }, (_, i) => from + i))
+    // Most of it is in order already, and is sorted in one go over it.
+    best = best.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, limit)
+    if (turns.isOver(best.length + TOGETHER)) await turns.next()
+  }
+  return best
 }
 
 /** Opens what `save` wrote. */

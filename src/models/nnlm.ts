@@ -39,7 +39,9 @@ import {
 const BEGIN = '<s>'
 
 /** Its items have one length: the words before. */
-const file = languageModelFile('Nnlm', 'C', [BEGIN, END], (axes) => axes?.length === 1)
+const file = languageModelFile('Nnlm', 'C', [BEGIN, END], ({ inputs: [words] }) => {
+  return words?.positions?.length === 1
+})
 
 /** What decides the network. */
 export interface NnlmShape {

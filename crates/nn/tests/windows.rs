@@ -171,6 +171,23 @@ fn an_examination_is_the_mean_over_all_that_is_wanted_whatever_the_threads_and_b
 }
 
 #[test]
+fn the_last_rows_of_items_are_those_of_all_of_them() {
+    let network = model(7, &lstm(0.5));
+    // Some are longer than a window, and end within one or with it.
+    let inputs = counting(&[9, 1, 40, 0, 3000, 2048, 1025, 1024]).inputs;
+    let (all, ends) = network.encode(&inputs, None, &Run::quiet(2, 1)).unwrap();
+    for last in [0, 1, 2, 30, 1023, 1024, 1025, 5000] {
+        let (found, offsets) = network.encode_last(&inputs, None, last, &Run::quiet(2, 1)).unwrap();
+        for (item, (rows, kept)) in ends.windows(2).zip(offsets.windows(2)).enumerate() {
+            let from = rows[0].max(rows[1].saturating_sub(last));
+            assert_eq!(kept[1] - kept[0], rows[1] - from, "{last} of {item}");
+            let (wanted, kept) = (&all[7 * from..7 * rows[1]], &found[7 * kept[0]..7 * kept[1]]);
+            assert_eq!(kept, wanted, "{last} of {item}");
+        }
+    }
+}
+
+#[test]
 fn networks_that_must_see_sequences_as_a_whole_are_refused() {
     for (layer, why) in [
         (

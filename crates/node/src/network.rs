@@ -146,15 +146,16 @@ pub struct Encoded {
     pub offsets: Float64Array,
 }
 
-/// What a layer, or the last one, gives for items.
+/// What a layer, or the last one, gives for items: of each item only its `last` rows, if that is given.
 #[napi(
-    ts_args_type = "network: NetworkHandle, inputs: ColumnHandle[], layer: string | undefined, run: RunSpec, events: Events<Encoded>"
+    ts_args_type = "network: NetworkHandle, inputs: ColumnHandle[], layer: string | undefined, last: number | undefined, run: RunSpec, events: Events<Encoded>"
 )]
 pub fn encode_network(
     env: &Env,
     network: &NetworkHandle,
     inputs: Vec<&mut ColumnHandle>,
     layer: Option<String>,
+    last: Option<u32>,
     run: RunSpec,
     events: Events<'_, Encoded>,
 ) -> napi::Result<RunHandle> {
@@ -162,7 +163,8 @@ pub fn encode_network(
     let inputs: Vec<Parts> = inputs.into_iter().map(taken).collect();
     launch(env, run, events, move |run| {
         let inputs = columns(&known.network, inputs)?;
-        let (values, offsets) = known.network.encode(&inputs, layer.as_deref(), run)?;
+        let last = last.map_or(usize::MAX, |last| last as usize);
+        let (values, offsets) = known.network.encode_last(&inputs, layer.as_deref(), last, run)?;
         let offsets: Vec<f64> = offsets.into_iter().map(|offset| offset as f64).collect();
         Ok(Encoded { values: values.into(), offsets: offsets.into() })
     })
