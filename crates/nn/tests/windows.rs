@@ -11,6 +11,8 @@ use inlay_nn::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+mod plain;
+
 const SEQUENCES: Shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1 };
 
 fn cross_entropy() -> Loss {
@@ -18,20 +20,9 @@ fn cross_entropy() -> Loss {
 }
 
 fn sgd(rate: f64, truncate: Option<usize>) -> Training {
-    Training {
-        loss: cross_entropy(),
-        optimizer: Optimizer::Sgd { momentum: 0.0, decay: 0.0, nesterov: false },
-        schedule: Schedule { rate, warmup: 0, shape: Curve::Constant },
-        epochs: 2,
-        batch: 20,
-        accumulate: 1,
-        clip: Some(0.25),
-        shuffle: false,
-        frozen: Vec::new(),
-        patience: None,
-        truncate,
-        checkpoint: None,
-    }
+    let optimizer = Optimizer::Sgd { momentum: 0.0, decay: 0.0, nesterov: false };
+    let how = plain::training(cross_entropy(), optimizer, rate);
+    Training { epochs: 2, batch: 20, clip: Some(0.25), truncate, ..how }
 }
 
 /// A language model.
