@@ -14,6 +14,7 @@ mod examples;
 mod fasttext;
 mod glove;
 mod held;
+mod idx;
 mod language;
 mod lda;
 mod live;
