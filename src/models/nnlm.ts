@@ -155,7 +155,7 @@ export class Nnlm extends NeuralLanguageModel {
     using start = await Network.create(description, runSettings)
     using begun = initialVectors
       ? await Network.create(description, {
-          parameters: vocabulary.rows(start, 'C.weight', initialVectors, who),
+          parameters: await vocabulary.rows(start, 'C.weight', initialVectors, who),
         })
       : undefined
     const examplesOf = (texts: NumberedTexts) =>

@@ -160,11 +160,13 @@ export async function trainTextClassifier<T extends Table>(
   using start = recipe.base
     ? await recipe.base.network.transfer(description, run)
     : await Network.create(description, run)
-  const rows = recipe.tables.map(
-    (name) => initialVectors && vocabulary.rows(start, `${name}.weight`, initialVectors, who),
-  )
+  const parameters: Record<string, Float32Array> = {}
+  for (const name of initialVectors ? recipe.tables : []) {
+    const rows = await vocabulary.rows(start, `${name}.weight`, initialVectors!, who)
+    Object.assign(parameters, rows)
+  }
   using begun = initialVectors
-    ? await Network.create(description, { parameters: Object.assign({}, ...rows), ...run })
+    ? await Network.create(description, { parameters, ...run })
     : undefined
   using trained = await (begun ?? start).train(await columns(given, 'examples'), {
     ...networkTraining(settings, options, run),

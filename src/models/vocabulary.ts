@@ -220,29 +220,38 @@ export class Vocabulary {
    *
    * @throws {InvalidOptionError} they know none of the words
    */
-  rows(
+  async rows(
     begun: Network,
     table: string,
     vectors: WordVectors,
     who: string,
-  ): Readonly<Record<string, Float32Array>> {
+  ): Promise<Readonly<Record<string, Float32Array>>> {
     const { values } = begun.parameter(table)!
-    const known = this.words.flatMap((word, number) => (vectors.has(word) ? [number] : []))
+    const { dimensions } = vectors
+    const turns = new Turns()
+    const known: number[] = []
+    const rows: Float32Array[] = []
+    for (const [number, word] of this.words.entries()) {
+      if (vectors.has(word)) {
+        known.push(number)
+        rows.push(vectors.vector(word))
+      }
+      if (turns.isOver(dimensions)) await turns.next()
+    }
     if (known.length === 0) {
       const some = vectors.words.slice(0, 3).join(', ')
       throw wrongOption('initialVectors', 'of words of the texts', some, who)
     }
-    const rows = new Float32Array(known.length * vectors.dimensions)
-    for (const [at, number] of known.entries()) {
-      rows.set(vectors.vector(this.words[number]!), at * vectors.dimensions)
+    const scale = (await rootMeanSquare(rows, turns)) / (await rootMeanSquare([values], turns))
+    for (let i = 0; i < values.length; i++) {
+      values[i]! *= scale
+      if (turns.isOver()) await turns.next()
     }
-    const scale = rootMeanSquare(rows) / rootMeanSquare(values)
-    const filled = values.map((value) => value * scale)
     for (const [at, number] of known.entries()) {
-      const row = rows.subarray(at * vectors.dimensions, (at + 1) * vectors.dimensions)
-      filled.set(row, number * vectors.dimensions)
+      values.set(rows[at]!, number * dimensions)
+      if (turns.isOver(dimensions)) await turns.next()
     }
-    return { [table]: filled }
+    return { [table]: values }
   }
 
   close(): void {
@@ -250,8 +259,16 @@ export class Vocabulary {
   }
 }
 
-function rootMeanSquare(values: Float32Array): number {
-  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length)
+async function rootMeanSquare(rows: readonly Float32Array[], turns: Turns): Promise<number> {
+  let [sum, count] = [0, 0]
+  for (const row of rows) {
+    for (let i = 0; i < row.length; i++) {
+      sum += row[i]! * row[i]!
+      if (turns.isOver()) await turns.next()
+    }
+    count += row.length
+  }
+  return Math.sqrt(sum / count)
 }
 
 function pick({ tokenizer, lowercase, normalization }: Spelling): Spelling {
