@@ -233,6 +233,7 @@ export {
   type ClassifierHeadOptions,
 } from './models/classifier.js'
 export type { ClassPrediction, Labelled, LabelledInputs } from './models/labels.js'
+export { NetworkModel } from './models/network-model.js'
 export { NeuralLanguageModel } from './models/neural-language-model.js'
 export { Nnlm, nnlm, nnlmOptions, type NnlmOptions, type NnlmShape } from './models/nnlm.js'
 export {

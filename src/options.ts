@@ -112,6 +112,34 @@ export function list(about: string): Option<readonly string[]> {
   return { default: [], about, shape: { kind: 'list' }, expected: 'an array of strings', accepts }
 }
 
+/** An array of whole numbers from 1 up, of `least` or more: units of layers, one after the other. */
+export function counts(about: string, least: 0 | 1 = 0): Option<readonly number[] | undefined> {
+  return custom<readonly number[]>(
+    `an array of integers from 1 up${least === 0 ? '' : ', at least one'}`,
+    (given) => Array.isArray(given) && given.length >= least && given.every(isCount),
+    about,
+  )
+}
+
+/** Items that are here or that come one by one. */
+export function iterable<Items>(expected: string, about: string): Option<Items | undefined> {
+  return custom<Items>(expected, isIterable, about)
+}
+
+/** Whether something is a whole number from 1 up. */
+export function isCount(given: unknown): given is number {
+  return Number.isSafeInteger(given) && (given as number) > 0
+}
+
+/** Whether something gives items, at once or one by one. */
+export function isIterable(given: unknown): given is Iterable<unknown> | AsyncIterable<unknown> {
+  return (
+    typeof given === 'object' &&
+    given !== null &&
+    (Symbol.iterator in given || Symbol.asyncIterator in given)
+  )
+}
+
 /** Anything else: an object of a class, a function. */
 export function custom<Value>(
   expected: string,

@@ -10,6 +10,7 @@ import {
   readTable,
 } from 'inlay'
 import { areaUnderCurve, regressionOf } from '#inlay/models/table-evaluation.js'
+import { runOptions, settleAlone } from '#inlay/options.js'
 import { folder } from '../fixtures/folder.js'
 import { randomNumbers } from '../fixtures/toy.js'
 import { wrongValues } from '../fixtures/wrong-values.js'
@@ -161,13 +162,15 @@ test('a vector is as long as is asked for, or as the rule has it', async (t) => 
   t.is(flat.dimensions, 7 + 5 + 1)
 })
 
-test('the area under the curve is the share of pairs in order', (t) => {
-  const shares = (seconds: number[]) =>
-    Vectors.from(Float32Array.from(seconds.flatMap((share) => [1 - share, share])), 2)
-  t.is(areaUnderCurve(shares([0.1, 0.4, 0.35, 0.8]), [false, false, true, true]), 0.75)
-  t.is(areaUnderCurve(shares([0.5, 0.5, 0.5]), [true, false, true]), 0.5)
-  t.is(areaUnderCurve(shares([0.5, 0.7]), [true, true]), undefined)
-  t.like(regressionOf([1, 2, 3], [1, 2, 6]), {
+test('how well numbers and pairs of classes are foretold is worked out', async (t) => {
+  const area = (seconds: number[], wanted: number[]) => {
+    const shares = seconds.flatMap((share) => [1 - share, share])
+    const settings = settleAlone(runOptions, {}, 'test')
+    return areaUnderCurve(Vectors.from(Float32Array.from(shares), 2), wanted, 'test', settings)
+  }
+  t.is(await area([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]), 0.75)
+  t.is(await area([0.5, 0.7], [1, 1]), undefined)
+  t.like(await regressionOf([1, 2, 3], [1, 2, 6]), {
     count: 3,
     rmse: Math.sqrt(3),
     mae: 1,

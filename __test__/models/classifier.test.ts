@@ -121,7 +121,7 @@ test('a classifier that was saved predicts the same', async (t) => {
   })
   using plain = await Network.train(other, { inputs: [[1, 2]] }, { epochs: 1 })
   await plain.save(path)
-  await t.throwsAsync(Classifier.open(points, path), { message: /a network that is no classifier/ })
+  await t.throwsAsync(Classifier.open(points, path), { message: /a network that is no Classifier/ })
 })
 
 test('the layers behind are no longer trained: their loss takes scores, not probabilities', async (t) => {

@@ -53,8 +53,13 @@ for (const options of [small, flat]) {
     t.is(count, 100)
     t.true(meanSquaredError < 0.4 * errorOfMean(held), `${meanSquaredError} ${errorOfMean(held)}`)
     const made = await model.reconstruct(held)
-    const first = held[0]!.reduce((sum, value, i) => sum + (value / 255 - made.row(0)[i]!) ** 2, 0)
-    t.true(first > 0 && made.values.every((value) => value >= 0 && value <= 1))
+    const squares = held.flatMap((picture, at) =>
+      Array.from(picture, (value, i) => (value / 255 - made.row(at)[i]!) ** 2),
+    )
+    const mean = squares.reduce((sum, square) => sum + square, 0) / squares.length
+    t.true(Math.abs(meanSquaredError / mean - 1) < 1e-5, `${meanSquaredError} ${mean}`)
+    await t.throwsAsync(model.evaluate([]), { code: 'INVALID_INPUT' })
+    t.true(mean > 0 && made.values.every((value) => value >= 0 && value <= 1))
     t.true(model.history.at(-1)!.loss < model.history[0]!.loss)
   })
 }

@@ -53,6 +53,29 @@ for (const cell of ['lstm', 'gru'] as const) {
   })
 }
 
+test('of a context of 300,000 words the next word is foretold', async (t) => {
+  using model = await RecurrentLanguageModel.train(sentences(100, 1), small)
+  const { words } = model
+  const known = ['ann', 'and', 'so', 'so', 'and', 'bob', '</s>'].map((word) => words.indexOf(word))
+  const length = 300_000
+  const context = Array.from({ length }, (_, i) => words[known[i % 7]!]!)
+  const next = await model.nextWords(context, { limit: 100 })
+  // The same from the scores behind every word.
+  const ids = [words.indexOf('</s>'), ...context.map((word) => words.indexOf(word))]
+  const [scores] = await model.network.encodeSteps([ids], { last: 2 })
+  t.is(scores!.length, 2)
+  const shares = Array.from(scores!.row(1), Math.exp)
+  const all = shares.reduce((sum, share) => sum + share, 0)
+  t.is(next.length, words.length)
+  for (const { word, probability } of next) {
+    t.true(Math.abs(probability - shares[words.indexOf(word)]! / all) < 1e-6, word)
+  }
+  t.deepEqual(
+    next.map(({ probability }) => probability),
+    next.map(({ probability }) => probability).toSorted((a, b) => b - a),
+  )
+})
+
 test('perplexity is that of the text as one sequence, each word after all before it', async (t) => {
   using model = await RecurrentLanguageModel.train(sentences(50, 1), { ...small, epochs: 1 })
   const text = ['ann and so so and ann', 'bob so', 'whatever']

@@ -1,8 +1,6 @@
 import { type Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
-import { type NetworkDescription, ids, network, values } from '../nn/description.js'
-import { concat, dense, dropout, embedding, flatten, relu, take } from '../nn/layers.js'
-import { type Loss, crossEntropy, squaredError } from '../nn/losses.js'
+import { crossEntropy, squaredError } from '../nn/losses.js'
 import { type Epoch, Network } from '../nn/network.js'
 import { checkTogether } from '../nn/training.js'
 import type { Examples } from '../nn/examples.js'
@@ -18,6 +16,7 @@ import {
   scaledNumbers,
 } from '../tables/columns.js'
 import type { Row, TableSource } from '../tables/read-table.js'
+import { Turns } from '../turns.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import {
   type CategoryEmbeddingsOptions,
@@ -26,14 +25,22 @@ import {
   openTableOptions,
 } from './category-options.js'
 import { evaluationOf } from './class-evaluation.js'
-import { type ClassPrediction, Labels, withProbabilities } from './labels.js'
+import {
+  NUMBERS,
+  type TableRecord,
+  categoryInput,
+  entityEmbeddings,
+  file,
+} from './entity-embeddings.js'
+import { type ClassPrediction, Labels, bestOf, withProbabilities } from './labels.js'
 import {
   type RegressionEvaluation,
   type TableClassEvaluation,
   areaUnderCurve,
   regressionOf,
 } from './table-evaluation.js'
-import { type Target, checkNames, targetOf, wantedOf } from './table-target.js'
+import { checkNames, targetOf, wantedOf } from './table-target.js'
+import { NetworkModel, aboutOf, openModel, widthOf } from './network-model.js'
 import { networkTraining } from './training.js'
 
 /** What a model of each task gives. */
@@ -50,64 +57,10 @@ export interface TableAnswers {
   }
 }
 
-/** What a model says of itself in its file. */
-interface About {
-  readonly columns: readonly Column[]
-  readonly target: Target
-  /** Strings that stand for nothing. */
-  readonly missing: readonly string[]
-}
-
-/** The inputs of a table's network: each category by the name of its column, and all numbers. */
-const categoryInput = (column: string) => `column.${column}`
-const NUMBERS = 'numbers'
-
-/** Entity embeddings of categorical variables: Guo and Berkhahn 2016, figure 1. */
-function entityEmbeddings(
-  columns: readonly Column[],
-  {
-    hidden,
-    share,
-    outputs,
-    loss,
-  }: { hidden: readonly number[]; share: number; outputs: number; loss: Loss },
-): NetworkDescription {
-  const categories = columns.filter((column) => column.kind === 'categorical')
-  const numbers = numbersOf(columns)
-  const fall = share > 0 ? [dropout({ probability: share })] : []
-  return network({
-    input: [
-      ...categories.map(({ name }) => ids({ length: 1, name: categoryInput(name) })),
-      ...(numbers > 0 ? [values({ shape: [1, numbers], name: NUMBERS })] : []),
-    ],
-    layers: [
-      concat([
-        ...categories.map((column) => [
-          take(categoryInput(column.name)),
-          embedding({
-            name: categoryInput(column.name),
-            values: firstValueOf(column) + column.values.length,
-            dimensions: column.dimensions,
-            deviation: 0.1,
-          }),
-        ]),
-        ...(numbers > 0 ? [[take(NUMBERS)]] : []),
-      ]),
-      flatten({ name: 'row' }),
-      ...hidden.flatMap((units, at) => [
-        dense({ units }),
-        relu({ name: `hidden${at + 1}` }),
-        ...fall,
-      ]),
-      dense({ name: 'outputs', units: outputs }),
-    ],
-    loss,
-  })
-}
-
 /**
  * Tables with categories and numbers: each category gets a vector, and a row of the table is what they and the
- * numbers become together (Guo and Berkhahn 2016, arXiv:1604.06737). For labels or for numbers.
+ * numbers become together (Guo and Berkhahn 2016, arXiv:1604.06737). For labels or for numbers. Its layers: 'column.NAME'
+ * has the vectors of a category, 'row' all that goes in, 'hidden1' and so on.
  *
  *     occupation ─▶ embedding ────┐
  *     education ──▶ embedding ────┼▶ concat ─▶ [dense ─▶ relu]* ─▶ dense ─▶ label | number
@@ -117,9 +70,10 @@ function entityEmbeddings(
  *     const [prediction] = await model.predict([{ occupation: 'Sales', age: 39 }])
  *     await model.vectors('occupation').mostSimilar('Sales')
  */
-export class CategoryEmbeddings<
-  Task extends TableTask = 'classification',
-> implements Embedder<Row> {
+export class CategoryEmbeddings<Task extends TableTask = 'classification'>
+  extends NetworkModel
+  implements Embedder<Row>
+{
   /** What is foretold: labels or numbers. */
   readonly task: TableTask
   /** The column that is foretold. */
@@ -130,18 +84,13 @@ export class CategoryEmbeddings<
   readonly columns: readonly Column[]
   /** Values of a row's vector. */
   readonly dimensions: number
-  /** Layers: 'column.NAME' has the vectors of a category, 'row' all that goes in, 'hidden1' and so on. */
-  readonly network: Network
-  /** How its training went, epoch by epoch; of a model from a file, empty. */
-  readonly history: readonly Epoch[]
-  readonly #about: About
+  readonly #about: TableRecord
   /** The layer that gives the vectors of rows. */
   readonly #features: string
 
-  private constructor(found: Network, about: About, history: readonly Epoch[] = []) {
+  private constructor(found: Network, about: TableRecord, history?: readonly Epoch[]) {
+    super(found, history)
     const { target, columns } = about
-    this.network = found
-    this.history = history
     this.columns = columns
     this.task = target.task
     this.target = target.name
@@ -149,7 +98,7 @@ export class CategoryEmbeddings<
     this.#about = about
     const layers = found.summary().filter(({ name }) => /^(row|hidden\d+)$/.test(name))
     this.#features = layers.at(-1)!.name
-    this.dimensions = Number(layers.at(-1)!.shape.slice(1, -1))
+    this.dimensions = widthOf(found, this.#features)!
   }
 
   /**
@@ -183,9 +132,9 @@ export class CategoryEmbeddings<
     }
     const cells = await Cells.of(rows, 'rows', who, run.signal)
     for (const option of [kinds, dimensions]) checkNames(cells, Object.keys(option ?? {}), who)
-    const target = targetOf(cells, name, task, missing, who)
+    const target = await targetOf(cells, name, task, missing, who)
     const choices = { kinds: kinds ?? {}, missing, minCount, dimensions: dimensions ?? {} }
-    const columns = columnsOf(cells, name, choices, who)
+    const columns = await columnsOf(cells, name, choices, who)
     if (columns.length === 0) {
       throw new InlayError('INVALID_INPUT', `${who}: no column has anything to learn from`)
     }
@@ -197,16 +146,14 @@ export class CategoryEmbeddings<
       loss: target.task === 'classification' ? crossEntropy() : squaredError(),
     })
     const heldOut = validation && (await Cells.of(validation, 'validation', who, run.signal))
-    using trained = await Network.train(
-      description,
-      examplesOf(cells, about, who, hiding(unseenShare, run.seed)),
-      {
-        ...networkTraining(settings, options, run),
-        ...(heldOut && { validation: examplesOf(heldOut, about, who) }),
-      },
-    )
+    const examples = await examplesOf(cells, about, who, hiding(unseenShare, run.seed))
+    using trained = await Network.train(description, examples, {
+      ...networkTraining(settings, options, run),
+      ...(heldOut && { validation: await examplesOf(heldOut, about, who) }),
+    })
+    const kept = aboutOf(file, about)
     const isLabel = target.task === 'classification'
-    const asked = isLabel ? withProbabilities(description, about) : { ...description, about }
+    const asked = isLabel ? withProbabilities(description, kept) : { ...description, about: kept }
     const found = await trained.transfer(asked, run)
     return new CategoryEmbeddings<Task>(found, about, trained.history)
   }
@@ -231,17 +178,12 @@ export class CategoryEmbeddings<
     task: TableTask | undefined,
     run: RunOptions,
   ): Promise<CategoryEmbeddings<Task>> {
-    const found = await Network.open(path, run)
-    const about = found.description.about as Partial<About> | undefined
-    const isOurs = Array.isArray(about?.columns) && about.target !== undefined
-    if (isOurs && (task === undefined || about.target!.task === task)) {
-      return new CategoryEmbeddings<Task>(found, about as About)
-    }
-    found.close()
-    const problem = isOurs
-      ? `a model for ${about.target!.task}: say so by \`task\``
-      : 'no such model'
-    throw new InlayError('INVALID_INPUT', `CategoryEmbeddings.open: the file holds ${problem}`)
+    return openModel(file, path, run, (found, about) => {
+      const { task: learnt } = about.target
+      if (task === undefined || learnt === task) return new CategoryEmbeddings<Task>(found, about)
+      const problem = `a model for ${learnt}: say so by \`task\``
+      throw new InlayError('INVALID_INPUT', `CategoryEmbeddings.open: the file holds ${problem}`)
+    })
   }
 
   /** The most probable label of each row, with its probability; for regression a number for each row. */
@@ -278,24 +220,14 @@ export class CategoryEmbeddings<
     const { run } = settle({}, options, who)
     const { target } = this.#about
     const cells = await Cells.of(rows, 'rows', who, run.signal)
-    const wanted = wantedOf(cells, target, this.#about.missing, who)
+    const wanted = await wantedOf(cells, target, this.#about.missing, who)
     const outputs = await this.#encoded(cells, undefined, options, who)
     if (target.task === 'regression') {
-      const numbers = wanted.map((number) => number * target.deviation + target.mean)
-      return regressionOf(numbers, this.#predictions(outputs) as Float32Array)
+      return regressionOf(wanted, outputs.values, target.deviation)
     }
     const auc =
-      target.labels.length === 2
-        ? areaUnderCurve(
-            outputs,
-            wanted.map((label) => label === 1),
-          )
-        : undefined
-    const evaluation = evaluationOf(
-      target.labels,
-      wanted.map((label) => target.labels[label]!),
-      (this.#predictions(outputs) as ClassPrediction[]).map(({ label }) => label),
-    )
+      target.labels.length === 2 ? await areaUnderCurve(outputs, wanted, who, run) : undefined
+    const evaluation = await evaluationOf(target.labels, wanted, await bestOf(outputs))
     return { ...evaluation, ...(auc !== undefined && { auc }) }
   }
 
@@ -322,21 +254,6 @@ export class CategoryEmbeddings<
     return WordVectors.from(found.values, rows, found.dimensions)
   }
 
-  /** Writes the network and what is known of the columns to a file. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
-  }
-
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
-  }
-
   async #outputs(
     rows: TableSource,
     layer: string | undefined,
@@ -357,39 +274,49 @@ export class CategoryEmbeddings<
       const names = this.columns.map(({ name }) => name).join(', ')
       throw new InlayError('INVALID_INPUT', `${who}: the rows have none of the columns ${names}`)
     }
-    return this.network.encode(inputsOf(cells, this.#about, who), { layer, ...options })
+    return this.network.encode(await inputsOf(cells, this.#about, who), { layer, ...options })
   }
 
-  #predictions(outputs: Vectors): ClassPrediction[] | Float32Array {
+  async #predictions(outputs: Vectors): Promise<ClassPrediction[] | Float32Array> {
     const { target } = this.#about
-    if (target.task === 'regression') {
-      return outputs.values.map((value) => value * target.deviation + target.mean)
+    if (target.task === 'classification') return new Labels(target.labels).predictions(outputs)
+    const turns = new Turns()
+    const { values } = outputs
+    for (let row = 0; row < values.length; row++) {
+      values[row] = values[row]! * target.deviation + target.mean
+      if (turns.isOver()) await turns.next()
     }
-    return new Labels(target.labels).predictions(outputs)
+    return values
   }
 }
 
-function inputsOf(
+async function inputsOf(
   cells: Cells,
-  { columns, missing }: About,
+  { columns, missing }: TableRecord,
   who: string,
   hide?: () => boolean,
-): Record<string, Uint32Array | Float32Array> {
+): Promise<Record<string, Uint32Array | Float32Array>> {
   const nothing = new Set(missing)
-  const categories = columns.filter((column) => column.kind === 'categorical')
-  return {
-    ...Object.fromEntries(
-      categories.map((column) => [categoryInput(column.name), idsOf(cells, column, nothing, hide)]),
-    ),
-    ...(numbersOf(columns) > 0 && { [NUMBERS]: scaledNumbers(cells, columns, nothing, who) }),
+  const inputs: Record<string, Uint32Array | Float32Array> = {}
+  // One after the other: `hide` is asked in the same order each time.
+  for (const column of columns) {
+    if (column.kind !== 'categorical') continue
+    inputs[categoryInput(column.name)] = await idsOf(cells, column, nothing, hide)
   }
+  if (numbersOf(columns) > 0) inputs[NUMBERS] = await scaledNumbers(cells, columns, nothing, who)
+  return inputs
 }
 
-function examplesOf(cells: Cells, about: About, who: string, hide?: () => boolean): Examples {
-  const wanted = wantedOf(cells, about.target, about.missing, who)
+async function examplesOf(
+  cells: Cells,
+  about: TableRecord,
+  who: string,
+  hide?: () => boolean,
+): Promise<Examples> {
+  const wanted = await wantedOf(cells, about.target, about.missing, who)
   const isLabel = about.target.task === 'classification'
   return {
-    inputs: inputsOf(cells, about, who, hide),
+    inputs: await inputsOf(cells, about, who, hide),
     targets: isLabel ? Uint32Array.from(wanted) : Float32Array.from(wanted),
   }
 }

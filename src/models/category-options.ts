@@ -2,8 +2,10 @@ import { learningOptions } from '../nn/training.js'
 import {
   type Options,
   type RunOptions,
+  counts,
   custom,
   integer,
+  isCount,
   list,
   oneOf,
   real,
@@ -24,7 +26,6 @@ const isRecordOf = (given: unknown, fits: (value: unknown) => boolean) =>
   !Array.isArray(given) &&
   Object.keys(given).length > 0 &&
   Object.values(given).every(fits)
-const isCount = (given: unknown) => Number.isInteger(given) && (given as number) > 0
 
 /** Every option of `CategoryEmbeddings.train`. */
 export const categoryEmbeddingsOptions = {
@@ -52,11 +53,7 @@ export const categoryEmbeddingsOptions = {
     "values of a category's vector, by column",
   ),
   /** Units of hidden layers, one after the other. Default: [128, 64]. */
-  hidden: custom<readonly number[]>(
-    'an array of integers from 1 up',
-    (given) => Array.isArray(given) && given.every(isCount),
-    'units of hidden layers',
-  ),
+  hidden: counts('units of hidden layers'),
   /** With which a value of a hidden layer becomes zero while training. */
   dropout: real(0.2, { from: 0, below: 1 }, 'with which a hidden value becomes zero'),
   ...training,

@@ -1,3 +1,5 @@
+import { Turns } from '../turns.js'
+
 /** How well a label is told from the others. Where nothing was predicted, or nothing was there, the share in
  * question is 0. */
 export interface ClassScore {
@@ -26,17 +28,18 @@ export interface ClassEvaluation {
   readonly confusion: readonly (readonly number[])[]
 }
 
-/** Counts what was wanted and what was found. */
-export function evaluationOf(
+/** Counts what was wanted and what was found, both by the numbers of labels. */
+export async function evaluationOf(
   labels: readonly string[],
-  wanted: readonly string[],
-  found: readonly string[],
-): ClassEvaluation {
-  const places = new Map(labels.map((label, at) => [label, at]))
+  wanted: ArrayLike<number>,
+  found: ArrayLike<number>,
+): Promise<ClassEvaluation> {
   const confusion = labels.map(() => labels.map(() => 0))
-  wanted.forEach((label, i) => {
-    confusion[places.get(label)!]![places.get(found[i]!)!]! += 1
-  })
+  const turns = new Turns()
+  for (let i = 0; i < wanted.length; i++) {
+    confusion[wanted[i]!]![found[i]!]! += 1
+    if (turns.isOver()) await turns.next()
+  }
   const scores = labels.map((label, at) => {
     const right = confusion[at]![at]!
     const count = confusion[at]!.reduce((total, n) => total + n, 0)

@@ -5,7 +5,7 @@ import { network, values } from '../nn/description.js'
 import { dense, dropout, relu } from '../nn/layers.js'
 import { type Epoch, Network } from '../nn/network.js'
 import { checkTogether, learningOptions } from '../nn/training.js'
-import { type Options, type RunOptions, custom, integer, real, settle } from '../options.js'
+import { type Options, type RunOptions, counts, integer, real, settle } from '../options.js'
 import type { Path } from '../path.js'
 import type { ClassEvaluation } from './class-evaluation.js'
 import {
@@ -14,21 +14,20 @@ import {
   Labels,
   type LabelledInputs,
   collected,
+  labelNames,
   labelWeights,
   labelledValidation,
   withProbabilities,
 } from './labels.js'
+import { type ModelFile, NetworkModel, aboutOf, openModel } from './network-model.js'
+import { networkTraining } from './training.js'
 
 /** Every option of `Classifier.train`. */
 export const classifierHeadOptions = {
   ...learningOptions,
   /** Units of hidden layers between vector and classes, one after the other. Default: none, which is
    * softmax regression. */
-  hidden: custom<readonly number[]>(
-    'an array of integers from 1 up',
-    (given) => Array.isArray(given) && given.every((units) => Number.isInteger(units) && units > 0),
-    'units of hidden layers',
-  ),
+  hidden: counts('units of hidden layers'),
   /** With which a value of a vector or hidden layer becomes zero while training. */
   dropout: real(0, { from: 0, below: 1 }, 'with which a value becomes zero while training'),
   /** What each label counts. Default: all the same. */
@@ -48,9 +47,16 @@ export type ClassifierHeadOptions<Input> = Omit<
 > &
   RunOptions & { readonly validation?: LabelledInputs<Input> | undefined }
 
+/** What its file says beside the network. */
+const file: ModelFile<{ readonly labels: readonly string[] }> = {
+  model: 'Classifier',
+  record: { labels: labelNames },
+}
+
 /**
  * A classifier over whatever gives vectors: texts by a `MeanEncoder`, documents, pictures, sounds. One dense
- * layer and softmax, or a multilayer perceptron (`hidden`).
+ * layer and softmax, or a multilayer perceptron (`hidden`). Of its network 'scores' gives a score for each label; its file
+ * holds layers and labels, without the embedder.
  *
  *     vector ─▶ [dense ─▶ relu]* ─▶ dense ─▶ softmax ─▶ probabilities
  *
@@ -58,13 +64,9 @@ export type ClassifierHeadOptions<Input> = Omit<
  *     const [prediction] = await classifier.predict(['a late goal'])
  *     prediction.label // 'sport'
  */
-export class Classifier<Input = string> {
+export class Classifier<Input = string> extends NetworkModel {
   /** The labels, in the order in which they first came. */
   readonly labels: readonly string[]
-  /** The layers over the vectors; 'scores' gives a score for each label. */
-  readonly network: Network
-  /** How its training went, epoch by epoch; of a classifier from a file, empty. */
-  readonly history: readonly Epoch[]
   readonly #labels: Labels
 
   private constructor(
@@ -72,12 +74,11 @@ export class Classifier<Input = string> {
     readonly embedder: Embedder<Input>,
     found: Network,
     labels: Labels,
-    history: readonly Epoch[] = [],
+    history?: readonly Epoch[],
   ) {
-    this.network = found
+    super(found, history)
     this.#labels = labels
     this.labels = labels.names
-    this.history = history
   }
 
   /**
@@ -94,15 +95,13 @@ export class Classifier<Input = string> {
     const who = 'Classifier.train'
     const { settings, run } = settle(classifierHeadOptions, options, who)
     checkTogether(options, settings.schedule, who)
-    const { hidden = [], labelWeights: weights, validation, ...rest } = options
-    const { dropout: share = settings.dropout, ...training } = rest
-    const { learningRate, epochs } = settings
+    const { hidden = [], dropout: share, validation } = settings
     const given = await collected(examples, 'examples', who)
-    const labels = Labels.of(given.labels, who)
-    const classWeights = labels.weights(weights, who)
+    const labels = await Labels.of(given.labels, who)
+    const classWeights = labels.weights(settings.labelWeights, who)
     const columns = async ({ inputs, labels: wanted }: Collected<Input>, option: string) => ({
       inputs: (await embedder.encode(inputs, run)).values,
-      targets: wanted.map((label) => labels.classOf(label, option, who)),
+      targets: await labels.classesOf(wanted, option, who),
     })
     const fall = share > 0 ? [dropout({ probability: share })] : []
     const description = network({
@@ -114,14 +113,12 @@ export class Classifier<Input = string> {
       ],
       loss: crossEntropy({ classWeights }),
     })
-    const heldOut = validation && (await collected(validation, 'validation', who))
+    const heldOut = validation && (await collected<Input>(validation, 'validation', who))
     using trained = await Network.train(description, await columns(given, 'examples'), {
-      ...training,
-      learningRate,
-      epochs,
+      ...networkTraining(settings, options, run),
       ...(heldOut && { validation: await columns(heldOut, 'validation') }),
     })
-    const about = { labels: labels.names }
+    const about = aboutOf(file, { labels: labels.names })
     const found = await trained.transfer(withProbabilities(description, about), run)
     return new Classifier(embedder, found, labels, trained.history)
   }
@@ -137,19 +134,12 @@ export class Classifier<Input = string> {
     path: Path,
     options: RunOptions = {},
   ): Promise<Classifier<Input>> {
-    const found = await Network.open(path, options)
-    const { labels } = (found.description.about ?? {}) as { labels?: readonly string[] }
-    const { width } = found.description.inputs[0]!
-    const gives = found.summary().at(-1)!.shape
-    let problem: string | undefined
-    if (!Array.isArray(labels) || gives !== `[${labels.length}]`) {
-      problem = 'a network that is no classifier'
-    } else if (width !== embedder.dimensions) {
-      problem = `a classifier of vectors of ${width} values, not ${embedder.dimensions}`
-    }
-    if (problem === undefined) return new Classifier(embedder, found, new Labels(labels!))
-    found.close()
-    throw new InlayError('INVALID_INPUT', `Classifier.open: the file holds ${problem}`)
+    return openModel(file, path, options, (found, { labels }) => {
+      const { width } = found.description.inputs[0]!
+      if (width === embedder.dimensions) return new Classifier(embedder, found, new Labels(labels))
+      const problem = `a classifier of vectors of ${width} values, not ${embedder.dimensions}`
+      throw new InlayError('INVALID_INPUT', `Classifier.open: the file holds ${problem}`)
+    })
   }
 
   /** The most probable label of each input. */
@@ -178,22 +168,7 @@ export class Classifier<Input = string> {
     examples: LabelledInputs<Input>,
     options: RunOptions = {},
   ): Promise<ClassEvaluation> {
-    const predict = (inputs: Input[]) => this.predict(inputs, options)
-    return this.#labels.evaluation(examples, predict, 'classifier.evaluate')
-  }
-
-  /** Writes layers and labels to a file, without the embedder. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
-  }
-
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
+    const probabilities = (inputs: Input[]) => this.predictProbabilities(inputs, options)
+    return this.#labels.evaluation(examples, probabilities, 'classifier.evaluate')
   }
 }

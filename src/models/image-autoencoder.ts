@@ -1,5 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Embedder, Vectors } from '../embedder.js'
-import { InlayError } from '../errors.js'
 import { type NetworkDescription, network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import {
@@ -19,7 +19,9 @@ import { conv2d, convTranspose2d } from '../nn/windows.js'
 import {
   type Options,
   type RunOptions,
+  counts,
   integer,
+  iterable,
   oneOf,
   real,
   refusal,
@@ -35,7 +37,14 @@ import {
   shares,
   sizeOf,
 } from '../pictures/pictures.js'
-import { counts, picturesToJudgeBy } from './image-options.js'
+import {
+  type ModelFile,
+  NetworkModel,
+  aboutOf,
+  inputShape,
+  openModel,
+  widthOf,
+} from './network-model.js'
 import { networkTraining } from './training.js'
 
 /** Every option of `ImageAutoencoder.train`. */
@@ -65,7 +74,10 @@ export const imageAutoencoderOptions = {
   /** Pictures of a batch. */
   batchSize: integer(64, { from: 1, to: 1_000_000 }, 'pictures of a batch'),
   /** Pictures whose loss is worked out after each epoch. */
-  validation: picturesToJudgeBy,
+  validation: iterable<Iterable<Picture> | AsyncIterable<Picture>>(
+    'an iterable of pictures',
+    'pictures whose loss is worked out after each epoch',
+  ),
 }
 
 /** The options of `ImageAutoencoder.train`: see `imageAutoencoderOptions`. */
@@ -142,16 +154,35 @@ function autoencoder(
 
 /** What a model says of itself in its file. */
 interface About {
-  readonly model: 'ImageAutoencoder'
   readonly shape: PictureShape
   readonly code: number
   /** Layers from code to picture. */
   readonly decoder: readonly Layer[]
 }
 
+const file: ModelFile<About> = {
+  model: 'ImageAutoencoder',
+  layers: ['code'],
+  record: {
+    shape: inputShape(3),
+    code: {
+      expected: 'as many values as the layer of that name gives',
+      accepts: (given, found) => given === widthOf(found, 'code'),
+    },
+    decoder: {
+      expected: 'the layers behind the code, which make pictures again',
+      accepts: (given, { description: { layers, loss } }) => {
+        const code = layers.findIndex(({ name }) => name === 'code')
+        const isOurs = code >= 0 && loss?.kind === 'squared-error'
+        return isOurs && isDeepStrictEqual(given, layers.slice(code + 1))
+      },
+    },
+  },
+}
+
 /**
  * Pictures as short codes from which they can be made again: no labels are needed (Hinton and Salakhutdinov 2006;
- * denoising, of `noise` or `mask`: Vincent et al. 2010).
+ * denoising, of `noise` or `mask`: Vincent et al. 2010). Its layers are 'encoder1', ..., 'code', 'decoder1', ..., 'pixels'.
  *
  *     picture ─▶ (noise) ─▶ [conv ─▶ relu]* ─▶ dense ─▶ code ─▶ dense ─▶ [relu ─▶ way back of conv]* ─▶ sigmoid ─▶ picture
  *
@@ -159,21 +190,16 @@ interface About {
  *     const codes = await model.encode(pictures) // [pictures, 32]
  *     const again = await model.decode(codes)    // [pictures, 784], from 0 to 1
  */
-export class ImageAutoencoder implements Embedder<Picture> {
+export class ImageAutoencoder extends NetworkModel implements Embedder<Picture> {
   /** Height, width and channels of a picture. */
   readonly shape: PictureShape
   /** Values of a code. */
   readonly dimensions: number
-  /** Its layers: 'encoder1', ..., 'code', 'decoder1', ..., 'pixels'. */
-  readonly network: Network
-  /** How its training went, epoch by epoch; of a model from a file, empty. */
-  readonly history: readonly Epoch[]
   readonly #about: About
   #decoder: Promise<Network> | undefined
 
-  private constructor(found: Network, about: About, history: readonly Epoch[] = []) {
-    this.network = found
-    this.history = history
+  private constructor(found: Network, about: About, history?: readonly Epoch[]) {
+    super(found, history)
     this.shape = about.shape
     this.dimensions = about.code
     this.#about = about
@@ -225,14 +251,9 @@ export class ImageAutoencoder implements Embedder<Picture> {
         }),
       },
     )
-    const about: About = {
-      model: 'ImageAutoencoder',
-      shape,
-      code,
-      decoder: [...decoder, sigmoid()],
-    }
+    const about: About = { shape, code, decoder: [...decoder, sigmoid()] }
     const asked = autoencoder(shape, [...encoder, ...decoder], false)
-    const found = await trained.transfer({ ...asked, about }, run)
+    const found = await trained.transfer({ ...asked, about: aboutOf(file, about) }, run)
     return new ImageAutoencoder(found, about, trained.history)
   }
 
@@ -242,11 +263,7 @@ export class ImageAutoencoder implements Embedder<Picture> {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
    */
   static async open(path: Path, options: RunOptions = {}): Promise<ImageAutoencoder> {
-    const found = await Network.open(path, options)
-    const about = found.description.about as Partial<About> | undefined
-    if (about?.model === 'ImageAutoencoder') return new ImageAutoencoder(found, about as About)
-    found.close()
-    throw new InlayError('INVALID_INPUT', 'ImageAutoencoder.open: the file holds no such model')
+    return openModel(file, path, options, (found, about) => new ImageAutoencoder(found, about))
   }
 
   /** The codes of pictures: [pictures, dimensions]; or what another layer gives. */
@@ -288,36 +305,22 @@ export class ImageAutoencoder implements Embedder<Picture> {
   }
 
   /** How far pictures are from what is made of their codes: the mean of all squared differences of values from
-   * 0 to 1. */
+   * 0 to 1. @throws {InlayError} `INVALID_INPUT` there are no pictures */
   async evaluate(
     pictures: Iterable<Picture> | AsyncIterable<Picture>,
     options: RunOptions = {},
   ): Promise<ReconstructionEvaluation> {
-    const given: Picture[] = []
-    for await (const picture of pictures) given.push(picture)
-    const made = await this.reconstruct(given, options)
-    let [sum, at] = [0, 0]
-    for await (const picture of shares(given, this.shape, 'pictures', 'model.evaluate')) {
-      for (const value of picture) sum += (value - made.values[at++]!) ** 2
-    }
-    return { count: given.length, meanSquaredError: at === 0 ? 0 : sum / at }
+    const seen = { count: 0 }
+    const inputs = counted(shares(pictures, this.shape, 'pictures', 'model.evaluate'), seen)
+    // Its loss is the squared error, and what goes in is wanted.
+    const { loss } = await this.network.evaluate({ inputs }, options)
+    return { count: seen.count, meanSquaredError: loss }
   }
 
-  /** Writes the network to a file. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
+  override close(): void {
+    super.close()
     void this.#decoder?.then((decoder) => decoder.close())
     this.#decoder = undefined
-  }
-
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
   }
 }
 
@@ -326,4 +329,11 @@ export interface ReconstructionEvaluation {
   /** Pictures. */
   readonly count: number
   readonly meanSquaredError: number
+}
+
+async function* counted<T>(items: AsyncIterable<T>, seen: { count: number }): AsyncGenerator<T> {
+  for await (const item of items) {
+    seen.count += 1
+    yield item
+  }
 }

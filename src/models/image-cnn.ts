@@ -1,5 +1,4 @@
 import { type Embedder, Vectors } from '../embedder.js'
-import { InlayError } from '../errors.js'
 import { network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { batchNorm, dense, dropout, flatten, relu } from '../nn/layers.js'
@@ -11,6 +10,7 @@ import {
   type Options,
   type RunOptions,
   type Settings,
+  counts,
   custom,
   flag,
   integer,
@@ -27,21 +27,30 @@ import {
   type Picture,
   type PictureShape,
   channelScale,
+  isScale,
   pictureShape,
   scaled,
 } from '../pictures/pictures.js'
 import type { ClassEvaluation } from './class-evaluation.js'
-import { counts } from './image-options.js'
 import {
   type ClassPrediction,
   type Collected,
   Labels,
   type LabelledInputs,
   collected,
+  labelNames,
   labelWeights,
   labelledValidation,
   withProbabilities,
 } from './labels.js'
+import {
+  type ModelFile,
+  NetworkModel,
+  aboutOf,
+  inputShape,
+  openModel,
+  widthOf,
+} from './network-model.js'
 import { networkTraining } from './training.js'
 
 /** Every option of `ImageCnn.train`. */
@@ -140,15 +149,27 @@ const imageClassifier = (
 
 /** What a model says of itself in its file. */
 interface About {
-  readonly model: 'ImageCnn'
   readonly labels: readonly string[]
   readonly shape: PictureShape
   readonly scale: ChannelScale
 }
 
+const file: ModelFile<About> = {
+  model: 'ImageCnn',
+  layers: ['features'],
+  record: {
+    labels: labelNames,
+    shape: inputShape(3),
+    scale: {
+      expected: 'mean and deviation of each channel',
+      accepts: (given, { description }) => isScale(given, description.inputs[0]!.width),
+    },
+  },
+}
+
 /**
  * Labels of pictures by convolutions that are trained from scratch, and vectors of pictures: what any of its
- * layers gives.
+ * layers gives: 'conv1', 'pool1', 'hidden1', ..., 'features' before the scores, 'scores', 'probabilities'.
  *
  *     picture ─▶ [conv ─▶ relu ─▶ pool]* ─▶ [dense ─▶ relu]* ─▶ dense ─▶ softmax ─▶ probabilities
  *
@@ -156,29 +177,23 @@ interface About {
  *     const [prediction] = await model.predict([pixels])
  *     const vectors = await model.encode([pixels], { layer: 'pool2' })
  */
-export class ImageCnn implements Embedder<Picture> {
+export class ImageCnn extends NetworkModel implements Embedder<Picture> {
   /** The labels, in the order in which they first came. */
   readonly labels: readonly string[]
   /** Height, width and channels of a picture. */
   readonly shape: PictureShape
   /** Values of a vector: of the layer before the scores. */
   readonly dimensions: number
-  /** Its layers: 'conv1', 'pool1', 'hidden1', ..., 'features' before the scores, 'scores', 'probabilities'. */
-  readonly network: Network
-  /** How its training went, epoch by epoch; of a model from a file, empty. */
-  readonly history: readonly Epoch[]
   readonly #labels: Labels
   readonly #scale: ChannelScale
 
-  private constructor(found: Network, about: About, history: readonly Epoch[] = []) {
-    this.network = found
-    this.history = history
+  private constructor(found: Network, about: About, history?: readonly Epoch[]) {
+    super(found, history)
     this.labels = about.labels
     this.shape = about.shape
     this.#labels = new Labels(about.labels)
     this.#scale = about.scale
-    const features = found.summary().find(({ name }) => name === 'features')!
-    this.dimensions = Number(features.shape.slice(1, -1))
+    this.dimensions = widthOf(found, 'features')!
   }
 
   /**
@@ -204,7 +219,7 @@ export class ImageCnn implements Embedder<Picture> {
     }
     const layers = settings.layers ?? convolutions(settings)
     const given = await collected(examples, 'examples', who)
-    const labels = Labels.of(given.labels, who)
+    const labels = await Labels.of(given.labels, who)
     const classWeights = labels.weights(settings.labelWeights, who)
     const description = imageClassifier(
       shape,
@@ -213,18 +228,19 @@ export class ImageCnn implements Embedder<Picture> {
       crossEntropy({ classWeights }),
     )
     const scale = await channelScale(given.inputs, shape, 'examples', who, run.signal)
-    const columns = ({ inputs, labels: wanted }: Collected<Picture>, option: string) => ({
+    const columns = async ({ inputs, labels: wanted }: Collected<Picture>, option: string) => ({
       inputs: scaled(inputs, shape, scale, option, who),
-      targets: wanted.map((label) => labels.classOf(label, option, who)),
+      targets: await labels.classesOf(wanted, option, who),
     })
     const { validation } = settings
     const heldOut = validation && (await collected<Picture>(validation, 'validation', who))
-    using trained = await Network.train(description, columns(given, 'examples'), {
+    using trained = await Network.train(description, await columns(given, 'examples'), {
       ...networkTraining(settings, options, run),
-      ...(heldOut && { validation: columns(heldOut, 'validation') }),
+      ...(heldOut && { validation: await columns(heldOut, 'validation') }),
     })
-    const about: About = { model: 'ImageCnn', labels: labels.names, shape, scale }
-    const found = await trained.transfer(withProbabilities(description, about), run)
+    const about: About = { labels: labels.names, shape, scale }
+    const asked = withProbabilities(description, aboutOf(file, about))
+    const found = await trained.transfer(asked, run)
     return new ImageCnn(found, about, trained.history)
   }
 
@@ -234,11 +250,7 @@ export class ImageCnn implements Embedder<Picture> {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
    */
   static async open(path: Path, options: RunOptions = {}): Promise<ImageCnn> {
-    const found = await Network.open(path, options)
-    const about = found.description.about as Partial<About> | undefined
-    if (about?.model === 'ImageCnn') return new ImageCnn(found, about as About)
-    found.close()
-    throw new InlayError('INVALID_INPUT', 'ImageCnn.open: the file holds no such model')
+    return openModel(file, path, options, (found, about) => new ImageCnn(found, about))
   }
 
   /** The most probable label of each picture. */
@@ -267,8 +279,8 @@ export class ImageCnn implements Embedder<Picture> {
     examples: LabelledInputs<Picture>,
     options: RunOptions = {},
   ): Promise<ClassEvaluation> {
-    const predict = (pictures: Picture[]) => this.predict(pictures, options)
-    return this.#labels.evaluation(examples, predict, 'model.evaluate')
+    const probabilities = (pictures: Picture[]) => this.predictProbabilities(pictures, options)
+    return this.#labels.evaluation(examples, probabilities, 'model.evaluate')
   }
 
   /** The vectors of pictures: what the layer before the scores gives, or another by its name. */
@@ -284,20 +296,5 @@ export class ImageCnn implements Embedder<Picture> {
 
   #scaled(pictures: Iterable<Picture> | AsyncIterable<Picture>, who: string) {
     return scaled(pictures, this.shape, this.#scale, 'pictures', who)
-  }
-
-  /** Writes layers, labels and scale to a file. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
-  }
-
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
   }
 }

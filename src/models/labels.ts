@@ -2,8 +2,10 @@
 import type { Vectors } from '../embedder.js'
 import type { NetworkDescription } from '../nn/description.js'
 import { softmax } from '../nn/layers.js'
-import { custom, wrongOption } from '../options.js'
+import { custom, iterable, wrongOption } from '../options.js'
+import { Turns, arrayOf } from '../turns.js'
 import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
+import { differentStrings, widthOf } from './network-model.js'
 
 /** An input and what it is. */
 export interface Labelled<Input> {
@@ -39,13 +41,14 @@ export const labelWeights = custom<Readonly<Record<string, number>>>(
   'what each label counts',
 )
 
+/** Labels in a model's file: one for each score. @internal */
+export const labelNames = differentStrings('different strings, one for each score', (network) =>
+  widthOf(network),
+)
+
 /** Examples that are held out. @internal */
-export const labelledValidation = custom<LabelledInputs<never>>(
+export const labelledValidation = iterable<LabelledInputs<never>>(
   'inputs with labels',
-  (given) =>
-    typeof given === 'object' &&
-    given !== null &&
-    (Symbol.iterator in given || Symbol.asyncIterator in given),
   'examples whose loss is worked out after each epoch',
 )
 
@@ -57,6 +60,7 @@ export async function collected<Input>(
 ): Promise<Collected<Input>> {
   const inputs: Input[] = []
   const labels: string[] = []
+  const turns = new Turns()
   for await (const example of examples) {
     if (typeof example !== 'object' || example === null || typeof example.label !== 'string') {
       const name = `${option}[${inputs.length}]`
@@ -64,6 +68,7 @@ export async function collected<Input>(
     }
     inputs.push(example.input)
     labels.push(example.label)
+    if (turns.isOver()) await turns.next()
   }
   return { inputs, labels }
 }
@@ -77,8 +82,14 @@ export class Labels {
   }
 
   /** Those of examples, as they first come. @throws {InvalidOptionError} fewer than two */
-  static of(labels: readonly string[], who: string): Labels {
-    const names = [...new Set(labels)]
+  static async of(labels: Iterable<string>, who: string): Promise<Labels> {
+    const found = new Set<string>()
+    const turns = new Turns()
+    for (const label of labels) {
+      found.add(label)
+      if (turns.isOver()) await turns.next()
+    }
+    const names = [...found]
     if (names.length < 2) throw wrongOption('examples', 'of two labels or more', names[0], who)
     return new Labels(names)
   }
@@ -99,28 +110,48 @@ export class Labels {
   }
 
   /** The most probable label of each row of probabilities. */
-  predictions(shares: Vectors): ClassPrediction[] {
-    return Array.from(shares, (row) => {
-      const best = row.reduce((found, share, at) => (share > row[found]! ? at : found), 0)
-      return { label: this.names[best]!, probability: row[best]! }
+  async predictions(shares: Vectors): Promise<ClassPrediction[]> {
+    const best = await bestOf(shares)
+    return arrayOf(shares.length, (row) => {
+      const probability = shares.values[row * shares.dimensions + best[row]!]!
+      return { label: this.names[best[row]!]!, probability }
     })
+  }
+
+  /** The numbers of labels, in turns. @throws {InvalidOptionError} one is none of them */
+  classesOf(labels: readonly string[], option: string, who: string): Promise<number[]> {
+    return arrayOf(labels.length, (i) => this.classOf(labels[i]!, option, who))
   }
 
   /** What became of examples. @throws {InvalidOptionError} one has a label that is none of these */
   async evaluation<Input>(
     examples: LabelledInputs<Input>,
-    predict: (inputs: Input[]) => Promise<ClassPrediction[]>,
+    probabilities: (inputs: Input[]) => Promise<Vectors>,
     who: string,
   ): Promise<ClassEvaluation> {
     const { inputs, labels } = await collected(examples, 'examples', who)
-    for (const label of labels) this.classOf(label, 'examples', who)
-    const found = await predict(inputs)
-    return evaluationOf(
-      this.names,
-      labels,
-      found.map(({ label }) => label),
-    )
+    const wanted = await this.classesOf(labels, 'examples', who)
+    return evaluationOf(this.names, wanted, await bestOf(await probabilities(inputs)))
   }
+}
+
+/** Where the highest value of a row stands; of equals the first. */
+export function bestIn(values: Float32Array, row: number, dimensions: number): number {
+  const from = row * dimensions
+  let found = 0
+  for (let at = 1; at < dimensions; at++) if (values[from + at]! > values[from + found]!) found = at
+  return found
+}
+
+/** As `bestIn`, of each row. */
+export async function bestOf({ values, dimensions, length }: Vectors): Promise<Uint32Array> {
+  const best = new Uint32Array(length)
+  const turns = new Turns()
+  for (let row = 0; row < length; row++) {
+    best[row] = bestIn(values, row, dimensions)
+    if (turns.isOver(dimensions)) await turns.next()
+  }
+  return best
 }
 
 /** The same layers with probabilities behind them, for use. The loss, which takes scores, stays behind. */

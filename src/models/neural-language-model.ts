@@ -4,22 +4,52 @@ import type { CorpusSource } from '../corpus/source.js'
 import type { NextWord, Perplexity, Sentence } from '../language/ngram-language-model.js'
 import { nextWordsOptions } from '../language/ngram-options.js'
 import { type NumberedTexts, type WordsInContext, wordsInContext } from '../native.js'
+import type { NetworkDescription } from '../nn/description.js'
 import type { Examples } from '../nn/examples.js'
-import { type Epoch, Network } from '../nn/network.js'
+import type { Network } from '../nn/network.js'
 import { type Options, type RunOptions, type RunSettings, settle, wrongOption } from '../options.js'
 import type { Path } from '../path.js'
 import { run } from '../run.js'
+import { Turns } from '../turns.js'
 import { WordVectors } from '../vectors/word-vectors.js'
-import { UNKNOWN, Vocabulary, type VocabularyRecord, notOf, readAllWords } from './vocabulary.js'
+import { type ModelFile, NetworkModel, openModel, scoresOf, tablesOf } from './network-model.js'
+import {
+  UNKNOWN,
+  Vocabulary,
+  type VocabularyRecord,
+  readAllWords,
+  vocabularyField,
+} from './vocabulary.js'
 
 /** Behind a sentence. */
 export const END = '</s>'
 
 /** What the file of a model says beside the network. */
 export interface LanguageModelRecord {
-  /** The name of its class. */
-  readonly model: string
   readonly vocabulary: VocabularyRecord
+}
+
+/** What of a language model is its own. */
+export interface LanguageModelFile extends ModelFile<LanguageModelRecord> {
+  /** The layer that has the vectors of words. */
+  readonly table: string
+  /** They come before words in the vocabulary. */
+  readonly marks: readonly string[]
+}
+
+/** The file of a language model; `reads` says whether a network is one that it can ask. */
+export function languageModelFile(
+  model: string,
+  table: string,
+  marks: readonly string[],
+  reads: (network: NetworkDescription) => boolean,
+): LanguageModelFile {
+  const fits = (words: number, network: Network) => {
+    const { description } = network
+    const isOurs = description.inputs.length === 1 && reads(description)
+    return isOurs && tablesOf(network).get(table)?.rows === words && scoresOf(network) === words
+  }
+  return { model, table, marks, record: { vocabulary: vocabularyField(marks, fits) } }
 }
 
 /** A network with its words. */
@@ -28,29 +58,17 @@ export interface LanguageModelParts {
   readonly vocabulary: Vocabulary
 }
 
-/** How likely words are after those before them, by a network: what `Nnlm` and `RecurrentLanguageModel` have in common. */
-export abstract class NeuralLanguageModel {
-  /** The layers; the last one gives a score for each word. */
-  readonly network: Network
+/** How likely words are after those before them, by a network: what `Nnlm` and `RecurrentLanguageModel` have in common. Of
+ * its network the last layer gives a score for each word. */
+export abstract class NeuralLanguageModel extends NetworkModel {
   readonly #vocabulary: Vocabulary
-  readonly #table: string
-  readonly #marks: number
+  readonly #file: LanguageModelFile
 
-  /** `table` has the vectors of words, `marks` come before words in the vocabulary. @internal */
-  protected constructor(
-    { network, vocabulary }: LanguageModelParts,
-    table: string,
-    marks: readonly string[],
-  ) {
-    this.network = network
+  /** @internal */
+  protected constructor({ network, vocabulary }: LanguageModelParts, file: LanguageModelFile) {
+    super(network)
     this.#vocabulary = vocabulary
-    this.#table = table
-    this.#marks = marks.length
-  }
-
-  /** How its training went, epoch by epoch; of a model from a file, empty. */
-  get history(): readonly Epoch[] {
-    return this.network.history
+    this.#file = file
   }
 
   /** `<unk>`, the marks of sentences, then the words of the vocabulary, most frequent first. */
@@ -60,9 +78,10 @@ export abstract class NeuralLanguageModel {
 
   /** The vector of each word that the network begins with, of `<unk>` too. They are copied. */
   get vectors(): WordVectors {
-    const { values, shape } = this.network.parameter(this.#table)!
+    const { table, marks } = this.#file
+    const { values, shape } = this.network.parameter(`${table}.weight`)!
     const dimensions = shape[1]!
-    const first = 1 + this.#marks
+    const first = 1 + marks.length
     const words = [UNKNOWN, ...this.words.slice(first)]
     const rows = new Float32Array(words.length * dimensions)
     rows.set(values.subarray(0, dimensions))
@@ -87,12 +106,18 @@ export abstract class NeuralLanguageModel {
     const { loss } = await this.network.evaluate(examples, settings)
     const { ids, ends } = sentences
     const words = ids.length + ends.length
+    const turns = new Turns(settings.signal)
+    let unknown = 0
+    for (let i = 0; i < ids.length; i++) {
+      if (ids[i] === 0) unknown += 1
+      if (turns.isOver()) await turns.next()
+    }
     return {
       perplexity: Math.exp(loss),
       logProbability: (-loss * words) / Math.LN10,
       words,
       sentences: ends.length,
-      unknown: ids.reduce((count: number, id: number) => (id === 0 ? count + 1 : count), 0),
+      unknown,
     }
   }
 
@@ -115,13 +140,16 @@ export abstract class NeuralLanguageModel {
     }
     const { ids } = await this.#vocabulary.number([context], runSettings, who)
     const scores = await this.scoresAfter(ids, this.#vocabulary, runSettings)
-    const highest = scores.reduce((most, score) => Math.max(most, score), -Infinity)
-    const shares = Float64Array.from(scores, (score) => Math.exp(score - highest))
-    const all = shares.reduce((total, share) => total + share, 0)
-    return Array.from(shares.keys())
-      .toSorted((a, b) => shares[b]! - shares[a]! || a - b)
-      .slice(0, settings.limit)
-      .map((number) => ({ word: this.words[number]!, probability: shares[number]! / all }))
+    const turns = new Turns(runSettings.signal)
+    const best = await highestOf(scores, settings.limit, turns)
+    const highest = scores[best[0]!]!
+    const share = (number: number) => Math.exp(scores[number]! - highest)
+    let all = 0
+    for (let number = 0; number < scores.length; number++) {
+      all += share(number)
+      if (turns.isOver()) await turns.next()
+    }
+    return best.map((number) => ({ word: this.words[number]!, probability: share(number) / all }))
   }
 
   /** Each word and each end of a text, and what it is foretold by. @internal */
@@ -139,39 +167,42 @@ export abstract class NeuralLanguageModel {
     settings: RunSettings,
   ): Promise<Float32Array>
 
-  /** Writes network and vocabulary to a file. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
+  override close(): void {
+    super.close()
     this.#vocabulary.close()
-  }
-
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
   }
 }
 
-/**
- * Opens what `save` wrote.
- *
- * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is of another model
- */
-export async function openLanguageModel(
-  model: string,
+/** Scores that are put in order at once. */
+const TOGETHER = 1 << 10
+
+/** The numbers of the highest scores, the highest first; of equals the lower number. */
+async function highestOf(scores: Float32Array, limit: number, turns: Turns): Promise<number[]> {
+  let best: number[] = []
+  for (let from = 0; from < scores.length; from += TOGETHER) {
+    const length = Math.min(TOGETHER, scores.length - from)
+    best = best.concat(Array.from({ length }, (_, i) => from + i))
+    // Most of it is in order already, and is sorted in one go over it.
+    best = best.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, limit)
+    if (turns.isOver(best.length + TOGETHER)) await turns.next()
+  }
+  return best
+}
+
+/** Opens what `save` wrote. */
+export function openLanguageModel<Model>(
+  file: LanguageModelFile,
   path: Path,
   options: RunOptions,
-): Promise<LanguageModelParts> {
-  const network = await Network.open(path, options)
-  const record = (network.description.about ?? {}) as Partial<LanguageModelRecord>
-  const vocabulary = record.model === model ? Vocabulary.of(record.vocabulary) : undefined
-  if (vocabulary) return { network, vocabulary }
-  network.close()
-  throw notOf(model, `${model}.open`)
+  make: (parts: LanguageModelParts) => Model,
+): Promise<Model> {
+  return openModel<LanguageModelRecord, Model>(
+    file,
+    path,
+    options,
+    async (network, record, settings, who) =>
+      make({ network, vocabulary: await Vocabulary.of(record.vocabulary, settings, who) }),
+  )
 }
 
 /** The sentences of a text by the numbers of their words. */
@@ -182,7 +213,7 @@ export async function readSentences(
   who: string,
 ): Promise<NumberedTexts> {
   using corpus = await readAllWords(source, vocabulary.spelling, settings, who)
-  return vocabulary.numberCorpus(corpus, settings, who)
+  return await vocabulary.numberCorpus(corpus, settings, who)
 }
 
 /** Every word and every end, with the words before it; `begin` stands before a sentence. */

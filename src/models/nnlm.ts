@@ -9,7 +9,6 @@ import {
   type Options,
   type RunOptions,
   type RunSettings,
-  custom,
   flag,
   integer,
   real,
@@ -17,24 +16,32 @@ import {
   wrongOption,
 } from '../options.js'
 import type { Path } from '../path.js'
-import { WordVectors } from '../vectors/word-vectors.js'
 import {
   END,
   type LanguageModelParts,
-  type LanguageModelRecord,
   NeuralLanguageModel,
+  languageModelFile,
   openLanguageModel,
   readSentences,
   wordsWithContext,
 } from './neural-language-model.js'
+import { aboutOf } from './network-model.js'
 import { networkTraining } from './training.js'
-import { Vocabulary, readAllWords, sourceOption, vocabularyOptions } from './vocabulary.js'
+import {
+  Vocabulary,
+  readAllWords,
+  sourceOption,
+  vocabularyOptions,
+  wordVectors,
+} from './vocabulary.js'
 
 /** Before a sentence. */
 const BEGIN = '<s>'
 
-/** They come before words in the vocabulary. */
-const MARKS = [BEGIN, END]
+/** Its items have one length: the words before. */
+const file = languageModelFile('Nnlm', 'C', [BEGIN, END], ({ inputs: [words] }) => {
+  return words?.positions?.length === 1
+})
 
 /** What decides the network. */
 export interface NnlmShape {
@@ -91,11 +98,7 @@ export const nnlmOptions = {
   /** With which values of word vectors and of the hidden layer become zero while training. */
   dropout: real(0.25, { from: 0, below: 1 }, 'with which values become zero while training'),
   /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
-  initialVectors: custom<WordVectors>(
-    'WordVectors',
-    (given) => given instanceof WordVectors,
-    'the vectors that words begin with',
-  ),
+  initialVectors: wordVectors('the vectors that words begin with'),
   /** The learning rate at the beginning; it falls linearly to nothing. */
   schedule: { ...learningOptions.schedule, default: 'linear' as const },
   /** Words of a batch. */
@@ -123,7 +126,7 @@ export class Nnlm extends NeuralLanguageModel {
   readonly context: number
 
   private constructor(parts: LanguageModelParts) {
-    super(parts, 'C.weight', MARKS)
+    super(parts, file)
     this.context = parts.network.description.inputs[0]!.positions![0]!
   }
 
@@ -143,16 +146,16 @@ export class Nnlm extends NeuralLanguageModel {
       throw wrongOption('dimensions', 'left out beside `initialVectors`', options.dimensions, who)
     }
     using corpus = await readAllWords(source, settings, runSettings, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, MARKS)
+    const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, file.marks)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
     const dimensions = initialVectors?.dimensions ?? settings.dimensions
     const shape = { ...settings, words: vocabulary.size, dimensions }
-    const about: LanguageModelRecord = { model: 'Nnlm', vocabulary: vocabulary.record }
+    const about = aboutOf(file, { vocabulary: await vocabulary.record() })
     const description = { ...nnlm(shape), about }
     using start = await Network.create(description, runSettings)
     using begun = initialVectors
       ? await Network.create(description, {
-          parameters: vocabulary.rows(start, 'C.weight', initialVectors, who),
+          parameters: await vocabulary.rows(start, 'C.weight', initialVectors, who),
         })
       : undefined
     const examplesOf = (texts: NumberedTexts) =>
@@ -173,7 +176,7 @@ export class Nnlm extends NeuralLanguageModel {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
    */
   static async open(path: Path, options: RunOptions = {}): Promise<Nnlm> {
-    return new Nnlm(await openLanguageModel('Nnlm', path, options))
+    return openLanguageModel(file, path, options, (parts) => new Nnlm(parts))
   }
 
   /** @internal */

@@ -11,6 +11,7 @@ import type { LabelledInputs } from './labels.js'
 import {
   TextClassifier,
   type TextClassifierOptions,
+  textClassifierFile,
   textClassifierOptions,
   trainTextClassifier,
 } from './text-classifier.js'
@@ -86,6 +87,8 @@ export const recurrentClassifierOptions = {
 /** The options of `RecurrentClassifier.train`: see `recurrentClassifierOptions`. */
 export type RecurrentClassifierOptions = TextClassifierOptions<typeof recurrentClassifierOptions>
 
+const file = textClassifierFile('RecurrentClassifier')
+
 /**
  * Labels for texts, and vectors of texts, by a recurrent network that reads them word by word.
  *
@@ -106,7 +109,7 @@ export class RecurrentClassifier extends TextClassifier {
     options: RecurrentClassifierOptions = {},
   ): Promise<RecurrentClassifier> {
     const recipe = {
-      model: 'RecurrentClassifier',
+      file,
       table: recurrentClassifierOptions,
       describe: recurrentClassifier,
       tables: ['words'],
@@ -120,6 +123,6 @@ export class RecurrentClassifier extends TextClassifier {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no `RecurrentClassifier`
    */
   static async open(path: Path, options: RunOptions = {}): Promise<RecurrentClassifier> {
-    return new RecurrentClassifier(await openTextNetwork('RecurrentClassifier', path, options))
+    return openTextNetwork(file, path, options, (parts) => new RecurrentClassifier(parts))
   }
 }

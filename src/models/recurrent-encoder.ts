@@ -9,7 +9,8 @@ import { gru, lstm } from '../nn/sequences.js'
 import { pool } from '../nn/windows.js'
 import { type Options, type RunOptions, integer, oneOf, real, settle } from '../options.js'
 import type { Path } from '../path.js'
-import { ENCODING, TextNetwork, openTextNetwork } from './text-network.js'
+import { aboutOf } from './network-model.js'
+import { ENCODING, TextNetwork, openTextNetwork, textNetworkFile } from './text-network.js'
 import { networkTraining } from './training.js'
 import { Vocabulary, each, readAllWords, sourceOption, vocabularyOptions } from './vocabulary.js'
 
@@ -82,6 +83,8 @@ export const recurrentEncoderOptions = {
 /** The options of `RecurrentEncoder.train`: see `recurrentEncoderOptions`. */
 export type RecurrentEncoderOptions = Options<typeof recurrentEncoderOptions> & RunOptions
 
+const file = textNetworkFile('RecurrentEncoder')
+
 /**
  * Vectors of texts that were learnt without labels: a recurrent network reads a text into one vector, and another one
  * writes it again from that (Dai and Le 2015, "Semi-supervised Sequence Learning", arXiv:1511.01432). The vector
@@ -109,7 +112,7 @@ export class RecurrentEncoder extends TextNetwork {
     const { settings, run } = settle(recurrentEncoderOptions, options, who)
     checkTogether(options, settings.schedule, who)
     using corpus = await readAllWords(source, settings, run, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, [BEGIN, END])
+    const vocabulary = await Vocabulary.ofCorpus(corpus, settings, run, who, [BEGIN, END])
     const { validation } = settings
     using heldOut = validation ? await readAllWords(validation, settings, run, who) : undefined
     const numbered = (texts: typeof corpus) => vocabulary.numberCorpus(texts, run, who)
@@ -122,9 +125,9 @@ export class RecurrentEncoder extends TextNetwork {
         ...(heldOut && { validation: examplesOf(await numbered(heldOut), vocabulary) }),
       },
     )
-    const record = { model: 'RecurrentEncoder', vocabulary: vocabulary.record }
+    const record = { vocabulary: await vocabulary.record() }
     const reader = network({ input: ids({ name: 'text' }), layers: encoderOf(shape) })
-    const found = await trained.transfer({ ...reader, about: record }, run)
+    const found = await trained.transfer({ ...reader, about: aboutOf(file, record) }, run)
     return new RecurrentEncoder({ network: found, vocabulary, record, history: trained.history })
   }
 
@@ -134,23 +137,30 @@ export class RecurrentEncoder extends TextNetwork {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no `RecurrentEncoder`
    */
   static async open(path: Path, options: RunOptions = {}): Promise<RecurrentEncoder> {
-    return new RecurrentEncoder(await openTextNetwork('RecurrentEncoder', path, options))
+    return openTextNetwork(file, path, options, (parts) => new RecurrentEncoder(parts))
   }
 }
 
 /** Texts as they are, as words before, and as words that are wanted. */
 function examplesOf(texts: NumberedTexts, vocabulary: Vocabulary) {
-  const text = [...each(texts)]
-  const begin = Uint32Array.of(vocabulary.numberOf(BEGIN))
-  const end = Uint32Array.of(vocabulary.numberOf(END))
-  const joined = (first: Uint32Array, second: Uint32Array) => {
-    const all = new Uint32Array(first.length + second.length)
-    all.set(first)
-    all.set(second, first.length)
-    return all
-  }
+  const text = each(texts)
+  const begin = vocabulary.numberOf(BEGIN)
+  const end = vocabulary.numberOf(END)
   return {
-    inputs: { text, before: text.map((words) => joined(begin, words)) },
-    targets: text.map((words) => joined(words, end)),
+    inputs: { text, before: joined(text, begin, true) },
+    targets: joined(text, end, false),
+  }
+}
+
+/** Texts with a mark before or behind each. */
+function* joined(
+  texts: Iterable<Uint32Array>,
+  mark: number,
+  isBefore: boolean,
+): Generator<Uint32Array> {
+  for (const words of texts) {
+    const all = new Uint32Array(words.length + 1).fill(mark)
+    all.set(words, isBefore ? 1 : 0)
+    yield all
   }
 }

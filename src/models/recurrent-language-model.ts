@@ -1,6 +1,6 @@
 import type { CorpusSource } from '../corpus/source.js'
 import type { NumberedTexts } from '../native.js'
-import { type NetworkDescription, ids, network } from '../nn/description.js'
+import { type NetworkDescription, ids, network, values } from '../nn/description.js'
 import { dense, dropout, embedding } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
 import { Network } from '../nn/network.js'
@@ -19,17 +19,24 @@ import type { Path } from '../path.js'
 import {
   END,
   type LanguageModelParts,
-  type LanguageModelRecord,
   NeuralLanguageModel,
+  languageModelFile,
   openLanguageModel,
   readSentences,
   wordsWithContext,
 } from './neural-language-model.js'
+import { aboutOf } from './network-model.js'
 import { learningOptionsWithout, networkTraining } from './training.js'
 import { Vocabulary, readAllWords, sourceOption, vocabularyOptions } from './vocabulary.js'
 
-/** They come before words in the vocabulary. */
-const MARKS = [END]
+/** The layer that gives what goes from word to word. */
+const STATES = 'states'
+
+/** Its items have any length: a text as a whole. */
+const file = languageModelFile('RecurrentLanguageModel', 'words', [END], (description) => {
+  const { inputs, layers } = description
+  return !inputs[0]!.positions && layers.some(({ name }) => name === STATES)
+})
 
 /** What decides the network. */
 export interface RecurrentLanguageModelShape {
@@ -51,7 +58,7 @@ export interface RecurrentLanguageModelShape {
 export function recurrentLanguageModel(shape: RecurrentLanguageModelShape): NetworkDescription {
   const { words, dimensions, cell, units, layers, dropout: probability } = shape
   const fall = probability > 0 ? [dropout({ probability })] : []
-  const states = { name: 'states', units, layers, dropout: layers > 1 ? probability : 0 }
+  const states = { name: STATES, units, layers, dropout: layers > 1 ? probability : 0 }
   return network({
     input: ids(),
     layers: [
@@ -116,8 +123,11 @@ export type RecurrentLanguageModelOptions = Options<typeof recurrentLanguageMode
  *     const [next] = await model.nextWords('members of the')
  */
 export class RecurrentLanguageModel extends NeuralLanguageModel {
+  /** From a state to the scores of the word behind it. */
+  #head: Promise<Network> | undefined
+
   private constructor(parts: LanguageModelParts) {
-    super(parts, 'words.weight', MARKS)
+    super(parts, file)
   }
 
   /**
@@ -137,12 +147,9 @@ export class RecurrentLanguageModel extends NeuralLanguageModel {
     checkTogether(options, settings.schedule, who)
     const { lanes, truncate, validation } = settings
     using corpus = await readAllWords(source, settings, runSettings, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, MARKS)
+    const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, file.marks)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
-    const about: LanguageModelRecord = {
-      model: 'RecurrentLanguageModel',
-      vocabulary: vocabulary.record,
-    }
+    const about = aboutOf(file, { vocabulary: await vocabulary.record() })
     const description = {
       ...recurrentLanguageModel({ ...settings, words: vocabulary.size }),
       about,
@@ -168,9 +175,7 @@ export class RecurrentLanguageModel extends NeuralLanguageModel {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
    */
   static async open(path: Path, options: RunOptions = {}): Promise<RecurrentLanguageModel> {
-    return new RecurrentLanguageModel(
-      await openLanguageModel('RecurrentLanguageModel', path, options),
-    )
+    return openLanguageModel(file, path, options, (parts) => new RecurrentLanguageModel(parts))
   }
 
   /** @internal */
@@ -190,9 +195,27 @@ export class RecurrentLanguageModel extends NeuralLanguageModel {
     vocabulary: Vocabulary,
     settings: RunSettings,
   ): Promise<Float32Array> {
-    const context = Uint32Array.of(vocabulary.numberOf(END), ...words)
-    const [scores] = await this.network.encodeSteps([context], settings)
-    return scores!.row(words.length)
+    const context = new Uint32Array(words.length + 1)
+    context[0] = vocabulary.numberOf(END)
+    context.set(words, 1)
+    // Only behind the last word scores are wanted.
+    const asked = { layer: STATES, last: 1, ...settings }
+    const [state] = await this.network.encodeSteps([context], asked)
+    this.#head ??= this.#scoresOfStates(state!.dimensions)
+    const head = await this.#head
+    return (await head.encode(state!.values, settings)).values
+  }
+
+  #scoresOfStates(units: number): Promise<Network> {
+    const { layers } = this.network.description
+    const above = layers.slice(1 + layers.findIndex(({ name }) => name === STATES))
+    return this.network.transfer(network({ input: values({ shape: [units] }), layers: above }))
+  }
+
+  override close(): void {
+    super.close()
+    void this.#head?.then((head) => head.close())
+    this.#head = undefined
   }
 }
 

@@ -1,14 +1,36 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Vectors } from '../embedder.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { concat, dense, dropout, embedding, take, tanh } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
-import { type Epoch, Network } from '../nn/network.js'
+import { Network } from '../nn/network.js'
 import { checkTogether, learningOptions } from '../nn/training.js'
 import { lstm } from '../nn/sequences.js'
-import { type Options, type RunOptions, custom, flag, integer, real, settle } from '../options.js'
+import {
+  type Options,
+  type RunOptions,
+  type RunSettings,
+  type Settings,
+  flag,
+  integer,
+  iterable,
+  real,
+  settle,
+} from '../options.js'
 import type { Path } from '../path.js'
-import { WordVectors } from '../vectors/word-vectors.js'
+import { Turns, arrayOf } from '../turns.js'
+import type { WordVectors } from '../vectors/word-vectors.js'
 import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
-import { Labels } from './labels.js'
+import { Labels, bestIn } from './labels.js'
+import {
+  type ModelFile,
+  NetworkModel,
+  aboutOf,
+  differentStrings,
+  openModel,
+  scoresOf,
+  tablesOf,
+} from './network-model.js'
 import {
   type Numbering,
   type TaggedSentence,
@@ -22,10 +44,12 @@ import {
 import { networkTraining } from './training.js'
 import {
   Vocabulary,
+  UNKNOWN,
   type VocabularyRecord,
-  notOf,
   readAllWords,
+  vocabularyField,
   vocabularyOptions,
+  wordVectors,
 } from './vocabulary.js'
 
 /** What decides the network. */
@@ -99,11 +123,7 @@ export const sequenceTaggerOptions = {
   lowercase: flag(true, 'makes words lower case'),
   /** Vectors of words, which stay as they are, beside those that are learnt: words that are not in the examples
    * are known by them. */
-  knownVectors: custom<WordVectors>(
-    'WordVectors',
-    (given) => given instanceof WordVectors,
-    'vectors of words, which stay as they are',
-  ),
+  knownVectors: wordVectors('vectors of words, which stay as they are'),
   /** Values of a word's vector that is learnt. */
   dimensions: integer(64, { from: 1, to: 65_536 }, "values of a word's vector"),
   /** Characters that are looked at, at either end of a word; 0 for none. */
@@ -118,12 +138,8 @@ export const sequenceTaggerOptions = {
   learningRate: real(0.003, { above: 0 }, 'the highest learning rate'),
   schedule: { ...learningOptions.schedule, default: 'linear' as const },
   /** Sentences whose loss is worked out after each epoch. */
-  validation: custom<TaggedSentences>(
+  validation: iterable<TaggedSentences>(
     'sentences with tags',
-    (given) =>
-      typeof given === 'object' &&
-      given !== null &&
-      (Symbol.iterator in given || Symbol.asyncIterator in given),
     'sentences whose loss is worked out after each epoch',
   ),
 }
@@ -133,17 +149,47 @@ export type SequenceTaggerOptions = Options<typeof sequenceTaggerOptions> & RunO
 
 /** What the file says beside the network. */
 interface About {
-  readonly model: 'SequenceTagger'
   readonly tags: readonly string[]
+  /** As in the options. */
   readonly characters: number
   readonly words: VocabularyRecord
   readonly letters: VocabularyRecord
   readonly known?: VocabularyRecord
 }
 
+/** A vocabulary of as many words as a table has rows, if it is there. */
+const ofTable = (name: string) =>
+  vocabularyField([], (words, found) => words === (tablesOf(found).get(name)?.rows ?? words))
+
+const file: ModelFile<About> = {
+  model: 'SequenceTagger',
+  record: {
+    tags: differentStrings('different strings, one for each score', scoresOf),
+    characters: {
+      expected: 'what its inputs are',
+      accepts: (given, { description }) =>
+        sequenceTaggerOptions.characters.accepts(given) &&
+        [0, 1].some((known) =>
+          isDeepStrictEqual(
+            inputsOf({ known, characters: given as number }).map((name) => ids({ name })),
+            description.inputs,
+          ),
+        ),
+    },
+    words: ofTable('words'),
+    letters: ofTable('first1'),
+    known: {
+      expected: 'the words of the table of that name',
+      accepts: (given, found) =>
+        tablesOf(found).has('known') ? ofTable('known').accepts(given, found) : given === undefined,
+    },
+  },
+}
+
 /**
  * A tag for each word of a sentence, by its vectors, its characters and what stands around it (Graves and
- * Schmidhuber 2005; Plank et al. 2016, arXiv:1604.05529).
+ * Schmidhuber 2005; Plank et al. 2016, arXiv:1604.05529). Of its network 'recurrent' gives what the tagger knows of each
+ * word, 'scores' a score for each tag.
  *
  *     words ─▶ vectors ───────────────────┐
  *     first and last characters ─▶ tanh ──┴─▶ LSTM, both ways ─▶ a score for each tag
@@ -151,15 +197,13 @@ interface About {
  *     const tagger = await SequenceTagger.train([{ words: ['she', 'reads'], tags: ['PRON', 'VERB'] }, ...])
  *     await tagger.tag([['he', 'reads']]) // [['PRON', 'VERB']]
  */
-export class SequenceTagger {
+export class SequenceTagger extends NetworkModel {
   /** The tags, in the order in which they first came. */
   readonly tags: readonly string[]
-  /** The layers; 'recurrent' gives what the tagger knows of each word, 'scores' a score for each tag. */
-  readonly network: Network
   readonly #numbering: Numbering
 
   private constructor(found: Network, tags: readonly string[], numbering: Numbering) {
-    this.network = found
+    super(found)
     this.tags = tags
     this.#numbering = numbering
   }
@@ -180,19 +224,15 @@ export class SequenceTagger {
     checkTogether(options, settings.schedule, who)
     const { knownVectors, characters, validation } = settings
     const given = await collectedSentences(examples, 'examples', who)
-    const labels = Labels.of(
-      given.flatMap(({ tags }) => tags),
-      who,
-    )
+    const labels = await Labels.of(tagsIn(given), who)
     const spelled = { ...settings, lowercase: false, minCount: 1, maxVocabulary: undefined }
     const sentences = given.map(({ words }) => words)
     using corpus = await readAllWords(sentences, settings, run, who)
-    using written = await readAllWords(sentences.map(lettersOf), spelled, run, who)
+    using written = await readAllWords(() => lettersOf(sentences), spelled, run, who)
     const numbering: Numbering = {
-      words: Vocabulary.ofCorpus(corpus, settings),
-      letters: Vocabulary.ofCorpus(written, spelled),
-      known:
-        knownVectors && Vocabulary.of({ ...settings, words: ['<unk>', ...knownVectors.words] }),
+      words: await Vocabulary.ofCorpus(corpus, settings, run, who),
+      letters: await Vocabulary.ofCorpus(written, spelled, run, who),
+      known: knownVectors && (await knownWords(knownVectors, settings, run, who)),
       characters,
     }
     const description = {
@@ -204,7 +244,7 @@ export class SequenceTagger {
         known: numbering.known?.size ?? 0,
         knownDimensions: knownVectors?.dimensions ?? 0,
       }),
-      about: aboutOf(labels.names, numbering),
+      about: aboutOf(file, await recordOf(labels.names, numbering)),
     }
     const columns = async (tagged: readonly TaggedSentence[], option: string) => ({
       inputs: await numbered(
@@ -213,7 +253,7 @@ export class SequenceTagger {
         run,
         who,
       ),
-      targets: tagged.map(({ tags }) => tags.map((tag) => labels.classOf(tag, option, who))),
+      targets: classesOf(tagged, labels, option, who),
     })
     const heldOut = validation && (await collectedSentences(validation, 'validation', who))
     using start = await Network.create(description, {
@@ -234,21 +274,13 @@ export class SequenceTagger {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no such model
    */
   static async open(path: Path, options: RunOptions = {}): Promise<SequenceTagger> {
-    const found = await Network.open(path, options)
-    const about = (found.description.about ?? {}) as Partial<About>
-    const [words, letters] = [Vocabulary.of(about.words), Vocabulary.of(about.letters)]
-    if (about.model === 'SequenceTagger' && words && letters) {
-      const known = about.known && Vocabulary.of(about.known)
-      const numbering = { words, letters, known, characters: about.characters! }
-      return new SequenceTagger(found, about.tags!, numbering)
-    }
-    found.close()
-    throw notOf('SequenceTagger', 'SequenceTagger.open')
-  }
-
-  /** How its training went, epoch by epoch; of a model from a file, empty. */
-  get history(): readonly Epoch[] {
-    return this.network.history
+    return openModel(file, path, options, async (found, record, run, who) => {
+      const of = (vocabulary: VocabularyRecord) => Vocabulary.of(vocabulary, run, who)
+      const { tags, characters, known } = record
+      const [words, letters] = [await of(record.words), await of(record.letters)]
+      const numbering = { words, letters, known: known && (await of(known)), characters }
+      return new SequenceTagger(found, tags, numbering)
+    })
   }
 
   /**
@@ -263,18 +295,17 @@ export class SequenceTagger {
     const who = 'SequenceTagger.tag'
     const { run } = settle({}, options, who)
     const given: (readonly string[])[] = []
+    const turns = new Turns(run.signal)
     for await (const words of sentences) {
       checkWords(words, `sentences[${given.length}]`, who)
       given.push(words)
+      if (turns.isOver(words.length)) await turns.next()
     }
     const inputs = await numbered(given, this.#numbering, run, who)
     const scores = await this.network.encodeSteps(inputs, run)
-    return scores.map((rows) =>
-      Array.from(rows, (row) => {
-        const best = row.reduce((found, score, at) => (score > row[found]! ? at : found), 0)
-        return this.tags[best]!
-      }),
-    )
+    const tagsOf = ({ values, dimensions, length }: Vectors) =>
+      Array.from({ length }, (_, word) => this.tags[bestIn(values, word, dimensions)]!)
+    return arrayOf(scores.length, (i) => tagsOf(scores[i]!), turns, 8 * this.tags.length)
   }
 
   /**
@@ -286,42 +317,65 @@ export class SequenceTagger {
     const who = 'SequenceTagger.evaluate'
     const given = await collectedSentences(examples, 'examples', who)
     const labels = new Labels(this.tags)
-    const wanted = given.flatMap(({ tags }) => tags)
-    for (const tag of wanted) labels.classOf(tag, 'examples', who)
-    const found = await this.tag(
-      given.map(({ words }) => words),
-      options,
-    )
-    return evaluationOf(this.tags, wanted, found.flat())
+    const wanted = await inOneRow(classesOf(given, labels, 'examples', who))
+    const words = given.map((sentence) => sentence.words)
+    const tagged = (await this.tag(words, options)).map((tags) => ({ tags }))
+    const found = await inOneRow(classesOf(tagged, labels, 'tags', who))
+    return evaluationOf(this.tags, wanted, found)
   }
 
-  /** Writes network and vocabularies to a file. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
+  override close(): void {
+    super.close()
     const { words, letters, known } = this.#numbering
     for (const vocabulary of [words, letters, known]) vocabulary?.close()
   }
+}
 
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
+/** All tags of sentences. */
+function* tagsIn(sentences: Iterable<{ readonly tags: readonly string[] }>): Generator<string> {
+  for (const { tags } of sentences) yield* tags
+}
+
+/** The numbers of each sentence's tags. */
+function* classesOf(
+  sentences: Iterable<{ readonly tags: readonly string[] }>,
+  labels: Labels,
+  option: string,
+  who: string,
+): Generator<number[]> {
+  for (const { tags } of sentences) yield tags.map((tag) => labels.classOf(tag, option, who))
+}
+
+async function inOneRow(rows: Iterable<readonly number[]>): Promise<number[]> {
+  const all: number[] = []
+  const turns = new Turns()
+  for (const row of rows) {
+    for (const number of row) all.push(number)
+    if (turns.isOver(row.length)) await turns.next()
+  }
+  return all
+}
+
+async function recordOf(tags: readonly string[], numbering: Numbering): Promise<About> {
+  const { words, letters, known, characters } = numbering
+  return {
+    tags,
+    characters,
+    words: await words.record(),
+    letters: await letters.record(),
+    ...(known && { known: await known.record() }),
   }
 }
 
-function aboutOf(tags: readonly string[], { words, letters, known, characters }: Numbering): About {
-  const records = { words: words.record, letters: letters.record }
-  return {
-    model: 'SequenceTagger',
-    tags,
-    characters,
-    ...records,
-    ...(known && { known: known.record }),
-  }
+/** The words that have vectors beforehand. */
+async function knownWords(
+  { words, size }: WordVectors,
+  settings: Settings<typeof vocabularyOptions>,
+  run: RunSettings,
+  who: string,
+): Promise<Vocabulary> {
+  const known = await arrayOf(size + 1, (i) => (i === 0 ? UNKNOWN : words.at(i - 1)!))
+  return Vocabulary.ofWords(known, settings, run, who)
 }
 
 /** The table of vectors that are there beforehand; a row of zeros for words that have none. */

@@ -1,4 +1,8 @@
 import type { Vectors } from '../embedder.js'
+import { rankedArea } from '../native.js'
+import type { RunSettings } from '../options.js'
+import { run } from '../run.js'
+import { Turns } from '../turns.js'
 import type { ClassEvaluation } from './class-evaluation.js'
 
 /** How well classes of rows are told apart. */
@@ -21,37 +25,40 @@ export interface RegressionEvaluation {
   readonly r2: number
 }
 
-/** The area under the ROC curve of two classes, from the probabilities of both: of the rank sum (Mann and
- * Whitney 1947). */
-export function areaUnderCurve(shares: Vectors, isSecond: readonly boolean[]): number | undefined {
-  const scores = Array.from(shares, (row) => row[1]!)
-  const order = [...scores.keys()].toSorted((a, b) => scores[a]! - scores[b]!)
-  let [seconds, ranks] = [0, 0]
-  for (let from = 0, to = 0; from < order.length; from = to) {
-    while (to < order.length && scores[order[to]!] === scores[order[from]!]) to += 1
-    const among = order.slice(from, to).filter((row) => isSecond[row]).length
-    seconds += among
-    ranks += (among * (from + 1 + to)) / 2
-  }
-  const pairs = seconds * (order.length - seconds)
-  return pairs === 0 ? undefined : (ranks - (seconds * (seconds + 1)) / 2) / pairs
+/** The area under the ROC curve of two classes, from the probabilities of both: [rows, 2]. */
+export async function areaUnderCurve(
+  { values }: Vectors,
+  wanted: ArrayLike<number>,
+  who: string,
+  settings: RunSettings,
+): Promise<number | undefined> {
+  const classes = Uint32Array.from(wanted)
+  const area = await run<number>(who, settings, (spec, events) =>
+    rankedArea(values, classes, spec, events),
+  )
+  return Number.isNaN(area) ? undefined : area
 }
 
-/** Compares numbers with what was wanted. */
-export function regressionOf(
-  wanted: readonly number[],
+/** Compares numbers with what was wanted; 1 of both is so much of the target's unit. */
+export async function regressionOf(
+  wanted: ArrayLike<number>,
   found: ArrayLike<number>,
-): RegressionEvaluation {
+  unit = 1,
+): Promise<RegressionEvaluation> {
   const count = wanted.length
-  const mean = (values: readonly number[]) =>
-    count === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / count
-  const squares = mean(wanted.map((number, row) => (number - found[row]!) ** 2))
-  const middle = mean(wanted)
-  const variance = mean(wanted.map((number) => (number - middle) ** 2))
-  return {
-    count,
-    rmse: Math.sqrt(squares),
-    mae: mean(wanted.map((number, row) => Math.abs(number - found[row]!))),
-    r2: variance === 0 ? 0 : 1 - squares / variance,
+  const turns = new Turns()
+  const mean = async (value: (row: number) => number) => {
+    let sum = 0
+    for (let row = 0; row < count; row++) {
+      sum += value(row)
+      if (turns.isOver()) await turns.next()
+    }
+    return count === 0 ? 0 : sum / count
   }
+  const middle = await mean((row) => wanted[row]!)
+  const variance = await mean((row) => (wanted[row]! - middle) ** 2)
+  const squares = await mean((row) => (wanted[row]! - found[row]!) ** 2)
+  const mae = unit * (await mean((row) => Math.abs(wanted[row]! - found[row]!)))
+  const r2 = variance === 0 ? 0 : 1 - squares / variance
+  return { count, rmse: unit * Math.sqrt(squares), mae, r2 }
 }

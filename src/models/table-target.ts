@@ -1,9 +1,13 @@
 // The column of a table that is foretold.
 import { InlayError, shown } from '../errors.js'
+import type { Network } from '../nn/network.js'
 import { wrongOption } from '../options.js'
 import { type Cells, invalidRow, isMissing, kindOf, numberOf, scaleOf } from '../tables/columns.js'
 import type { Cell } from '../tables/read-table.js'
+import { arrayOf } from '../turns.js'
 import type { TableTask } from './category-options.js'
+import { labelNames } from './labels.js'
+import { widthOf } from './network-model.js'
 
 /** What is foretold: one of several labels, or a number. */
 export type Target =
@@ -15,42 +19,60 @@ export type Target =
       readonly deviation: number
     }
 
+/** Whether something is the target of what a network gives. */
+export async function isTarget(given: unknown, network: Network): Promise<boolean> {
+  const { task, name, labels, mean, deviation } = (given ?? {}) as {
+    readonly [field: string]: unknown
+  }
+  if (typeof name !== 'string') return false
+  if (task === 'classification') return labelNames.accepts(labels, network)
+  const isScale = Number.isFinite(mean) && Number.isFinite(deviation) && (deviation as number) > 0
+  return task === 'regression' && isScale && widthOf(network) === 1
+}
+
 /** What the target's column holds. */
-export function targetOf(
+export async function targetOf(
   cells: Cells,
   name: string,
   task: TableTask,
   missing: readonly string[],
   who: string,
-): Target {
+): Promise<Target> {
   checkNames(cells, [name], who)
-  const present = targetCells(cells, name, new Set(missing), who)
+  const nothing = new Set(missing)
+  const numberIn = (cell: Cell, row: number) => numberOf(cell, name, row, who)
   if (task === 'regression') {
-    const numbers = present.map((cell, row) => numberOf(cell, name, row, who))
-    return { task, name, ...scaleOf(numbers) }
+    const numbers = await ofTarget(cells, name, nothing, who, numberIn)
+    return { task, name, ...(await scaleOf(numbers)) }
   }
-  const labels = [...new Set(present.map(String))]
+  const [found, fractions] = [new Set<string>(), [] as Cell[]]
+  await ofTarget(cells, name, nothing, who, (cell) => {
+    found.add(String(cell))
+    if (fractions.length === 0 && !Number.isInteger(Number(cell))) fractions.push(cell)
+  })
+  const labels = [...found]
   if (labels.length < 2) {
     throw wrongOption('target', 'a column of two labels or more', labels[0], who)
   }
-  const isFraction = (cell: Cell) => !Number.isInteger(Number(cell))
-  if (kindOf(present) === 'numeric' && present.some(isFraction)) {
+  if (fractions.length > 0 && (await kindOf(cells.columns.get(name)!, nothing)) === 'numeric') {
     const expected = "a column of labels; for numbers there is `task: 'regression'`"
-    throw wrongOption('target', expected, present.find(isFraction), who)
+    throw wrongOption('target', expected, fractions[0], who)
   }
   return { task, name, labels }
 }
 
-function targetCells(
+/** What is made of each cell of the target's column, in which nothing may be missing. */
+function ofTarget<T>(
   cells: Cells,
   name: string,
   nothing: ReadonlySet<string>,
   who: string,
-): Cell[] {
-  return Array.from({ length: cells.length }, (_, row) => {
+  make: (cell: Cell, row: number) => T,
+): Promise<T[]> {
+  return arrayOf(cells.length, (row) => {
     const cell = cells.at(name, row)
     if (isMissing(cell, nothing)) throw invalidRow(who, row, `has nothing in \`${name}\``)
-    return cell
+    return make(cell, row)
   })
 }
 
@@ -60,14 +82,16 @@ export function wantedOf(
   target: Target,
   missing: readonly string[],
   who: string,
-): number[] {
-  const given = targetCells(cells, target.name, new Set(missing), who)
+): Promise<number[]> {
+  const { name } = target
+  const nothing = new Set(missing)
   if (target.task === 'regression') {
-    const { name, mean, deviation } = target
-    return given.map((cell, row) => (numberOf(cell, name, row, who) - mean) / deviation)
+    const { mean, deviation } = target
+    const scaled = (cell: Cell, row: number) => (numberOf(cell, name, row, who) - mean) / deviation
+    return ofTarget(cells, name, nothing, who, scaled)
   }
   const places = new Map(target.labels.map((label, at) => [label, at]))
-  return given.map((cell, row) => {
+  return ofTarget(cells, name, nothing, who, (cell, row) => {
     const place = places.get(String(cell))
     if (place !== undefined) return place
     throw invalidRow(who, row, `has a label that was not learnt: ${shown(cell)}`)

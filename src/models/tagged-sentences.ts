@@ -1,6 +1,6 @@
 // Sentences of words with tags, and what a tagger reads of them.
-import type { NumberedTexts } from '../native.js'
 import { type RunSettings, wrongOption } from '../options.js'
+import { Turns } from '../turns.js'
 import { type Vocabulary, each } from './vocabulary.js'
 
 /** A sentence's words, with a tag for each. */
@@ -33,6 +33,7 @@ export async function collectedSentences(
   who: string,
 ): Promise<TaggedSentence[]> {
   const all: TaggedSentence[] = []
+  const turns = new Turns()
   for await (const example of examples) {
     const name = `${option}[${all.length}]`
     if (typeof example !== 'object' || example === null || !Array.isArray(example.tags)) {
@@ -44,6 +45,7 @@ export async function collectedSentences(
       throw wrongOption(`${name}.tags`, expected, example.tags.length, who)
     }
     all.push(example)
+    if (turns.isOver(example.words.length)) await turns.next()
   }
   return all
 }
@@ -55,13 +57,24 @@ export function checkWords(words: unknown, name: string, who: string): void {
   if (!fits) throw wrongOption(name, 'an array of words that are not empty', words, who)
 }
 
-/** All characters of a sentence. */
-export function lettersOf(words: readonly string[]): string[] {
-  return words.flatMap((word) => [...word])
+/** All characters of each sentence. */
+export function* lettersOf(sentences: Iterable<readonly string[]>): Generator<string[]> {
+  for (const words of sentences) yield Array.from(words.join(''))
 }
 
 /** Stands where a word is too short; it has no number, as a character that was never met. */
 const NO_LETTER = '\u{0}'
+
+/** The character of each word at one of its places. */
+function* lettersAt(
+  sentences: Iterable<readonly string[]>,
+  place: string,
+): Generator<readonly string[]> {
+  const at = Number(/\d+/.exec(place)![0])
+  const isFirst = place.startsWith('first')
+  const letter = (word: string) => [...word].at(isFirst ? at - 1 : -at) ?? NO_LETTER
+  for (const sentence of sentences) yield sentence.map(letter)
+}
 
 /** The columns of sentences, by the names of the inputs. */
 export async function numbered(
@@ -69,18 +82,13 @@ export async function numbered(
   { words, letters, known, characters }: Numbering,
   run: RunSettings,
   who: string,
-): Promise<Record<string, Uint32Array[]>> {
-  const items = (texts: NumberedTexts) => [...each(texts)]
-  const columns: Record<string, Uint32Array[]> = {
-    words: items(await words.number(sentences, run, who)),
+): Promise<Record<string, Iterable<Uint32Array>>> {
+  const columns: Record<string, Iterable<Uint32Array>> = {
+    words: each(await words.number(sentences, run, who)),
   }
-  if (known) columns['known'] = items(await known.number(sentences, run, who))
+  if (known) columns['known'] = each(await known.number(sentences, run, who))
   for (const place of places(characters)) {
-    const at = Number(/\d+/.exec(place)![0])
-    const letter = (word: string) =>
-      [...word].at(place.startsWith('first') ? at - 1 : -at) ?? NO_LETTER
-    const there = sentences.map((sentence) => sentence.map(letter))
-    columns[place] = items(await letters.number(there, run, who))
+    columns[place] = each(await letters.number(lettersAt(sentences, place), run, who))
   }
   return columns
 }

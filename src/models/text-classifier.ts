@@ -12,11 +12,9 @@ import {
   type RunSettings,
   type Settings,
   type Table,
-  custom,
   settle,
   wrongOption,
 } from '../options.js'
-import { WordVectors } from '../vectors/word-vectors.js'
 import type { ClassEvaluation } from './class-evaluation.js'
 import {
   type ClassPrediction,
@@ -24,24 +22,27 @@ import {
   Labels,
   type LabelledInputs,
   collected,
+  labelNames,
   labelWeights,
   labelledValidation,
   withProbabilities,
 } from './labels.js'
-import { TextNetwork, type TextNetworkParts, type TextNetworkRecord } from './text-network.js'
+import { type ModelFile, aboutOf } from './network-model.js'
+import {
+  TextNetwork,
+  type TextNetworkParts,
+  type TextNetworkRecord,
+  textNetworkFile,
+} from './text-network.js'
 import { networkTraining } from './training.js'
-import { Vocabulary, each, readAllWords, vocabularyOptions } from './vocabulary.js'
+import { Vocabulary, each, readAllWords, vocabularyOptions, wordVectors } from './vocabulary.js'
 
 /** What every classifier of texts may be told. */
 export const textClassifierOptions = {
   ...learningOptions,
   ...vocabularyOptions,
   /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
-  initialVectors: custom<WordVectors>(
-    'WordVectors',
-    (given) => given instanceof WordVectors,
-    'the vectors that words begin with',
-  ),
+  initialVectors: wordVectors('the vectors that words begin with'),
   /** What each label counts. Default: all the same. */
   labelWeights,
   /** Examples whose loss is worked out after each epoch. */
@@ -59,8 +60,7 @@ type ClassifierTable = typeof textClassifierOptions & {
 
 /** How a classifier is made of its settings. */
 export interface ClassifierRecipe<T extends Table> {
-  /** The name of its class. */
-  readonly model: string
+  readonly file: ModelFile<TextClassifierRecord>
   readonly table: T
   /** Its layers, for so many words and labels; all but the probabilities. */
   readonly describe: (
@@ -76,6 +76,17 @@ export interface ClassifierRecipe<T extends Table> {
   readonly base?: TextNetwork | undefined
 }
 
+/** What the file of a classifier says beside the network. */
+export interface TextClassifierRecord extends TextNetworkRecord {
+  readonly labels: readonly string[]
+}
+
+/** The file of a classifier of texts. */
+export function textClassifierFile(model: string): ModelFile<TextClassifierRecord> {
+  const file = textNetworkFile(model)
+  return { ...file, record: { ...file.record, labels: labelNames } }
+}
+
 /** A network that reads a text's words and gives a probability for each label. */
 export class TextClassifier extends TextNetwork {
   /** The labels, in the order in which they first came. */
@@ -83,9 +94,9 @@ export class TextClassifier extends TextNetwork {
   readonly #labels: Labels
 
   /** @internal */
-  constructor(parts: TextNetworkParts) {
+  constructor(parts: TextNetworkParts<TextClassifierRecord>) {
     super(parts)
-    this.labels = parts.record.labels!
+    this.labels = parts.record.labels
     this.#labels = new Labels(this.labels)
   }
 
@@ -110,8 +121,8 @@ export class TextClassifier extends TextNetwork {
     examples: LabelledInputs<Text>,
     options: RunOptions = {},
   ): Promise<ClassEvaluation> {
-    const predict = (texts: Text[]) => this.predict(texts, options)
-    return this.#labels.evaluation(examples, predict, `${this.constructor.name}.evaluate`)
+    const probabilities = (texts: Text[]) => this.predictProbabilities(texts, options)
+    return this.#labels.evaluation(examples, probabilities, `${this.constructor.name}.evaluate`)
   }
 }
 
@@ -120,9 +131,9 @@ export async function trainTextClassifier<T extends Table>(
   recipe: ClassifierRecipe<T>,
   examples: LabelledInputs<Text>,
   options: object,
-): Promise<TextNetworkParts> {
-  const { model, table } = recipe
-  const who = `${model}.train`
+): Promise<TextNetworkParts<TextClassifierRecord>> {
+  const { file, table } = recipe
+  const who = `${file.model}.train`
   const { settings, run } = settle(table, options, who)
   const chosen = settings as unknown as Settings<ClassifierTable>
   checkTogether(options, chosen.schedule, who)
@@ -131,15 +142,12 @@ export async function trainTextClassifier<T extends Table>(
     throw wrongOption('dimensions', 'left out beside `initialVectors`', options.dimensions, who)
   }
   const given = await collected(examples, 'examples', who)
-  const labels = Labels.of(given.labels, who)
+  const labels = await Labels.of(given.labels, who)
   const classWeights = labels.weights(chosen.labelWeights, who)
   const vocabulary = await vocabularyOf(given.inputs, chosen, recipe.base, run, who)
-  const most = recipe.maxWords ?? Infinity
   const columns = async ({ inputs, labels: wanted }: Collected<Text>, option: string) => ({
-    inputs: Array.from(each(await vocabulary.number(inputs, run, who)), (words) =>
-      words.subarray(0, most),
-    ),
-    targets: wanted.map((label) => labels.classOf(label, option, who)),
+    inputs: each(await vocabulary.number(inputs, run, who), recipe.maxWords),
+    targets: await labels.classesOf(wanted, option, who),
   })
   const description = recipe.describe({
     ...settings,
@@ -152,24 +160,25 @@ export async function trainTextClassifier<T extends Table>(
   using start = recipe.base
     ? await recipe.base.network.transfer(description, run)
     : await Network.create(description, run)
-  const rows = recipe.tables.map(
-    (name) => initialVectors && vocabulary.rows(start, `${name}.weight`, initialVectors, who),
-  )
+  const parameters: Record<string, Float32Array> = {}
+  for (const name of initialVectors ? recipe.tables : []) {
+    const rows = await vocabulary.rows(start, `${name}.weight`, initialVectors!, who)
+    Object.assign(parameters, rows)
+  }
   using begun = initialVectors
-    ? await Network.create(description, { parameters: Object.assign({}, ...rows), ...run })
+    ? await Network.create(description, { parameters, ...run })
     : undefined
   using trained = await (begun ?? start).train(await columns(given, 'examples'), {
     ...networkTraining(settings, options, run),
     freeze: [...(chosen.freeze ?? []), ...(recipe.frozen ?? [])],
     ...(heldOut && { validation: await columns(heldOut, 'validation') }),
   })
-  const record: TextNetworkRecord = {
-    model,
-    vocabulary: vocabulary.record,
+  const record: TextClassifierRecord = {
+    vocabulary: await vocabulary.record(),
     labels: labels.names,
     ...(recipe.maxWords !== undefined && { maxWords: recipe.maxWords }),
   }
-  const network = await trained.transfer(withProbabilities(description, record), run)
+  const network = await trained.transfer(withProbabilities(description, aboutOf(file, record)), run)
   return { network, vocabulary, record, history: trained.history }
 }
 
@@ -181,7 +190,7 @@ async function vocabularyOf(
   who: string,
 ): Promise<Vocabulary> {
   const known = base?.network.description.about as TextNetworkRecord | undefined
-  if (known) return Vocabulary.of(known.vocabulary)!
+  if (known) return Vocabulary.of(known.vocabulary, run, who)
   using corpus = await readAllWords(texts, settings, run, who)
-  return Vocabulary.ofCorpus(corpus, settings)
+  return await Vocabulary.ofCorpus(corpus, settings, run, who)
 }

@@ -3,12 +3,13 @@ import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { concat, dense, dropout, embedding, relu } from '../nn/layers.js'
 import type { Loss } from '../nn/losses.js'
 import { conv1d, pool } from '../nn/windows.js'
-import { type RunOptions, custom, integer, oneOf, real, wrongOption } from '../options.js'
+import { type RunOptions, custom, integer, isCount, oneOf, real, wrongOption } from '../options.js'
 import type { Path } from '../path.js'
 import type { LabelledInputs } from './labels.js'
 import {
   TextClassifier,
   type TextClassifierOptions,
+  textClassifierFile,
   textClassifierOptions,
   trainTextClassifier,
 } from './text-classifier.js'
@@ -71,7 +72,7 @@ export const textCnnOptions = {
       Array.isArray(given) &&
       given.length > 0 &&
       new Set(given).size === given.length &&
-      given.every((words) => Number.isInteger(words) && words > 0),
+      given.every(isCount),
     'words of a window',
   ),
   /** Filters for each length of windows. */
@@ -84,6 +85,8 @@ export const textCnnOptions = {
 
 /** The options of `TextCnn.train`: see `textCnnOptions`. */
 export type TextCnnOptions = TextClassifierOptions<typeof textCnnOptions>
+
+const file = textClassifierFile('TextCnn')
 
 /**
  * Labels for texts, and vectors of texts, by windows of words (Kim 2014, "Convolutional Neural Networks for
@@ -112,7 +115,7 @@ export class TextCnn extends TextClassifier {
       throw wrongOption('wordVectors', expected, wordVectors, 'TextCnn.train')
     }
     const recipe = {
-      model: 'TextCnn',
+      file,
       table: textCnnOptions,
       describe: (settings: Omit<TextCnnShape, 'windows'>) => textCnn({ ...settings, windows }),
       tables: wordVectors === 'multichannel' ? ['non-static', 'static'] : [wordVectors],
@@ -127,6 +130,6 @@ export class TextCnn extends TextClassifier {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no `TextCnn`
    */
   static async open(path: Path, options: RunOptions = {}): Promise<TextCnn> {
-    return new TextCnn(await openTextNetwork('TextCnn', path, options))
+    return openTextNetwork(file, path, options, (parts) => new TextCnn(parts))
   }
 }

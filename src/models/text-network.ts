@@ -2,56 +2,54 @@
 // gives a text's vector.
 import type { Text, Texts } from '../corpus/source.js'
 import { type Embedder, Vectors } from '../embedder.js'
-import { type Epoch, Network } from '../nn/network.js'
-import { type RunOptions, type RunSettings, settle } from '../options.js'
+import type { Epoch, Network } from '../nn/network.js'
+import { type RunOptions, type RunSettings, integer, settle } from '../options.js'
 import type { Path } from '../path.js'
-import { Vocabulary, type VocabularyRecord, each, notOf } from './vocabulary.js'
+import { Turns } from '../turns.js'
+import { type ModelFile, NetworkModel, maybe, openModel, widthOf } from './network-model.js'
+import { Vocabulary, type VocabularyRecord, each, vocabularyField } from './vocabulary.js'
 
 /** The layer whose output is a text's vector. */
 export const ENCODING = 'encoding'
 
 /** What the file of a model says beside the network. */
 export interface TextNetworkRecord {
-  /** The name of its class. */
-  readonly model: string
   readonly vocabulary: VocabularyRecord
-  /** Of a classifier. */
-  readonly labels?: readonly string[]
   /** The most words of a text that are read, if there is a limit. */
   readonly maxWords?: number
 }
 
+/** The file of a model that reads texts. */
+export function textNetworkFile(model: string): ModelFile<TextNetworkRecord> {
+  const maxWords = maybe(integer(undefined, { from: 1 }, 'the most words of a text'))
+  return { model, layers: [ENCODING], record: { vocabulary: vocabularyField(), maxWords } }
+}
+
 /** A network with what texts have to become for it. */
-export interface TextNetworkParts {
+export interface TextNetworkParts<Record extends TextNetworkRecord = TextNetworkRecord> {
   readonly network: Network
   readonly vocabulary: Vocabulary
-  readonly record: TextNetworkRecord
+  readonly record: Record
   /** How its training went. */
-  readonly history: readonly Epoch[]
+  readonly history?: readonly Epoch[]
 }
 
 /**
  * Texts as vectors by a network that reads their words one after the other: what `TextCnn`, `RecurrentEncoder` and the
- * others have in common.
+ * others have in common. Of its network 'encoding' gives a text's vector.
  */
-export class TextNetwork implements Embedder<Text> {
+export class TextNetwork extends NetworkModel implements Embedder<Text> {
   /** Values of a text's vector. */
   readonly dimensions: number
-  /** The layers; 'encoding' gives a text's vector. */
-  readonly network: Network
-  /** How its training went, epoch by epoch; of a model from a file, empty. */
-  readonly history: readonly Epoch[]
   readonly #vocabulary: Vocabulary
   readonly #maxWords: number
 
   /** @internal */
   constructor({ network, vocabulary, record, history }: TextNetworkParts) {
-    this.network = network
-    this.history = history
+    super(network, history)
     this.#vocabulary = vocabulary
     this.#maxWords = record.maxWords ?? Infinity
-    const { shape } = network.summary().find(({ name }) => name === ENCODING)!
-    this.dimensions = Number(shape.slice(1, -1))
+    this.dimensions = widthOf(network, ENCODING)!
   }
 
   /** `<unk>`, then the words of the vocabulary, most frequent first. */
@@ -69,17 +67,21 @@ export class TextNetwork implements Embedder<Text> {
     const who = `${this.constructor.name}.encode`
     const settings = settle({}, options, who).run
     const items = await this.numbered(texts, settings, who)
-    const known = Uint32Array.from(items, (item) =>
-      item.reduce((count, id) => (id === 0 ? count : count + 1), 0),
-    )
-    const { values, dimensions } = await this.network.encode(items, {
-      ...settings,
-      layer: ENCODING,
-    })
+    const known: number[] = []
+    const turns = new Turns(settings.signal)
+    for (const item of items) {
+      let count = 0
+      for (let i = 0; i < item.length; i++) if (item[i] !== 0) count += 1
+      known.push(count)
+      if (turns.isOver(item.length)) await turns.next()
+    }
+    const asked = { ...settings, layer: ENCODING }
+    const { values, dimensions } = await this.network.encode(items, asked)
     for (const [i, words] of known.entries()) {
       if (words === 0) values.fill(0, i * dimensions, (i + 1) * dimensions)
+      if (turns.isOver()) await turns.next()
     }
-    return new Vectors(values, dimensions, known)
+    return new Vectors(values, dimensions, Uint32Array.from(known))
   }
 
   /** Texts by the numbers of their words. @internal */
@@ -87,42 +89,24 @@ export class TextNetwork implements Embedder<Text> {
     texts: Texts,
     settings: RunSettings,
     who: string,
-  ): Promise<Uint32Array[]> {
-    const items = each(await this.#vocabulary.number(texts, settings, who))
-    return Array.from(items, (words) => words.subarray(0, this.#maxWords))
+  ): Promise<Iterable<Uint32Array>> {
+    return each(await this.#vocabulary.number(texts, settings, who), this.#maxWords)
   }
 
-  /** Writes network and vocabulary to a file. @throws {InlayError} `DISK_FULL`, `IO` */
-  async save(path: Path, options: RunOptions = {}): Promise<void> {
-    await this.network.save(path, options)
-  }
-
-  /** Frees the memory now rather than when the garbage is collected. */
-  close(): void {
-    this.network.close()
+  override close(): void {
+    super.close()
     this.#vocabulary.close()
-  }
-
-  /** As `close`: at the end of the block of `using`. */
-  [Symbol.dispose](): void {
-    this.close()
   }
 }
 
-/**
- * Opens what `save` wrote.
- *
- * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is of another model
- */
-export async function openTextNetwork(
-  model: string,
+/** Opens what `save` wrote. */
+export function openTextNetwork<Record extends TextNetworkRecord, Model>(
+  file: ModelFile<Record>,
   path: Path,
   options: RunOptions,
-): Promise<TextNetworkParts> {
-  const network = await Network.open(path, options)
-  const record = (network.description.about ?? {}) as TextNetworkRecord
-  const vocabulary = record.model === model ? Vocabulary.of(record.vocabulary) : undefined
-  if (vocabulary) return { network, vocabulary, record, history: [] }
-  network.close()
-  throw notOf(model, `${model}.open`)
+  make: (parts: TextNetworkParts<Record>) => Model,
+): Promise<Model> {
+  return openModel(file, path, options, async (network, record, run, who) =>
+    make({ network, vocabulary: await Vocabulary.of(record.vocabulary, run, who), record }),
+  )
 }

@@ -10,6 +10,7 @@ import type { LabelledInputs } from './labels.js'
 import {
   TextClassifier,
   type TextClassifierOptions,
+  textClassifierFile,
   textClassifierOptions,
   trainTextClassifier,
 } from './text-classifier.js'
@@ -60,6 +61,8 @@ export type TransformerClassifierOptions = TextClassifierOptions<
   typeof transformerClassifierOptions
 >
 
+const file = textClassifierFile('TransformerClassifier')
+
 /**
  * Labels for texts by a Transformer, from nothing or from a `TransformerEncoder` that knows the language already.
  *
@@ -90,7 +93,7 @@ export class TransformerClassifier extends TextClassifier {
         who,
       )
     const recipe = {
-      model: 'TransformerClassifier',
+      file,
       table: transformerClassifierOptions,
       describe: (
         given: Settings<typeof transformerOptions> & { words: number; labels: number; loss: Loss },
@@ -116,7 +119,7 @@ export class TransformerClassifier extends TextClassifier {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no `TransformerClassifier`
    */
   static async open(path: Path, options: RunOptions = {}): Promise<TransformerClassifier> {
-    return new TransformerClassifier(await openTextNetwork('TransformerClassifier', path, options))
+    return openTextNetwork(file, path, options, (parts) => new TransformerClassifier(parts))
   }
 }
 

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { CorpusSource, Text } from '../corpus/source.js'
-import { type MaskedTexts, type NumberedTexts, maskTexts } from '../native.js'
+import { type MaskedTexts, maskTexts } from '../native.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { dense, dropout, embedding, gelu, layerNorm } from '../nn/layers.js'
@@ -13,6 +14,7 @@ import {
   type RunOptions,
   type Settings,
   integer,
+  isCount,
   oneOf,
   real,
   settle,
@@ -20,7 +22,16 @@ import {
 } from '../options.js'
 import type { Path } from '../path.js'
 import { run } from '../run.js'
-import { ENCODING, TextNetwork, type TextNetworkRecord, openTextNetwork } from './text-network.js'
+import { Turns } from '../turns.js'
+import { type Field, type ModelFile, aboutOf } from './network-model.js'
+import {
+  ENCODING,
+  TextNetwork,
+  type TextNetworkParts,
+  type TextNetworkRecord,
+  openTextNetwork,
+  textNetworkFile,
+} from './text-network.js'
 import { networkTraining, wholeTrainingOptions } from './training.js'
 import { Vocabulary, each, readAllWords, vocabularyOptions } from './vocabulary.js'
 
@@ -169,6 +180,27 @@ interface TransformerRecord extends TextNetworkRecord {
   readonly shape: TransformerShape
 }
 
+/** The shape in a file is that of the layers beside it. */
+const shapeField: Field = {
+  expected: 'the shape of its layers',
+  accepts: (given, { description }) => {
+    const { words, ...chosen } = (given ?? {}) as Partial<TransformerShape>
+    const options = Object.entries(transformerOptions)
+    return (
+      isCount(words) &&
+      options.every(([name, { accepts }]) => accepts(chosen[name as keyof typeof chosen])) &&
+      Number.isInteger(chosen.dimensions! / chosen.heads!) &&
+      isDeepStrictEqual(
+        transformerEncoder({ words, ...chosen } as TransformerShape).layers,
+        description.layers,
+      )
+    )
+  },
+}
+
+const { record: fields, ...kind } = textNetworkFile('TransformerEncoder')
+const file: ModelFile<TransformerRecord> = { ...kind, record: { ...fields, shape: shapeField } }
+
 /**
  * A Transformer that reads texts (Vaswani et al. 2017, arXiv:1706.03762), trained from nothing on a text of yours: it
  * guesses hidden words (Devlin et al. 2019), and then may learn which texts belong together.
@@ -181,6 +213,17 @@ interface TransformerRecord extends TextNetworkRecord {
  *     const rows = await encoder.encode(['the state of the union'])
  */
 export class TransformerEncoder extends TextNetwork {
+  /** What decides its layers. */
+  readonly shape: TransformerShape
+  readonly #record: TransformerRecord
+
+  /** @internal */
+  constructor(parts: TextNetworkParts<TransformerRecord>) {
+    super(parts)
+    this.#record = parts.record
+    this.shape = parts.record.shape
+  }
+
   /**
    * Trains on texts, each line of a file and each text of an iterable: words are hidden, and guessed from what stands around them. The same
    * bytes for the same `seed`, whatever the number of threads. `history` of what comes has the mean loss of a
@@ -198,30 +241,24 @@ export class TransformerEncoder extends TextNetwork {
     checkTogether(options, settings.schedule, who)
     checkHeads(settings, who)
     using corpus = await readAllWords(source, settings, runSettings, who)
-    const vocabulary = Vocabulary.ofCorpus(corpus, settings, [MASK])
-    const texts = cut(await vocabulary.numberCorpus(corpus, runSettings, who), settings.maxWords)
-    const { masked, maskings } = settings
-    const spec = { share: masked, mask: 1, first: 2, words: vocabulary.size, copies: maskings }
+    const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, [MASK])
+    const texts = await vocabulary.numberCorpus(corpus, runSettings, who)
+    const { masked: share, maskings: copies, maxWords } = settings
+    const spec = { share, mask: 1, first: 2, words: vocabulary.size, copies, most: maxWords }
     const hidden = await run<MaskedTexts>(who, runSettings, (runSpec, events) =>
       maskTexts(texts.ids, texts.ends, spec, runSpec, events),
     )
     const examples = {
-      inputs: [...each(hidden)],
-      targets: [...each({ ids: hidden.targets, ends: hidden.ends })],
+      inputs: each(hidden),
+      targets: each({ ids: hidden.targets, ends: hidden.ends }),
     }
     const shape = shapeOf(settings, vocabulary.size)
     const training = networkTraining(settings, options, runSettings)
     using trained = await Network.train(maskedLanguageModel(shape), examples, training)
-    const { maxWords } = shape
-    const record = { model: 'TransformerEncoder', vocabulary: vocabulary.record, maxWords, shape }
-    const description = { ...transformerEncoder(shape), about: record }
+    const record = { vocabulary: await vocabulary.record(), maxWords, shape }
+    const description = { ...transformerEncoder(shape), about: aboutOf(file, record) }
     const found = await trained.transfer(description, runSettings)
     return new TransformerEncoder({ network: found, vocabulary, record, history: trained.history })
-  }
-
-  /** What decides its layers. */
-  get shape(): TransformerShape {
-    return (this.network.description.about as TransformerRecord).shape
   }
 
   /**
@@ -230,7 +267,7 @@ export class TransformerEncoder extends TextNetwork {
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no `TransformerEncoder`
    */
   static async open(path: Path, options: RunOptions = {}): Promise<TransformerEncoder> {
-    return new TransformerEncoder(await openTextNetwork('TransformerEncoder', path, options))
+    return openTextNetwork(file, path, options, (parts) => new TransformerEncoder(parts))
   }
 
   /**
@@ -266,9 +303,9 @@ export class TransformerEncoder extends TextNetwork {
       },
       networkTraining(settings, options, runSettings),
     )
-    const record = description.about as TextNetworkRecord
-    const vocabulary = Vocabulary.of(record.vocabulary)!
-    return new TransformerEncoder({ network: found, vocabulary, record, history: found.history })
+    const record = this.#record
+    const vocabulary = await Vocabulary.of(record.vocabulary, runSettings, who)
+    return new TransformerEncoder({ network: found, vocabulary, record })
   }
 }
 
@@ -277,6 +314,7 @@ async function pairsOf(
   who: string,
 ): Promise<{ texts: Text[]; positives?: Text[] }> {
   const [texts, positives]: [Text[], Text[]] = [[], []]
+  const turns = new Turns()
   for await (const item of source) {
     const isPair = typeof item === 'object' && item !== null && 'positive' in item
     if (isPair !== positives.length > 0 && texts.length > 0) {
@@ -284,6 +322,7 @@ async function pairsOf(
     }
     texts.push(isPair ? item.text : (item as Text))
     if (isPair) positives.push(item.positive)
+    if (turns.isOver()) await turns.next()
   }
   return positives.length > 0 ? { texts, positives } : { texts }
 }
@@ -306,14 +345,4 @@ export function checkHeads(
   if (dimensions % heads !== 0) {
     throw wrongOption('heads', `a divisor of \`dimensions\`, which is ${dimensions}`, heads, who)
   }
-}
-
-/** Texts up to so many words. */
-function cut({ ids: numbers, ends }: NumberedTexts, most: number): NumberedTexts {
-  const kept = [...each({ ids: numbers, ends })].map((text) => text.subarray(0, most))
-  let length = 0
-  const ended = Float64Array.from(kept, (text) => (length += text.length))
-  const all = new Uint32Array(length)
-  for (const [i, text] of kept.entries()) all.set(text, ended[i]! - text.length)
-  return { ids: all, ends: ended }
 }

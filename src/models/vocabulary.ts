@@ -3,12 +3,13 @@
 import { Corpus, corpusOptions, readCorpus } from '../corpus/corpus.js'
 import { type CorpusSource, type Texts, feed, settleSource } from '../corpus/source.js'
 import { textOptions } from '../corpus/text.js'
-import { InlayError } from '../errors.js'
 import { Handle } from '../handle.js'
 import {
   type NumberedTexts,
   TextStream,
-  VocabularyHandle,
+  VocabularyBuilder,
+  type VocabularyHandle,
+  makeVocabulary,
   numberCorpus,
   numberTexts,
 } from '../native.js'
@@ -22,7 +23,9 @@ import {
   wrongOption,
 } from '../options.js'
 import { run } from '../run.js'
-import type { WordVectors } from '../vectors/word-vectors.js'
+import { Turns } from '../turns.js'
+import { WordVectors } from '../vectors/word-vectors.js'
+import { type Field, tablesOf } from './network-model.js'
 
 /** How texts become words. */
 const spellingOptions = {
@@ -47,30 +50,75 @@ type Spelling = Settings<typeof spellingOptions>
 
 /** What a model's file says of its words. */
 export interface VocabularyRecord extends Spelling {
-  readonly words: readonly string[]
+  /** With a space between; in a word it is `\\s`, and a backslash `\\\\`. One long string is read in a moment, where
+   * an array of two hundred thousand would hold the event loop. */
+  readonly words: string
 }
 
 /** What stands for all words that have no number of their own; it is number 0. */
 export const UNKNOWN = '<unk>'
 
+/** Words that cross at once. */
+const BLOCK = 512
+
+const escaped = (word: string) => word.replaceAll('\\', '\\\\').replaceAll(' ', '\\s')
+const unescaped = (word: string) =>
+  word.replaceAll(/\\(.)/g, (_, letter: string) => (letter === 's' ? ' ' : letter))
+
+/** The words of a record. */
+async function wordsOf({ words: text }: VocabularyRecord): Promise<string[]> {
+  const words: string[] = []
+  const turns = new Turns()
+  for (let from = 0; from <= text.length;) {
+    const space = text.indexOf(' ', from)
+    const to = space < 0 ? text.length : space
+    words.push(unescaped(text.slice(from, to)))
+    from = to + 1
+    if (turns.isOver()) await turns.next()
+  }
+  return words
+}
+
 /** Words with numbers, from 0 up: `<unk>`, a model's own marks, then words, most frequent first. */
 export class Vocabulary {
   readonly #native: Handle<VocabularyHandle>
-  #numbers: ReadonlyMap<string, number> | undefined
+  #numbers: Map<string, number> | undefined
 
   private constructor(
     readonly words: readonly string[],
     readonly spelling: Spelling,
+    native: VocabularyHandle,
   ) {
-    this.#native = new Handle(new VocabularyHandle([...words], { ...spelling }))
+    this.#native = new Handle(native)
+  }
+
+  /** Words as they are, which begin with `<unk>` and a model's marks. */
+  static async ofWords(
+    words: readonly string[],
+    spelling: Spelling,
+    settings: RunSettings,
+    who: string,
+  ): Promise<Vocabulary> {
+    const builder = new VocabularyBuilder()
+    const turns = new Turns(settings.signal)
+    for (let from = 0; from < words.length; from += BLOCK) {
+      builder.add(words.slice(from, from + BLOCK))
+      if (turns.isOver(BLOCK)) await turns.next()
+    }
+    const native = await run<VocabularyHandle>(who, settings, (spec, events) =>
+      makeVocabulary(builder, pick(spelling), spec, events),
+    )
+    return new Vocabulary(words, pick(spelling), native)
   }
 
   /** The words of a corpus that was read with all of them. */
-  static ofCorpus(
+  static async ofCorpus(
     corpus: Corpus,
     settings: Settings<typeof vocabularyOptions>,
+    runSettings: RunSettings,
+    who: string,
     marks: readonly string[] = [],
-  ): Vocabulary {
+  ): Promise<Vocabulary> {
     const own = [UNKNOWN, ...marks]
     const { minCount, maxVocabulary = Infinity } = settings
     // The most frequent first: where the first rare one stands is found by halves.
@@ -80,16 +128,23 @@ export class Vocabulary {
       if (corpus.count(corpus.words.at(middle)!) < minCount) to = middle
       else from = middle + 1
     }
-    const words = corpus.words.slice(0, to).filter((word) => !own.includes(word))
-    return new Vocabulary([...own, ...words], pick(settings))
+    const words = [...own]
+    const turns = new Turns(runSettings.signal)
+    for (let i = 0; i < to; i++) {
+      const word = corpus.words.at(i)!
+      if (!own.includes(word)) words.push(word)
+      if (turns.isOver()) await turns.next()
+    }
+    return Vocabulary.ofWords(words, settings, runSettings, who)
   }
 
-  /** What `record` gave; `undefined` if it is not that. */
-  static of(record: unknown): Vocabulary | undefined {
-    const { words } = (record ?? {}) as Partial<VocabularyRecord>
-    if (!Array.isArray(words) || words[0] !== UNKNOWN) return undefined
-    const spelling = pick(record as VocabularyRecord)
-    return new Vocabulary(words as string[], settleAlone(spellingOptions, spelling, 'open'))
+  /** What `record` gave. */
+  static async of(
+    record: VocabularyRecord,
+    settings: RunSettings,
+    who: string,
+  ): Promise<Vocabulary> {
+    return Vocabulary.ofWords(await wordsOf(record), record, settings, who)
   }
 
   get size(): number {
@@ -97,19 +152,45 @@ export class Vocabulary {
   }
 
   /** For a model's file. */
-  get record(): VocabularyRecord {
-    return { words: this.words, ...this.spelling }
+  async record(): Promise<VocabularyRecord> {
+    const blocks: string[] = []
+    const turns = new Turns()
+    for (let from = 0; from < this.size; from += BLOCK) {
+      blocks.push(
+        this.words
+          .slice(from, from + BLOCK)
+          .map(escaped)
+          .join(' '),
+      )
+      if (turns.isOver(BLOCK)) await turns.next()
+    }
+    return { words: blocks.join(' '), ...this.spelling }
   }
 
-  /** The number of a word; of one that has none, that of `<unk>`. */
-  numberOf(word: string): number {
-    this.#numbers ??= new Map(this.words.map((known, number) => [known, number]))
-    return this.#numbers.get(word) ?? 0
+  /** The number of a model's own mark. */
+  numberOf(mark: string): number {
+    return this.words.indexOf(mark)
+  }
+
+  async #numbersByWord(turns: Turns): Promise<ReadonlyMap<string, number>> {
+    if (this.#numbers) return this.#numbers
+    const numbers = new Map<string, number>()
+    for (const [number, word] of this.words.entries()) {
+      numbers.set(word, number)
+      if (turns.isOver()) await turns.next()
+    }
+    return (this.#numbers = numbers)
   }
 
   /** The sentences of a corpus. */
   async numberCorpus(corpus: Corpus, settings: RunSettings, who: string): Promise<NumberedTexts> {
-    const numbers = Uint32Array.from(corpus.words, (word) => this.numberOf(word))
+    const turns = new Turns(settings.signal)
+    const known = await this.#numbersByWord(turns)
+    const numbers = new Uint32Array(corpus.size)
+    for (let i = 0; i < numbers.length; i++) {
+      numbers[i] = known.get(corpus.words.at(i)!) ?? 0
+      if (turns.isOver()) await turns.next()
+    }
     return run<NumberedTexts>(who, settings, (spec, events) =>
       numberCorpus(corpus.native(who), numbers, spec, events),
     )
@@ -139,29 +220,38 @@ export class Vocabulary {
    *
    * @throws {InvalidOptionError} they know none of the words
    */
-  rows(
+  async rows(
     begun: Network,
     table: string,
     vectors: WordVectors,
     who: string,
-  ): Readonly<Record<string, Float32Array>> {
+  ): Promise<Readonly<Record<string, Float32Array>>> {
     const { values } = begun.parameter(table)!
-    const known = this.words.flatMap((word, number) => (vectors.has(word) ? [number] : []))
+    const { dimensions } = vectors
+    const turns = new Turns()
+    const known: number[] = []
+    const rows: Float32Array[] = []
+    for (const [number, word] of this.words.entries()) {
+      if (vectors.has(word)) {
+        known.push(number)
+        rows.push(vectors.vector(word))
+      }
+      if (turns.isOver(dimensions)) await turns.next()
+    }
     if (known.length === 0) {
       const some = vectors.words.slice(0, 3).join(', ')
       throw wrongOption('initialVectors', 'of words of the texts', some, who)
     }
-    const rows = new Float32Array(known.length * vectors.dimensions)
-    for (const [at, number] of known.entries()) {
-      rows.set(vectors.vector(this.words[number]!), at * vectors.dimensions)
+    const scale = (await rootMeanSquare(rows, turns)) / (await rootMeanSquare([values], turns))
+    for (let i = 0; i < values.length; i++) {
+      values[i]! *= scale
+      if (turns.isOver()) await turns.next()
     }
-    const scale = rootMeanSquare(rows) / rootMeanSquare(values)
-    const filled = values.map((value) => value * scale)
     for (const [at, number] of known.entries()) {
-      const row = rows.subarray(at * vectors.dimensions, (at + 1) * vectors.dimensions)
-      filled.set(row, number * vectors.dimensions)
+      values.set(rows[at]!, number * dimensions)
+      if (turns.isOver(dimensions)) await turns.next()
     }
-    return { [table]: filled }
+    return { [table]: values }
   }
 
   close(): void {
@@ -169,12 +259,51 @@ export class Vocabulary {
   }
 }
 
-function rootMeanSquare(values: Float32Array): number {
-  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length)
+async function rootMeanSquare(rows: readonly Float32Array[], turns: Turns): Promise<number> {
+  let [sum, count] = [0, 0]
+  for (const row of rows) {
+    for (let i = 0; i < row.length; i++) {
+      sum += row[i]! * row[i]!
+      if (turns.isOver()) await turns.next()
+    }
+    count += row.length
+  }
+  return Math.sqrt(sum / count)
 }
 
 function pick({ tokenizer, lowercase, normalization }: Spelling): Spelling {
   return { tokenizer, lowercase, normalization }
+}
+
+/** As many words as each table of a network has rows; one text of any length goes in. */
+const readsText = (words: number, network: Network) => {
+  const { inputs } = network.description
+  const isText = inputs.length === 1 && inputs[0]!.content === 'ids' && !inputs[0]!.positions
+  return isText && [...tablesOf(network).values()].every(({ rows }) => rows === words)
+}
+
+/** A vocabulary in a model's file: `<unk>`, the model's own marks, then words. */
+export function vocabularyField(marks: readonly string[] = [], fits = readsText): Field {
+  const first = [UNKNOWN, ...marks]
+  const accepts = async (given: unknown, network: Network) => {
+    if (typeof given !== 'object' || given === null) return false
+    const record = given as VocabularyRecord
+    if (typeof record.words !== 'string') return false
+    const words = await wordsOf(record)
+    return (
+      first.every((word, number) => words[number] === word) &&
+      fits(words.length, network) &&
+      Object.entries(spellingOptions).every(([name, option]) =>
+        option.accepts(record[name as keyof Spelling]),
+      )
+    )
+  }
+  return { expected: `the words of its network, the first of them ${first.join(' ')}`, accepts }
+}
+
+/** An option that takes the vectors of words. */
+export function wordVectors(about: string) {
+  return custom<WordVectors>('WordVectors', (given) => given instanceof WordVectors, about)
 }
 
 /** An option that takes a text. */
@@ -205,20 +334,20 @@ export function readAllWords(
   return readCorpus(source, every, settings, who)
 }
 
-/** Texts one by one. */
-export function* each<Numbers extends Uint32Array | Int32Array>({
-  ids,
-  ends,
-}: {
-  readonly ids: Numbers
-  readonly ends: Float64Array
-}): Generator<Numbers> {
-  for (let i = 0; i < ends.length; i++) {
-    yield ids.subarray(i === 0 ? 0 : ends[i - 1], ends[i]) as Numbers
-  }
+/** Texts one by one, as often as they are gone over; of each so many words at most. */
+export function each<Numbers extends Uint32Array | Int32Array>(
+  texts: { readonly ids: Numbers; readonly ends: Float64Array },
+  most = Infinity,
+): Iterable<Numbers> {
+  return { [Symbol.iterator]: () => textsOf(texts, most) }
 }
 
-/** A file that is not what a model of this name wrote. */
-export function notOf(model: string, who: string): InlayError {
-  return new InlayError('INVALID_INPUT', `${who}: the file holds a network that is no ${model}`)
+function* textsOf<Numbers extends Uint32Array | Int32Array>(
+  { ids, ends }: { readonly ids: Numbers; readonly ends: Float64Array },
+  most: number,
+): Generator<Numbers> {
+  for (let i = 0; i < ends.length; i++) {
+    const from = i === 0 ? 0 : ends[i - 1]!
+    yield ids.subarray(from, Math.min(ends[i]!, from + most)) as Numbers
+  }
 }

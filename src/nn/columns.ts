@@ -1,8 +1,8 @@
 // Brings items from JavaScript to where networks read them, some thousands at a time, so that the event loop
 // is free in between.
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ColumnHandle } from '../native.js'
-import { wrongOption } from '../options.js'
+import { isIterable, wrongOption } from '../options.js'
+import { Turns } from '../turns.js'
 import type { Input } from './description.js'
 
 /** An item: one number, or its numbers one after the other. */
@@ -38,20 +38,16 @@ export async function columnOf(
   targets = false,
 ): Promise<ColumnHandle> {
   const filling = new Filling(kind, targets)
+  const turns = new Turns(signal)
   if (ArrayBuffer.isView(items)) {
     if (kind.positions === null) throw wrongOption(option, 'an array of sequences', items, who)
     for (let at = 0; at < items.length; at += TOGETHER) {
-      signal?.throwIfAborted()
-      filling.addNumbers(items.subarray(at, at + TOGETHER) as ArrayLike<number>, option, who)
-      await nextTurn()
+      filling.addNumbers(items, at, option, who)
+      if (turns.isOver(TOGETHER)) await turns.next()
     }
     return filling.column
   }
-  if (
-    typeof items !== 'object' ||
-    items === null ||
-    !(Symbol.iterator in items || Symbol.asyncIterator in items)
-  ) {
+  if (!isIterable(items)) {
     throw wrongOption(
       option,
       'a typed array, or an iterable of numbers or arrays of numbers',
@@ -61,11 +57,12 @@ export async function columnOf(
   }
   let number = 0
   for await (const item of items) {
-    filling.add(item, `${option}[${number++}]`, who)
-    if (filling.isFull) {
-      filling.flush()
-      signal?.throwIfAborted()
-      await nextTurn()
+    const name = `${option}[${number++}]`
+    const numbers = filling.begin(item, name, who)
+    for (let from = 0; from < numbers.length; from += TOGETHER) {
+      filling.take(numbers, from, name, who)
+      if (filling.isFull) filling.flush()
+      if (turns.isOver(Math.min(numbers.length - from, TOGETHER))) await turns.next()
     }
   }
   filling.flush()
@@ -88,19 +85,30 @@ export class Filling {
 
   /** @throws {InvalidOptionError} as `columnOf` */
   add(item: Item, name: string, who: string): void {
-    if (typeof item === 'number') this.#add.all([item], name, who)
-    else if (isList(item)) this.#add.all(item, name, who)
-    else throw wrongOption(name, 'a number or an array of numbers', item, who)
-    const length = typeof item === 'number' ? 1 : item.length
-    this.#lengths.push(length / this.kind.width)
-    if (!Number.isInteger(this.#lengths.at(-1))) {
-      throw wrongOption(name, `rows of ${this.kind.width} numbers`, length, who)
+    const numbers = this.begin(item, name, who)
+    for (let from = 0; from < numbers.length; from += TOGETHER) this.take(numbers, from, name, who)
+  }
+
+  /** The numbers of an item, all of which are to be taken next. */
+  begin(item: Item, name: string, who: string): ArrayLike<number> {
+    const numbers = typeof item === 'number' ? [item] : item
+    if (!isList(numbers)) throw wrongOption(name, 'a number or an array of numbers', item, who)
+    const rows = numbers.length / this.kind.width
+    if (!Number.isInteger(rows)) {
+      throw wrongOption(name, `rows of ${this.kind.width} numbers`, numbers.length, who)
     }
+    this.#lengths.push(rows)
+    return numbers
+  }
+
+  /** Takes numbers from one on, as many as are brought over at once. */
+  take(numbers: ArrayLike<number>, from: number, name: string, who: string): void {
+    this.#add.all(numbers, from, Math.min(numbers.length, from + TOGETHER), name, who)
   }
 
   /** Numbers of many items that are all of one shape. */
-  addNumbers(numbers: ArrayLike<number>, name: string, who: string): void {
-    this.#add.all(numbers, name, who)
+  addNumbers(numbers: ArrayLike<number>, from: number, name: string, who: string): void {
+    this.take(numbers, from, name, who)
     this.#add.flush()
   }
 
@@ -137,13 +145,13 @@ class Ids {
     return this.#numbers.length
   }
 
-  all(numbers: ArrayLike<number>, name: string, who: string): void {
-    if (numbers instanceof Uint32Array && numbers.length >= LONG) {
+  all(numbers: ArrayLike<number>, from: number, to: number, name: string, who: string): void {
+    if (numbers instanceof Uint32Array && to - from >= LONG) {
       this.flush()
-      this.column.addIds(numbers)
+      this.column.addIds(numbers.subarray(from, to))
       return
     }
-    for (let i = 0; i < numbers.length; i++) {
+    for (let i = from; i < to; i++) {
       const id = numbers[i]
       if (this.targets && id === -1) this.#numbers.push(ignored)
       else if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < ignored)
@@ -167,13 +175,13 @@ class Values {
     return this.#numbers.length
   }
 
-  all(numbers: ArrayLike<number>, name: string, who: string): void {
-    if (numbers instanceof Float32Array && numbers.length >= LONG) {
+  all(numbers: ArrayLike<number>, from: number, to: number, name: string, who: string): void {
+    if (numbers instanceof Float32Array && to - from >= LONG) {
       this.flush()
-      this.column.addValues(numbers)
+      this.column.addValues(numbers.subarray(from, to))
       return
     }
-    for (let i = 0; i < numbers.length; i++) {
+    for (let i = from; i < to; i++) {
       const value = numbers[i]
       if (typeof value !== 'number') throw wrongOption(name, 'numbers', value, who)
       this.#numbers.push(value)

@@ -1,7 +1,15 @@
 // What a network is: what goes in, its layers, what training makes small.
 import { InvalidOptionError } from '../errors.js'
 import { summaryOfNetwork } from '../native.js'
-import { type Options, custom, integer, settleAlone, text, wrongOption } from '../options.js'
+import {
+  type Options,
+  counts,
+  custom,
+  integer,
+  settleAlone,
+  text,
+  wrongOption,
+} from '../options.js'
 import type { Layer } from './layer.js'
 import { type Loss, isLoss } from './losses.js'
 
@@ -33,12 +41,7 @@ export function ids(options: Options<typeof idsOptions> = {}): Input {
 const valuesOptions = {
   /** The shape of an item, its values last: [784], [28, 28, 1]; of a sequence of any length only the values
    * of a step, with `sequence`. */
-  shape: custom<readonly number[]>(
-    'an array of integers from 1 up',
-    (given) =>
-      Array.isArray(given) && given.length > 0 && given.every((n) => Number.isInteger(n) && n > 0),
-    'the shape of an item',
-  ),
+  shape: counts('the shape of an item', 1),
   /** By which `take` finds it. */
   name: text('by which `take` finds it', 'NAME'),
 }
@@ -48,8 +51,7 @@ export function values(
   options: Options<typeof valuesOptions> & { readonly shape: readonly number[] },
 ): Input {
   const { shape, name = 'input' } = settleAlone(valuesOptions, options, 'values')
-  if (shape === undefined)
-    throw wrongOption('shape', 'an array of integers from 1 up', shape, 'values')
+  if (shape === undefined) throw wrongOption('shape', valuesOptions.shape.expected, shape, 'values')
   const positions = Object.freeze(shape.slice(0, -1))
   return Object.freeze({ content: 'values', name, positions, width: shape.at(-1)! })
 }
@@ -145,7 +147,8 @@ export interface LayerSummary {
 
 /** The layers of a network, with shapes, parameters and operations. */
 export function summary(description: NetworkDescription, who = 'summary'): LayerSummary[] {
-  const found = summaryOfNetwork(toJson(description))
+  const { inputs, layers } = description
+  const found = summaryOfNetwork(toJson({ inputs, layers }))
   if (typeof found !== 'string') return found
   const message = `${who}: the network ${found}`
   throw new InvalidOptionError(message, {

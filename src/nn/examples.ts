@@ -1,6 +1,6 @@
 // What a network learns from, as columns.
 import type { ColumnHandle } from '../native.js'
-import { type RunSettings, refusal, wrongOption } from '../options.js'
+import { type RunSettings, isIterable, refusal, wrongOption } from '../options.js'
 import { type Items, columnOf } from './columns.js'
 import { type Input, type NetworkDescription, summary } from './description.js'
 import { type Loss, companions } from './losses.js'
@@ -83,18 +83,12 @@ export async function columnsOf(
   const columns: ColumnHandle[] = []
   for (const input of inputs) {
     const items =
-      inputs.length === 1 && isItems(given) ? given : named(given, input.name, option, who)
+      inputs.length === 1 && isIterable(given)
+        ? (given as Items)
+        : named(given, input.name, option, who)
     columns.push(await columnOf(items, input, option, who, signal))
   }
   return columns
-}
-
-function isItems(given: Examples['inputs']): given is Items {
-  return (
-    typeof given === 'object' &&
-    given !== null &&
-    (Symbol.iterator in given || Symbol.asyncIterator in given)
-  )
 }
 
 function named(given: Examples['inputs'], name: string, option: string, who: string): Items {

@@ -1,6 +1,6 @@
 // Layers of positions by themselves, activations, and what layers are composed by. Nothing runs here: what each
 // becomes, its shape and its arithmetic, is in the Rust crate of this folder's name.
-import { type Options, custom, flag, integer, real, settleAlone, wrongOption } from '../options.js'
+import { type Options, counts, flag, integer, real, settleAlone, wrongOption } from '../options.js'
 import { type Layer, type Named, type Required, layer, name } from './layer.js'
 
 const embeddingOptions = {
@@ -70,12 +70,7 @@ export function flatten(options: Named = {}): Layer {
 const reshapeOptions = {
   name,
   /** What an item becomes, its values last: [7, 7, 32]. */
-  shape: custom<readonly number[]>(
-    'an array of integers from 1 up',
-    (given) =>
-      Array.isArray(given) && given.length > 0 && given.every((n) => Number.isInteger(n) && n > 0),
-    'what an item becomes',
-  ),
+  shape: counts('what an item becomes', 1),
 }
 
 /** The values of an item in their order, as another shape: [1568] → [7, 7, 32]. The way back of `flatten`. */

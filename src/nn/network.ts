@@ -18,13 +18,16 @@ import {
   type Options,
   type RunOptions,
   type RunSettings,
+  type Settings,
   custom,
+  integer,
   settle,
   text,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
+import { arrayOf } from '../turns.js'
 import { type LayerSummary, type NetworkDescription, summary, toJson } from './description.js'
 import { type Examples, columnsOf, itemsOf, targetsOf, wantedOf } from './examples.js'
 import { type ExampleStream, isStream, streamOf } from './stream.js'
@@ -73,6 +76,12 @@ const createOptions = {
 const encodeOptions = {
   /** The layer whose output is wanted. Default: the last one. */
   layer: text('the layer whose output is wanted', 'NAME'),
+}
+
+const encodeStepsOptions = {
+  ...encodeOptions,
+  /** Only so many positions at the end of each item; of a long one the others take no memory. Default: all. */
+  last: integer(undefined, { from: 1, to: 0xffff_ffff }, 'positions at the end of each item'),
 }
 
 const loadOptions = {
@@ -248,24 +257,25 @@ export class Network {
         'a layer that gives one vector for each item: for sequences there is `encodeSteps`'
       throw wrongOption('layer', expected, settings.layer ?? 'the last one', who)
     }
-    const { values } = await this.#encoded(inputs, settings.layer, runSettings, who)
+    const { values } = await this.#encoded(inputs, settings, runSettings, who)
     return new Vectors(
       values,
       positions.reduce((product, axis) => product * axis, width),
     )
   }
 
-  /** What a layer gives at each position of each item: for an item, [positions, width]. */
+  /** What a layer gives at each position of each item, or at its last ones: for an item, [positions, width]. */
   async encodeSteps(
     inputs: Examples['inputs'],
-    options: Options<typeof encodeOptions> & RunOptions = {},
+    options: Options<typeof encodeStepsOptions> & RunOptions = {},
   ): Promise<Vectors[]> {
     const who = 'network.encodeSteps'
-    const { settings, run: runSettings } = settle(encodeOptions, options, who)
+    const { settings, run: runSettings } = settle(encodeStepsOptions, options, who)
     const { width } = this.#output(settings.layer, who)
-    const { values, offsets } = await this.#encoded(inputs, settings.layer, runSettings, who)
-    return Array.from(offsets.subarray(1), (end, item) => {
-      return new Vectors(values.subarray(offsets[item]! * width, end * width), width)
+    const { values, offsets } = await this.#encoded(inputs, settings, runSettings, who)
+    return arrayOf(offsets.length - 1, (item) => {
+      const [from, to] = [offsets[item]! * width, offsets[item + 1]! * width]
+      return new Vectors(values.subarray(from, to), width)
     })
   }
 
@@ -315,14 +325,14 @@ export class Network {
 
   async #encoded(
     inputs: Examples['inputs'],
-    layer: string | undefined,
+    { layer, last }: Partial<Settings<typeof encodeStepsOptions>>,
     settings: RunSettings,
     who: string,
   ): Promise<Encoded> {
     const columns = await columnsOf(this.description.inputs, inputs, who, settings)
     const native = this.#handle.use(who)
     return run<Encoded>(who, settings, (spec, events) =>
-      encodeNetwork(native, columns, layer, spec, events),
+      encodeNetwork(native, columns, layer, last, spec, events),
     )
   }
 

@@ -1,9 +1,9 @@
 // Examples that do not fit the memory: read block by block, no faster than they are learnt from.
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { InlayError } from '../errors.js'
 import { ExampleStream as NativeStream } from '../native.js'
-import { wrongOption } from '../options.js'
+import { isIterable, wrongOption } from '../options.js'
 import type { Feeder, MakeFeeder } from '../run.js'
+import { Turns } from '../turns.js'
 import { Filling, type Item, type Kind } from './columns.js'
 import type { Input } from './description.js'
 
@@ -24,21 +24,11 @@ export type ExampleStream = Sequence | ((epoch: number) => Sequence)
 
 /** @internal */
 export function isStream(given: unknown): given is ExampleStream {
-  return typeof given === 'function' || isSequence(given)
+  return typeof given === 'function' || isIterable(given)
 }
 
-function isSequence(given: unknown): given is Sequence {
-  return (
-    typeof given === 'object' &&
-    given !== null &&
-    (Symbol.iterator in given || Symbol.asyncIterator in given)
-  )
-}
-
-/** Milliseconds after which the event loop has its turn. */
-const TURN = 2
-/** Examples between two looks at the clock. */
-const LOOK = 16
+/** What an example counts beside its values: it is waited for. */
+const EXAMPLE = 32
 
 /** What the columns of a stream look like, and how many examples are a block. */
 interface Shape {
@@ -60,7 +50,7 @@ export function streamOf(
   shape: Shape,
   who: string,
 ): { native: NativeStream; feed: MakeFeeder } {
-  if (isSequence(given) && shape.epochs > 1 && isReadOnce(given)) {
+  if (isIterable(given) && shape.epochs > 1 && isReadOnce(given)) {
     const expected = 'a function that gives the examples anew for each epoch, or `epochs: 1`'
     throw wrongOption('examples', expected, 'what can be read once', who)
   }
@@ -129,7 +119,7 @@ class Reader implements Feeder {
   async #fill(columns: readonly Filling[], wanted: Filling): Promise<number> {
     const examples = (this.#examples ??= this.#open())
     const all = [...columns, wanted]
-    let turn = performance.now()
+    const turns = new Turns()
     for (let count = 0; ; count++) {
       if (count === this.shape.block || this.#closed) {
         all.forEach((column) => column.flush())
@@ -143,10 +133,7 @@ class Reader implements Feeder {
       }
       this.#add(next.value, columns, wanted)
       if (all.some((column) => column.isFull)) all.forEach((column) => column.flush())
-      if (count % LOOK === 0 && performance.now() - turn > TURN) {
-        await nextTurn()
-        turn = performance.now()
-      }
+      if (turns.isOver(EXAMPLE)) await turns.next()
     }
   }
 
@@ -155,7 +142,7 @@ class Reader implements Feeder {
     this.#epoch++
     this.#number = 0
     const sequence = typeof given === 'function' ? given(this.#epoch) : given
-    if (!isSequence(sequence)) {
+    if (!isIterable(sequence)) {
       throw wrongOption('examples', 'a function that gives an iterable or a stream', sequence, who)
     }
     return Symbol.asyncIterator in sequence

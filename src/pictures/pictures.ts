@@ -1,6 +1,6 @@
 // Pictures as networks take them: numbers of one scale.
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { custom, wrongOption } from '../options.js'
+import { custom, isCount, isIterable, wrongOption } from '../options.js'
+import { Turns } from '../turns.js'
 
 /** The pixels of a picture, row after row, each with its channels one after the other: [height, width, channels].
  * Bytes are from 0 to 255 and become shares of 255; other numbers are taken as they are. */
@@ -12,18 +12,25 @@ export type PictureShape = readonly [height: number, width: number, channels: nu
 /** The option of that name; it must be given. @internal */
 export const pictureShape = custom<PictureShape>(
   'height, width and channels: three integers from 1 up',
-  (given) =>
-    Array.isArray(given) && given.length === 3 && given.every((n) => Number.isInteger(n) && n > 0),
+  (given) => Array.isArray(given) && given.length === 3 && given.every(isCount),
   'height, width and channels of a picture',
 )
 
-/** Pictures that are looked at before the event loop has its turn. */
-const TOGETHER = 256
+/** Values of a picture between two looks at the clock. */
+const TOGETHER = 1 << 15
 
 /** What becomes of a channel's values: (x - mean) / deviation. @internal */
 export interface ChannelScale {
   readonly mean: readonly number[]
   readonly deviation: readonly number[]
+}
+
+/** Whether something is the scale of so many channels. @internal */
+export function isScale(given: unknown, channels: number): given is ChannelScale {
+  const { mean, deviation } = (given ?? {}) as Partial<ChannelScale>
+  const numbers = (values: unknown) =>
+    Array.isArray(values) && values.length === channels && values.every(Number.isFinite)
+  return numbers(mean) && numbers(deviation) && deviation!.every((value) => value > 0)
 }
 
 /** Mean and standard deviation of each channel over all pictures; where all are the same, 1. @internal */
@@ -37,18 +44,20 @@ export async function channelScale(
   const channels = shape[2]
   const sums = new Float64Array(channels)
   const squares = new Float64Array(channels)
+  const turns = new Turns(signal)
   for (const [at, picture] of pictures.entries()) {
     checkPicture(picture, shape, `${option}[${at}]`, who)
     const factor = unitOf(picture)
-    for (let i = 0; i < picture.length; i++) {
-      const value = picture[i]! * factor
-      const channel = channels === 1 ? 0 : i % channels
-      sums[channel]! += value
-      squares[channel]! += value * value
+    for (let from = 0; from < picture.length; from += TOGETHER) {
+      const to = Math.min(picture.length, from + TOGETHER)
+      for (let i = from; i < to; i++) {
+        const value = picture[i]! * factor
+        const channel = channels === 1 ? 0 : i % channels
+        sums[channel]! += value
+        squares[channel]! += value * value
+      }
+      if (turns.isOver(to - from)) await turns.next()
     }
-    if (at % TOGETHER > 0) continue
-    signal?.throwIfAborted()
-    await nextTurn()
   }
   const count = Math.max(1, pictures.length * shape[0] * shape[1])
   const mean = Array.from(sums, (sum) => sum / count)
@@ -69,17 +78,21 @@ export async function* scaled(
 ): AsyncGenerator<Float32Array> {
   const channels = shape[2]
   const values = new Float32Array(sizeOf(shape))
+  const turns = new Turns()
   let at = 0
   if (!isIterable(pictures)) throw wrongOption(option, 'an iterable of pictures', pictures, who)
   for await (const picture of pictures) {
     checkPicture(picture, shape, `${option}[${at++}]`, who)
     const factor = unitOf(picture)
-    for (let i = 0; i < picture.length; i++) {
-      const channel = channels === 1 ? 0 : i % channels
-      values[i] = (picture[i]! * factor - mean[channel]!) / deviation[channel]!
+    for (let from = 0; from < picture.length; from += TOGETHER) {
+      const to = Math.min(picture.length, from + TOGETHER)
+      for (let i = from; i < to; i++) {
+        const channel = channels === 1 ? 0 : i % channels
+        values[i] = (picture[i]! * factor - mean[channel]!) / deviation[channel]!
+      }
+      if (turns.isOver(to - from)) await turns.next()
     }
     yield values
-    if (at % TOGETHER === 0) await nextTurn()
   }
 }
 
@@ -93,12 +106,17 @@ export async function* shares(
   option: string,
   who: string,
 ): AsyncGenerator<Float32Array> {
+  const turns = new Turns()
   const same = { mean: Array(shape[2]).fill(0), deviation: Array(shape[2]).fill(1) }
   let at = 0
   for await (const picture of scaled(pictures, shape, same, option, who)) {
-    const wrong = picture.find((value) => !(value >= 0 && value <= 1))
-    if (wrong !== undefined) {
-      throw wrongOption(`${option}[${at}]`, 'bytes, or numbers from 0 to 1', wrong, who)
+    for (let from = 0; from < picture.length; from += TOGETHER) {
+      const part = picture.subarray(from, from + TOGETHER)
+      const wrong = part.find((value) => !(value >= 0 && value <= 1))
+      if (wrong !== undefined) {
+        throw wrongOption(`${option}[${at}]`, 'bytes, or numbers from 0 to 1', wrong, who)
+      }
+      if (turns.isOver(part.length)) await turns.next()
     }
     at += 1
     yield picture
@@ -108,11 +126,6 @@ export async function* shares(
 /** Numbers of a picture. @internal */
 export function sizeOf([height, width, channels]: PictureShape): number {
   return height * width * channels
-}
-
-function isIterable(given: unknown): boolean {
-  const isObject = typeof given === 'object' && given !== null
-  return isObject && (Symbol.iterator in given || Symbol.asyncIterator in given)
 }
 
 function unitOf(picture: Picture): number {

@@ -1,6 +1,7 @@
 // Columns of a table as a network takes them: ids of categories, and numbers of one scale.
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { InlayError, shown } from '../errors.js'
+import { isCount } from '../options.js'
+import { Turns, arrayOf } from '../turns.js'
 import { type Cell, type Row, type TableSource, rowProblem, rowsOf } from './read-table.js'
 
 /** What the cells of a column are. */
@@ -31,17 +32,57 @@ export interface NumericColumn {
 /** What is known of a column. */
 export type Column = CategoricalColumn | NumericColumn
 
+/** Whether something is what is known of columns with different names. @internal */
+export function areColumns(given: unknown): given is readonly Column[] {
+  if (!Array.isArray(given) || !given.every(isColumn)) return false
+  return new Set(given.map(({ name }) => name)).size === given.length
+}
+
+function isColumn(given: unknown): given is Column {
+  const { kind, name, missing, ...known } = (given ?? {}) as {
+    readonly [field: string]: unknown
+  }
+  if (typeof name !== 'string' || typeof missing !== 'boolean') return false
+  const { values, dimensions, mean, deviation } = known
+  if (kind === 'categorical') {
+    const areStrings = Array.isArray(values) && values.every((value) => typeof value === 'string')
+    return areStrings && new Set(values).size === values.length && isCount(dimensions)
+  }
+  const isScale = Number.isFinite(mean) && Number.isFinite(deviation) && (deviation as number) > 0
+  return kind === 'numeric' && isScale
+}
+
 /** Rows of a category's table before those of its values. @internal */
 export function firstValueOf({ missing }: CategoricalColumn): number {
   return missing ? 2 : 1
 }
 
-/** Rows that are read before the event loop has its turn. */
-const TOGETHER = 1 << 12
+/** Cells of a block. */
+const BLOCK = 1 << 12
+
+/** The cells of a column, in blocks: an array that grows moves all that it holds, and all columns would at once. */
+class CellList {
+  readonly #blocks: Cell[][] = []
+  length = 0
+
+  push(cell: Cell): void {
+    if (this.length % BLOCK === 0) this.#blocks.push([])
+    this.#blocks.at(-1)!.push(cell)
+    this.length += 1
+  }
+
+  at(row: number): Cell {
+    return this.#blocks[Math.floor(row / BLOCK)]?.[row % BLOCK]
+  }
+
+  *[Symbol.iterator](): Generator<Cell> {
+    for (const block of this.#blocks) yield* block
+  }
+}
 
 /** The cells of a table, column by column. @internal */
 export class Cells {
-  readonly columns = new Map<string, Cell[]>()
+  readonly columns = new Map<string, CellList>()
   length = 0
   /** Equal strings are one in memory. */
   readonly #strings = new Map<string, string>()
@@ -58,13 +99,12 @@ export class Cells {
     signal: AbortSignal | undefined,
   ): Promise<Cells> {
     const cells = new Cells()
+    const turns = new Turns(signal)
     for await (const row of rowsOf(source, option, who)) {
       const problem = rowProblem(row)
       if (problem !== undefined) throw invalidRow(who, cells.length, problem)
       cells.#add(row)
-      if (cells.length % TOGETHER > 0) continue
-      signal?.throwIfAborted()
-      await nextTurn()
+      if (turns.isOver(cells.columns.size)) await turns.next()
     }
     return cells
   }
@@ -72,7 +112,7 @@ export class Cells {
   #add(row: Row): void {
     for (const name of Object.keys(row)) {
       let column = this.columns.get(name)
-      if (column === undefined) this.columns.set(name, (column = []))
+      if (column === undefined) this.columns.set(name, (column = new CellList()))
       while (column.length < this.length) column.push(undefined)
       const cell = row[name]
       column.push(typeof cell === 'string' ? this.#one(cell) : cell)
@@ -88,7 +128,7 @@ export class Cells {
 
   /** A cell; `undefined` where the row has none. */
   at(name: string, row: number): Cell {
-    return this.columns.get(name)?.[row]
+    return this.columns.get(name)?.at(row)
   }
 }
 
@@ -103,30 +143,49 @@ export interface ColumnChoices {
 
 /** The columns of a table but `target`: what their cells are, which there are, and how large. Columns in which
  * nothing stands, or no category often enough, are left out. @internal */
-export function columnsOf(
+export async function columnsOf(
   cells: Cells,
   target: string,
   { kinds, missing, minCount, dimensions }: ColumnChoices,
   who: string,
-): Column[] {
+): Promise<Column[]> {
   const nothing = new Set(missing)
-  return [...cells.columns.keys()].flatMap((name): Column[] => {
-    if (name === target || kinds[name] === 'ignored') return []
-    const given = cells.columns.get(name)!
-    const present = given.filter((cell) => !isMissing(cell, nothing))
-    if (present.length === 0) return []
+  const turns = new Turns()
+  const columns: Column[] = []
+  for (const [name, given] of cells.columns) {
+    if (name === target || kinds[name] === 'ignored') continue
+    const present = await presentIn(given, nothing, turns)
+    if (present.length === 0) continue
     const some = present.length < cells.length
-    if ((kinds[name] ?? kindOf(present)) === 'numeric') {
-      const numbers = given.flatMap((cell, row) =>
-        isMissing(cell, nothing) ? [] : [numberOf(cell, name, row, who)],
+    if ((kinds[name] ?? (await kindOf(given, nothing, turns))) === 'numeric') {
+      const numbers = await arrayOf(
+        present.length,
+        (i) => numberOf(given.at(present[i]!), name, present[i]!, who),
+        turns,
       )
-      return [{ kind: 'numeric', name, ...scaleOf(numbers), missing: some }]
+      columns.push({ kind: 'numeric', name, ...(await scaleOf(numbers, turns)), missing: some })
+      continue
     }
-    const values = frequent(present.map(String), minCount)
-    if (values.length === 0) return []
+    const values = await frequent(given, present, minCount, turns)
+    if (values.length === 0) continue
     const width = dimensions[name] ?? widthOf(values.length)
-    return [{ kind: 'categorical', name, values, dimensions: width, missing: some }]
-  })
+    columns.push({ kind: 'categorical', name, values, dimensions: width, missing: some })
+  }
+  return columns
+}
+
+/** The rows in which something stands. */
+async function presentIn(
+  given: CellList,
+  nothing: ReadonlySet<string>,
+  turns: Turns,
+): Promise<number[]> {
+  const rows: number[] = []
+  for (let row = 0; row < given.length; row++) {
+    if (!isMissing(given.at(row), nothing)) rows.push(row)
+    if (turns.isOver()) await turns.next()
+  }
+  return rows
 }
 
 /** Values of a category's vector if none is chosen: 1.6·n⁰·⁵⁶ for n categories, at most 600. */
@@ -140,14 +199,24 @@ export function isMissing(cell: Cell, nothing: ReadonlySet<string>): boolean {
   return typeof cell === 'string' && nothing.has(cell)
 }
 
-/** Numeric if all cells read as numbers. '007' does not: it is a code. @internal */
-export function kindOf(cells: readonly Cell[]): ColumnKind {
-  const decimal = /^\s*[-+]?(?!0\d)(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i
-  const isNumber = (cell: Cell) =>
-    typeof cell === 'number' ||
-    typeof cell === 'bigint' ||
-    (typeof cell === 'string' && decimal.test(cell))
-  return cells.every(isNumber) ? 'numeric' : 'categorical'
+/** A string that reads as a number. '007' does not: it is a code. */
+const decimal = /^\s*[-+]?(?!0\d)(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i
+
+/** Numeric if all cells in which something stands read as numbers. @internal */
+export async function kindOf(
+  cells: Iterable<Cell>,
+  nothing: ReadonlySet<string>,
+  turns = new Turns(),
+): Promise<ColumnKind> {
+  for (const cell of cells) {
+    const isNumber =
+      typeof cell === 'number' ||
+      typeof cell === 'bigint' ||
+      (typeof cell === 'string' && decimal.test(cell))
+    if (!isNumber && !isMissing(cell, nothing)) return 'categorical'
+    if (turns.isOver()) await turns.next()
+  }
+  return 'numeric'
 }
 
 /** The number in a cell. @throws {InlayError} `INVALID_INPUT` there is none @internal */
@@ -159,16 +228,36 @@ export function numberOf(cell: Cell, name: string, row: number, who: string): nu
 }
 
 /** Mean and standard deviation; where all are the same, 1. @internal */
-export function scaleOf(numbers: readonly number[]): { mean: number; deviation: number } {
-  const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length
-  const squares = numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0)
-  return { mean, deviation: Math.sqrt(squares / numbers.length) || 1 }
+export async function scaleOf(
+  numbers: readonly number[],
+  turns = new Turns(),
+): Promise<{ mean: number; deviation: number }> {
+  const meanOf = async (value: (number: number) => number) => {
+    let sum = 0
+    for (const number of numbers) {
+      sum += value(number)
+      if (turns.isOver()) await turns.next()
+    }
+    return sum / numbers.length
+  }
+  const mean = await meanOf((number) => number)
+  const variance = await meanOf((number) => (number - mean) ** 2)
+  return { mean, deviation: Math.sqrt(variance) || 1 }
 }
 
-/** Values that occur often enough, the most frequent first. */
-function frequent(values: readonly string[], minCount: number): string[] {
+/** Values in these rows that occur often enough, the most frequent first. */
+async function frequent(
+  given: CellList,
+  rows: readonly number[],
+  minCount: number,
+  turns: Turns,
+): Promise<string[]> {
   const counts = new Map<string, number>()
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  for (const row of rows) {
+    const value = String(given.at(row))
+    counts.set(value, (counts.get(value) ?? 0) + 1)
+    if (turns.isOver()) await turns.next()
+  }
   return [...counts]
     .filter(([, count]) => count >= minCount)
     .toSorted(([, a], [, b]) => b - a)
@@ -184,30 +273,37 @@ export function numbersOf(columns: readonly Column[]): number {
 }
 
 /** Ids of the categories of a column, a row after the other. `hide` says which are taken as unseen. @internal */
-export function idsOf(
+export async function idsOf(
   cells: Cells,
   column: CategoricalColumn,
   nothing: ReadonlySet<string>,
   hide: () => boolean = () => false,
-): Uint32Array {
+): Promise<Uint32Array> {
   const [unseen, first] = [0, firstValueOf(column)]
   const places = new Map(column.values.map((value, at) => [value, first + at]))
-  return Uint32Array.from({ length: cells.length }, (_, row) => {
-    const cell = cells.at(column.name, row)
+  const idOf = (cell: Cell) => {
     if (isMissing(cell, nothing)) return first - 1
     return hide() ? unseen : (places.get(String(cell)) ?? unseen)
-  })
+  }
+  const ids = new Uint32Array(cells.length)
+  const turns = new Turns()
+  for (let row = 0; row < ids.length; row++) {
+    ids[row] = idOf(cells.at(column.name, row))
+    if (turns.isOver()) await turns.next()
+  }
+  return ids
 }
 
 /** The numeric columns of rows: [rows, numbersOf(columns)]. A number that is missing is the mean. @internal */
-export function scaledNumbers(
+export async function scaledNumbers(
   cells: Cells,
   columns: readonly Column[],
   nothing: ReadonlySet<string>,
   who: string,
-): Float32Array {
+): Promise<Float32Array> {
   const width = numbersOf(columns)
   const numbers = new Float32Array(cells.length * width)
+  const turns = new Turns()
   let place = 0
   for (const column of columns) {
     if (column.kind !== 'numeric') continue
@@ -218,6 +314,7 @@ export function scaledNumbers(
       if (!isMissing(cell, nothing)) {
         numbers[at] = (numberOf(cell, name, row, who) - mean) / deviation
       } else if (missing) numbers[at + 1] = 1
+      if (turns.isOver()) await turns.next()
     }
     place += missing ? 2 : 1
   }

@@ -9,6 +9,7 @@ import {
   custom,
   flag,
   integer,
+  isIterable,
   list,
   maybeOneOf,
   settleAlone,
@@ -78,8 +79,7 @@ export function readTable(path: Path, options: ReadTableOptions = {}): AsyncIter
 
 /** Whether something can be a source of rows. @internal */
 export function isTableSource(given: unknown): given is TableSource {
-  if (typeof given !== 'object' || given === null) return typeof given === 'string' && given !== ''
-  return given instanceof URL || Symbol.iterator in given || Symbol.asyncIterator in given
+  return (typeof given === 'string' && given !== '') || given instanceof URL || isIterable(given)
 }
 
 /** The rows of whatever is a source of them. @internal */

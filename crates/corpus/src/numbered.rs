@@ -130,6 +130,8 @@ pub struct Masking {
     pub words: u32,
     /// Times that each text comes, with other words hidden.
     pub copies: usize,
+    /// The most words of a text; further ones are left out.
+    pub most: usize,
 }
 
 /// What is wanted where nothing is.
@@ -145,7 +147,7 @@ impl Numbered {
         let (mut hidden, mut wanted) = (Self::default(), Vec::new());
         let places = |text: usize| {
             let from = if text == 0 { 0 } else { self.ends[text - 1] };
-            from..self.ends[text]
+            from..self.ends[text].min(from.saturating_add(how.most))
         };
         for copy in 0..how.copies {
             for text in (0..self.ends.len()).filter(|&text| !places(text).is_empty()) {
@@ -220,7 +222,7 @@ mod tests {
     #[test]
     fn words_are_hidden_and_wanted() {
         let texts = Numbered { ids: (2..1002).collect(), ends: vec![500, 500, 501, 1000] };
-        let how = Masking { share: 0.15, mask: 1, first: 2, words: 1002, copies: 3 };
+        let how = Masking { share: 0.15, mask: 1, first: 2, words: 1002, copies: 3, most: 500 };
         let (hidden, wanted) = texts.masked(how, &Run::quiet(1, 1)).unwrap();
         assert_eq!(hidden.ends.len(), 9);
         assert_eq!(hidden.ids.len(), 3000);
@@ -240,6 +242,8 @@ mod tests {
         assert!((guessed * 7 / 10..guessed * 9 / 10).contains(&masked), "{masked} of {guessed}");
         // A text of one word has it hidden, each time.
         assert_eq!(wanted.iter().filter(|&&wanted| wanted == 502).count(), 3);
+        let (short, _) = texts.masked(Masking { most: 2, ..how }, &Run::quiet(1, 1)).unwrap();
+        assert_eq!(short.ends, [2, 3, 5, 7, 8, 10, 12, 13, 15]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod array;
 pub mod fasttext;
 mod format;
 pub mod glove;
+pub mod idx;
 mod names;
 pub mod npy;
 pub mod npz;

@@ -193,6 +193,21 @@ impl Network {
         layer: Option<&str>,
         run: &Run,
     ) -> Result<(Vec<f32>, Vec<usize>)> {
+        self.encode_last(inputs, layer, usize::MAX, run)
+    }
+
+    /// As `encode`, of each item only so many rows at its end: a long sequence that comes in windows takes no more
+    /// memory than one of them.
+    ///
+    /// # Errors
+    /// As `encode`.
+    pub fn encode_last(
+        &self,
+        inputs: &[Column],
+        layer: Option<&str>,
+        last: usize,
+        run: &Run,
+    ) -> Result<(Vec<f32>, Vec<usize>)> {
         /// Rows of the first input that are worked on at once, and of a long sequence those of a window.
         const TOGETHER: usize = 1024;
         let plan = &self.plan(Purpose::Encode(layer), &[])?;
@@ -201,7 +216,7 @@ impl Network {
         let width = plan.slots[plan.output].shape.width;
         let mut offsets = vec![0];
         for item in 0..items {
-            offsets.push(offsets[item] + rows.of(item)[plan.output]);
+            offsets.push(offsets[item] + rows.of(item)[plan.output].min(last));
         }
         let mut groups = vec![0];
         let mut load = 0;
@@ -223,10 +238,10 @@ impl Network {
                 run.check()?;
                 let group = next.fetch_add(1, Relaxed);
                 let Some(done) = done.get(group) else { return Ok(()) };
-                let (first, last) = (groups[group], groups[group + 1]);
-                let offsets = &offsets[first..=last];
-                let mut values = vec![0.0; (offsets[last - first] - offsets[0]) * width];
-                let longest = (first..last).map(|item| rows.of(item)[0]).max().unwrap_or(0);
+                let (first, end) = (groups[group], groups[group + 1]);
+                let offsets = &offsets[first..=end];
+                let mut values = vec![0.0; (offsets[end - first] - offsets[0]) * width];
+                let longest = (first..end).map(|item| rows.of(item)[0]).max().unwrap_or(0);
                 let count = if windows { TOGETHER } else { usize::MAX };
                 for begin in (0..longest.max(1)).step_by(count) {
                     run.check()?;
@@ -236,22 +251,26 @@ impl Network {
                         _ => Stretch::Further,
                     };
                     let window = Window { first: begin, count };
-                    shard.begin(plan, last - first, stretch, |item, slot| {
+                    shard.begin(plan, end - first, stretch, |item, slot| {
                         window.rows(rows.of(first + item)[slot])
                     });
-                    fill(&mut shard, plan, inputs, first..last, window);
+                    fill(&mut shard, plan, inputs, first..end, window);
                     shard.forward(plan, self, &pass, &mut [], &mut desk);
                     let found = shard.rows(plan, plan.output);
-                    for (ends, start) in found.offsets.windows(2).zip(offsets) {
-                        let to = (start - offsets[0] + begin) * width;
-                        let from = &found.values[ends[0] * width..ends[1] * width];
-                        if !from.is_empty() {
-                            values[to..to + from.len()].copy_from_slice(from);
+                    for (item, ends) in (first..end).zip(found.offsets.windows(2)) {
+                        // Those before are not wanted.
+                        let skipped = rows.of(item)[plan.output].saturating_sub(last);
+                        let from = ends[0] + skipped.saturating_sub(begin);
+                        if from < ends[1] {
+                            let kept = &found.values[from * width..ends[1] * width];
+                            let row =
+                                offsets[item - first] - offsets[0] + begin.saturating_sub(skipped);
+                            values[row * width..][..kept.len()].copy_from_slice(kept);
                         }
                     }
                 }
                 *done.lock().unwrap_or_else(PoisonError::into_inner) = values;
-                run.advance((last - first) as u64);
+                run.advance((end - first) as u64);
             }
         })?;
         let mut values = Vec::with_capacity(offsets[items] * width);

@@ -14,21 +14,11 @@ use inlay_nn::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+mod plain;
+
 fn training(loss: Loss) -> Training {
-    Training {
-        loss,
-        optimizer: Optimizer::Sgd { momentum: 0.9, decay: 0.0, nesterov: false },
-        schedule: Schedule { rate: 0.1, warmup: 0, shape: Curve::Constant },
-        epochs: 3,
-        batch: 1000,
-        accumulate: 1,
-        clip: None,
-        shuffle: false,
-        frozen: Vec::new(),
-        patience: None,
-        truncate: None,
-        checkpoint: None,
-    }
+    let optimizer = Optimizer::Sgd { momentum: 0.9, decay: 0.0, nesterov: false };
+    Training { epochs: 3, ..plain::training(loss, optimizer, 0.1) }
 }
 
 #[derive(Deserialize)]

@@ -68,21 +68,13 @@ fn model() -> Network {
     Network::new(&description.to_string(), 1).unwrap()
 }
 
+mod plain;
+
 fn training() -> Training {
-    Training {
-        loss: Loss::CrossEntropy { weights: None, smoothing: 0.0 },
-        optimizer: Optimizer::Adam { betas: [0.9, 0.999], epsilon: 1e-8, decay: 0.0 },
-        schedule: Schedule { rate: 0.02, warmup: 0, shape: Curve::Constant },
-        epochs: 20,
-        batch: 8,
-        accumulate: 1,
-        clip: None,
-        shuffle: true,
-        frozen: Vec::new(),
-        patience: None,
-        truncate: None,
-        checkpoint: None,
-    }
+    let loss = Loss::CrossEntropy { weights: None, smoothing: 0.0 };
+    let optimizer = Optimizer::Adam { betas: [0.9, 0.999], epsilon: 1e-8, decay: 0.0 };
+    let how = plain::training(loss, optimizer, 0.02);
+    Training { epochs: 20, batch: 8, shuffle: true, ..how }
 }
 
 type Learnt = (Vec<Vec<f32>>, Vec<Epoch>);

@@ -7,28 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use inlay_base::{Error, Run};
 use inlay_nn::{
-    Cells, Column, Content, Curve, Epoch, Examples, IGNORED, Loss, Network, Optimizer, Positions,
-    Schedule, Shape, Training,
+    Cells, Column, Content, Epoch, Examples, IGNORED, Loss, Network, Optimizer, Positions, Shape,
+    Training,
 };
 use serde::Deserialize;
 use serde_json::json;
 
-fn training(loss: Loss, optimizer: Optimizer, rate: f64) -> Training {
-    Training {
-        loss,
-        optimizer,
-        schedule: Schedule { rate, warmup: 0, shape: Curve::Constant },
-        epochs: 10,
-        batch: 1000,
-        accumulate: 1,
-        clip: None,
-        shuffle: false,
-        frozen: Vec::new(),
-        patience: None,
-        truncate: None,
-        checkpoint: None,
-    }
-}
+mod plain;
+use plain::training;
 
 fn cross_entropy() -> Loss {
     Loss::CrossEntropy { weights: None, smoothing: 0.0 }

@@ -11,6 +11,8 @@ use inlay_nn::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+mod plain;
+
 const SEQUENCES: Shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1 };
 
 fn cross_entropy() -> Loss {
@@ -18,20 +20,9 @@ fn cross_entropy() -> Loss {
 }
 
 fn sgd(rate: f64, truncate: Option<usize>) -> Training {
-    Training {
-        loss: cross_entropy(),
-        optimizer: Optimizer::Sgd { momentum: 0.0, decay: 0.0, nesterov: false },
-        schedule: Schedule { rate, warmup: 0, shape: Curve::Constant },
-        epochs: 2,
-        batch: 20,
-        accumulate: 1,
-        clip: Some(0.25),
-        shuffle: false,
-        frozen: Vec::new(),
-        patience: None,
-        truncate,
-        checkpoint: None,
-    }
+    let optimizer = Optimizer::Sgd { momentum: 0.0, decay: 0.0, nesterov: false };
+    let how = plain::training(cross_entropy(), optimizer, rate);
+    Training { epochs: 2, batch: 20, clip: Some(0.25), truncate, ..how }
 }
 
 /// A language model.
@@ -168,6 +159,23 @@ fn an_examination_is_the_mean_over_all_that_is_wanted_whatever_the_threads_and_b
     assert_eq!(count, wanted.iter().filter(|&&class| class != IGNORED).count() as f64);
     assert!((found.loss - loss / count).abs() < 1e-5, "{found:?}");
     assert_eq!(found.accuracy, Some(right / count));
+}
+
+#[test]
+fn the_last_rows_of_items_are_those_of_all_of_them() {
+    let network = model(7, &lstm(0.5));
+    // Some are longer than a window, and end within one or with it.
+    let inputs = counting(&[9, 1, 40, 0, 3000, 2048, 1025, 1024]).inputs;
+    let (all, ends) = network.encode(&inputs, None, &Run::quiet(2, 1)).unwrap();
+    for last in [0, 1, 2, 30, 1023, 1024, 1025, 5000] {
+        let (found, offsets) = network.encode_last(&inputs, None, last, &Run::quiet(2, 1)).unwrap();
+        for (item, (rows, kept)) in ends.windows(2).zip(offsets.windows(2)).enumerate() {
+            let from = rows[0].max(rows[1].saturating_sub(last));
+            assert_eq!(kept[1] - kept[0], rows[1] - from, "{last} of {item}");
+            let (wanted, kept) = (&all[7 * from..7 * rows[1]], &found[7 * kept[0]..7 * kept[1]]);
+            assert_eq!(kept, wanted, "{last} of {item}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use inlay_base::{Error, Result, Run};
 use inlay_nn::{Blocks, Examples};
 use napi_derive::napi;
 
-use crate::network::{ColumnHandle, Parts, taken};
+use crate::columns::{ColumnHandle, Parts, taken};
 use crate::run::{Ask, refuse};
 
 /// How long a stop may go unnoticed while JavaScript has nothing to give.

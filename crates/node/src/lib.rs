@@ -5,6 +5,7 @@
 mod bm25;
 mod checkpoint;
 mod classifier;
+mod columns;
 mod corpus;
 mod counts;
 mod doc2vec;
@@ -13,6 +14,7 @@ mod examples;
 mod fasttext;
 mod glove;
 mod held;
+mod idx;
 mod language;
 mod lda;
 mod live;
@@ -29,6 +31,7 @@ mod source;
 mod sparse;
 mod stream;
 mod svd;
+mod training;
 mod vectors;
 mod words;
 

@@ -1,22 +1,18 @@
-//! Networks: made, trained, opened, asked.
+//! Networks: made, opened, asked.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inlay_base::{Error, Result};
+use inlay_base::Error;
 use inlay_formats::safetensors::Reader;
-use inlay_nn::{
-    Cells, Column, Content, Examples, Loss, Network, Positions, Prospect, Shape, Training,
-};
+use inlay_nn::{Content, Network, Positions, Prospect, Shape};
 use napi::Env;
-use napi::bindgen_prelude::{
-    Either, Float32Array, Float32ArraySlice, Float64Array, Uint32ArraySlice,
-};
+use napi::bindgen_prelude::{Either, Float32Array, Float32ArraySlice, Float64Array};
 use napi_derive::napi;
 
-use crate::examples::{Block, ExampleStream, Incoming};
+use crate::columns::{ColumnHandle, Parts, columns, taken};
 use crate::held::{Held, Weighty, handle};
-use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
+use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
 
 /// A network, and how its training went.
 #[napi(custom_finalize)]
@@ -25,7 +21,7 @@ pub struct NetworkHandle(Held<Arc<Known>>);
 handle!(NetworkHandle);
 
 pub struct Known {
-    network: Network,
+    pub network: Network,
     losses: Vec<f64>,
     validation: Vec<f64>,
 }
@@ -42,8 +38,12 @@ impl Weighty for Arc<Known> {
 }
 
 impl NetworkHandle {
-    fn new(network: Network, losses: Vec<f64>, validation: Vec<f64>) -> Self {
+    pub fn new(network: Network, losses: Vec<f64>, validation: Vec<f64>) -> Self {
         Self(Held::new(Arc::new(Known { network, losses, validation })))
+    }
+
+    pub fn known(&self) -> napi::Result<Arc<Known>> {
+        self.0.get().cloned()
     }
 }
 
@@ -75,109 +75,6 @@ impl ShapeOf {
         };
         Self { ids: shape.content == Content::Ids, positions, width: shape.width as u32 }
     }
-}
-
-/// Items of an input, as they come.
-#[napi]
-#[derive(Default)]
-pub struct ColumnHandle {
-    ids: Vec<u32>,
-    values: Vec<f32>,
-    lengths: Vec<u32>,
-}
-
-#[napi]
-impl ColumnHandle {
-    #[napi(constructor)]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    #[napi]
-    pub fn add_ids(&mut self, #[napi(ts_arg_type = "Uint32Array")] ids: Uint32ArraySlice<'_>) {
-        self.ids.extend_from_slice(&ids);
-    }
-
-    #[napi]
-    pub fn add_values(
-        &mut self,
-        #[napi(ts_arg_type = "Float32Array")] values: Float32ArraySlice<'_>,
-    ) {
-        self.values.extend_from_slice(&values);
-    }
-
-    #[napi]
-    pub fn add_lengths(
-        &mut self,
-        #[napi(ts_arg_type = "Uint32Array")] lengths: Uint32ArraySlice<'_>,
-    ) {
-        self.lengths.extend_from_slice(&lengths);
-    }
-}
-
-/// A column before it has been checked.
-pub type Parts = (Vec<u32>, Vec<f32>, Vec<u32>);
-
-pub fn taken(column: &mut ColumnHandle) -> Parts {
-    let ColumnHandle { ids, values, lengths } = column;
-    (std::mem::take(ids), std::mem::take(values), std::mem::take(lengths))
-}
-
-fn column(name: &str, (ids, values, lengths): Parts, shape: &Shape) -> Result<Column> {
-    let cells = match shape.content {
-        Content::Ids => Cells::Ids(ids),
-        Content::Values => Cells::Values(values),
-    };
-    let lengths = (shape.positions == Positions::Any).then_some(&lengths[..]);
-    Column::new(name, cells, lengths, shape)
-}
-
-fn columns(network: &Network, parts: Vec<Parts>) -> Result<Vec<Column>> {
-    columns_of(&network.inputs()?, parts)
-}
-
-fn columns_of(inputs: &[(String, Shape)], parts: Vec<Parts>) -> Result<Vec<Column>> {
-    // Of a loss over pairs they come again and again.
-    let groups = ["input", "positives of", "negatives of"];
-    let names = groups.iter().flat_map(|group| inputs.iter().map(move |input| (group, input)));
-    let named = names
-        .zip(parts)
-        .map(|((group, (name, shape)), parts)| column(&format!("{group} `{name}`"), parts, shape));
-    named.collect()
-}
-
-fn examples(
-    network: &Network,
-    loss: &Loss,
-    inputs: Vec<Parts>,
-    targets: Option<Parts>,
-) -> Result<Examples> {
-    of_block(&network.inputs()?, target(network, loss)?.as_ref(), inputs, targets)
-}
-
-/// What a loss wants beside each item; one over pairs wants nothing.
-fn target(network: &Network, loss: &Loss) -> Result<Option<Shape>> {
-    let problem =
-        |problem| Error::InvalidInput { source: "the network".into(), offset: None, problem };
-    loss.target(&network.output(None)?).map_err(problem)
-}
-
-fn of_block(
-    shapes: &[(String, Shape)],
-    target: Option<&Shape>,
-    inputs: Vec<Parts>,
-    targets: Option<Parts>,
-) -> Result<Examples> {
-    let inputs = columns_of(shapes, inputs)?;
-    let targets = targets.map(|parts| {
-        let needless = || Error::InvalidInput {
-            source: "the targets".into(),
-            offset: None,
-            problem: "are not for a loss over pairs".into(),
-        };
-        column("the targets", parts, target.ok_or_else(needless)?)
-    });
-    Ok(Examples { inputs, targets: targets.transpose()? })
 }
 
 #[napi]
@@ -234,111 +131,10 @@ pub fn describe_network(
     run: RunSpec,
     events: Events<'_, NetworkHandle>,
 ) -> napi::Result<RunHandle> {
-    let known = Arc::clone(network.0.get()?);
+    let known = network.known()?;
     launch(env, run, events, move |run| {
         let network = known.network.described(&description, run.seed())?;
         Ok(NetworkHandle::new(network, Vec::new(), Vec::new()))
-    })
-}
-
-/// What a network is trained with.
-#[napi(object, object_to_js = false)]
-pub struct TrainingSpec {
-    /// Of the network that is trained.
-    pub description: String,
-    /// The rest, as JSON.
-    pub training: String,
-}
-
-/// Trains a new network, or goes on from one that is there, which stays as it is: on columns, or on what a
-/// stream brings.
-#[napi(
-    ts_args_type = "spec: TrainingSpec, base: NetworkHandle | undefined, inputs: ColumnHandle[] | ExampleStream, targets: ColumnHandle | undefined, validationInputs: ColumnHandle[], validationTargets: ColumnHandle | undefined, run: RunSpec, events: Events<NetworkHandle>"
-)]
-#[allow(clippy::too_many_arguments)]
-pub fn train_network(
-    env: &Env,
-    spec: TrainingSpec,
-    base: Option<&NetworkHandle>,
-    inputs: Either<Vec<&mut ColumnHandle>, &mut ExampleStream>,
-    targets: Option<&mut ColumnHandle>,
-    validation_inputs: Vec<&mut ColumnHandle>,
-    validation_targets: Option<&mut ColumnHandle>,
-    run: RunSpec,
-    events: Events<'_, NetworkHandle>,
-) -> napi::Result<RunHandle> {
-    let base = base.map(|base| base.0.get().cloned()).transpose()?;
-    let how: Training = serde_json::from_str(&spec.training)
-        .map_err(|error| refuse(format!("a training that is not understood: {error}")))?;
-    let targets = targets.map(taken);
-    let given = match inputs {
-        Either::A(columns) => Either::A(columns.into_iter().map(taken).collect::<Vec<Parts>>()),
-        Either::B(stream) => Either::B(stream.blocks()?),
-    };
-    let validation: Vec<Parts> = validation_inputs.into_iter().map(taken).collect();
-    let validation_targets = validation_targets.map(taken);
-    launch_fed(env, run, events, move |run, ask| {
-        let mut network = match base {
-            Some(base) => base.network.described(&spec.description, run.seed())?,
-            None => Network::new(&spec.description, run.seed())?,
-        };
-        let validation = match validation.is_empty() {
-            true => None,
-            false => Some(examples(&network, &how.loss, validation, validation_targets)?),
-        };
-        let history = match given {
-            Either::A(inputs) => {
-                let given = examples(&network, &how.loss, inputs, targets)?;
-                network.train(&given, validation.as_ref(), &how, run)?
-            }
-            Either::B(blocks) => {
-                let shapes = network.inputs()?;
-                let target = target(&network, &how.loss)?;
-                let read = move |(inputs, targets): Block| {
-                    of_block(&shapes, target.as_ref(), inputs, targets)
-                };
-                let mut blocks = Incoming::new(blocks, ask, read);
-                network.train_on_stream(&mut blocks, validation.as_ref(), &how, run)?
-            }
-        };
-        let losses = history.iter().map(|epoch| epoch.loss).collect();
-        let validation = history.iter().filter_map(|epoch| epoch.validation).collect();
-        Ok(NetworkHandle::new(network, losses, validation))
-    })
-}
-
-/// How well a network does on examples.
-#[napi(object, object_from_js = false)]
-pub struct NetworkEvaluation {
-    pub loss: f64,
-    pub accuracy: Option<f64>,
-}
-
-/// The loss on examples.
-#[napi(
-    ts_args_type = "network: NetworkHandle, loss: string, batch: number, inputs: ColumnHandle[], targets: ColumnHandle | undefined, run: RunSpec, events: Events<NetworkEvaluation>"
-)]
-#[allow(clippy::too_many_arguments)]
-pub fn evaluate_network(
-    env: &Env,
-    network: &NetworkHandle,
-    loss: String,
-    batch: u32,
-    inputs: Vec<&mut ColumnHandle>,
-    targets: Option<&mut ColumnHandle>,
-    run: RunSpec,
-    events: Events<'_, NetworkEvaluation>,
-) -> napi::Result<RunHandle> {
-    let known = Arc::clone(network.0.get()?);
-    let loss: Loss = serde_json::from_str(&loss)
-        .map_err(|error| refuse(format!("a loss that is not understood: {error}")))?;
-    let inputs: Vec<Parts> = inputs.into_iter().map(taken).collect();
-    let targets = targets.map(taken);
-    launch(env, run, events, move |run| {
-        let network = &known.network;
-        let examples = examples(network, &loss, inputs, targets)?;
-        let found = network.evaluate(&examples, &loss, batch as usize, run)?;
-        Ok(NetworkEvaluation { loss: found.loss, accuracy: found.accuracy })
     })
 }
 
@@ -350,23 +146,25 @@ pub struct Encoded {
     pub offsets: Float64Array,
 }
 
-/// What a layer, or the last one, gives for items.
+/// What a layer, or the last one, gives for items: of each item only its `last` rows, if that is given.
 #[napi(
-    ts_args_type = "network: NetworkHandle, inputs: ColumnHandle[], layer: string | undefined, run: RunSpec, events: Events<Encoded>"
+    ts_args_type = "network: NetworkHandle, inputs: ColumnHandle[], layer: string | undefined, last: number | undefined, run: RunSpec, events: Events<Encoded>"
 )]
 pub fn encode_network(
     env: &Env,
     network: &NetworkHandle,
     inputs: Vec<&mut ColumnHandle>,
     layer: Option<String>,
+    last: Option<u32>,
     run: RunSpec,
     events: Events<'_, Encoded>,
 ) -> napi::Result<RunHandle> {
-    let known = Arc::clone(network.0.get()?);
+    let known = network.known()?;
     let inputs: Vec<Parts> = inputs.into_iter().map(taken).collect();
     launch(env, run, events, move |run| {
         let inputs = columns(&known.network, inputs)?;
-        let (values, offsets) = known.network.encode(&inputs, layer.as_deref(), run)?;
+        let last = last.map_or(usize::MAX, |last| last as usize);
+        let (values, offsets) = known.network.encode_last(&inputs, layer.as_deref(), last, run)?;
         let offsets: Vec<f64> = offsets.into_iter().map(|offset| offset as f64).collect();
         Ok(Encoded { values: values.into(), offsets: offsets.into() })
     })
@@ -438,7 +236,7 @@ pub fn save_network(
     run: RunSpec,
     events: Events<'_, ()>,
 ) -> napi::Result<RunHandle> {
-    let (known, path) = (Arc::clone(network.0.get()?), PathBuf::from(path));
+    let (known, path) = (network.known()?, PathBuf::from(path));
     launch(env, run, events, move |_| known.network.save(&path))
 }
 

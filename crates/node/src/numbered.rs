@@ -36,14 +36,42 @@ impl Weighty for Known {
     }
 }
 
+/// Words that become a vocabulary, as JavaScript brings them.
 #[napi]
-impl VocabularyHandle {
-    /// Word i has the number i.
-    #[napi(constructor, ts_args_type = "words: readonly string[], spec: SplitSpec")]
-    pub fn new(words: Vec<String>, spec: SplitSpec) -> napi::Result<Self> {
-        let names = Names::new(words).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self(Held::new(Known { names: Arc::new(names), splitter: spec.splitter()? })))
+#[derive(Default)]
+pub struct VocabularyBuilder(Vec<String>);
+
+#[napi]
+impl VocabularyBuilder {
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        Self::default()
     }
+
+    /// The next words.
+    #[napi(ts_args_type = "words: readonly string[]")]
+    pub fn add(&mut self, words: Vec<String>) {
+        self.0.extend(words);
+    }
+}
+
+/// The vocabulary of a builder's words, of which it has none afterwards: word i has the number i; of one that comes
+/// twice, either.
+#[napi(
+    ts_args_type = "builder: VocabularyBuilder, spec: SplitSpec, run: RunSpec, events: Events<VocabularyHandle>"
+)]
+pub fn make_vocabulary(
+    env: &Env,
+    builder: &mut VocabularyBuilder,
+    spec: SplitSpec,
+    run: RunSpec,
+    events: Events<'_, VocabularyHandle>,
+) -> napi::Result<RunHandle> {
+    let (words, splitter) = (std::mem::take(&mut builder.0), spec.splitter()?);
+    launch(env, run, events, move |run| {
+        let names = Names::checked(&words, &|| run.check())?;
+        Ok(VocabularyHandle(Held::new(Known { names: Arc::new(names), splitter })))
+    })
 }
 
 /// Texts as numbers of words.
@@ -148,6 +176,8 @@ pub struct MaskingSpec {
     /// and how many numbers there are.
     pub words: u32,
     pub copies: u32,
+    /// The most words of a text.
+    pub most: u32,
 }
 
 /// Texts with hidden words.
@@ -171,8 +201,9 @@ pub fn mask_texts(
     events: Events<'_, MaskedTexts>,
 ) -> napi::Result<RunHandle> {
     let texts = texts(&ids, &ends)?;
-    let MaskingSpec { share, mask, first, words, copies } = spec;
-    let how = Masking { share: share as f32, mask, first, words, copies: copies as usize };
+    let MaskingSpec { share, mask, first, words, copies, most } = spec;
+    let (copies, most) = (copies as usize, most as usize);
+    let how = Masking { share: share as f32, mask, first, words, copies, most };
     launch(env, run, events, move |run| {
         let (hidden, wanted) = texts.masked(how, run)?;
         let targets: Vec<i32> = wanted.into_iter().map(|word| word as i32).collect();

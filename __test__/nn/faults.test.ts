@@ -1,0 +1,139 @@
+// What networks refuse, and how they say it.
+import test from 'ava'
+import {
+  Network,
+  crossEntropy,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  layerNorm,
+  network,
+  networkTrainingOptions,
+  sgd,
+  squaredError,
+  sum,
+  summary,
+  values,
+} from 'inlay'
+import { corners, exactlyOne } from '../fixtures/exactly-one.js'
+import { wrongValues } from '../fixtures/wrong-values.js'
+
+test('a loss that is no longer finite is DIVERGED', async (t) => {
+  const line = network({
+    input: values({ shape: [1] }),
+    layers: [dense({ units: 1 })],
+    loss: squaredError(),
+  })
+  await t.throwsAsync(
+    Network.train(
+      line,
+      { inputs: [1e3, -1e3], targets: [1, 2] },
+      { optimizer: sgd(), learningRate: 100 },
+    ),
+    { code: 'DIVERGED', message: /no longer finite: a smaller `learningRate` or `clip` may help/ },
+  )
+})
+
+test('what does not fit is one clear error', async (t) => {
+  const refuses = async (inputs: unknown, targets: unknown, message: RegExp) => {
+    const examples = { inputs, targets } as Parameters<typeof Network.train>[1]
+    const error = await t.throwsAsync(Network.train(exactlyOne, examples))
+    t.regex(error!.message, message)
+  }
+  await refuses([[1, 2], [3]], [0, 1], /`inputs\[1\]` must be rows of 2 numbers, got 1/)
+  await refuses([[1, 'x']], [0], /`inputs\[0\]` must be numbers, got "x"/)
+  await refuses([null], [0], /`inputs\[0\]` must be a number or an array of numbers, got null/)
+  await refuses(7, [0], /`inputs` must be items, or an object with `input`, got 7/)
+  await refuses([[1, 2]], undefined, /`targets` must be a class for each item or position/)
+  await refuses([[1, 2]], [0.5], /`targets\[0\]` must be whole numbers from 0 up, got 0.5/)
+  await refuses([[1, 2]], [2], /the targets: item 0 has the id 2; they are below 2/)
+  await refuses([[1, 2]], [0, 1], /the targets: are 2, of 1 items/)
+  await refuses([[1, Infinity]], [0], /item 0 has a value that is not finite: inf/)
+  const lossless = network({ input: exactlyOne.inputs, layers: exactlyOne.layers })
+  await t.throwsAsync(Network.train(lossless, { inputs: [[1, 2]], targets: [0] }), {
+    message: /a network with a `loss`/,
+  })
+  await t.throwsAsync(
+    Network.train(exactlyOne, { inputs: [[1, 2]], targets: [0] }, { freeze: ['dense7'] }),
+    {
+      message: /`freeze` must be the name of a layer: dense1, hidden, dense2, got "dense7"/,
+    },
+  )
+  const few = network({
+    input: exactlyOne.inputs,
+    layers: exactlyOne.layers,
+    loss: crossEntropy({ classWeights: [1] }),
+  })
+  await t.throwsAsync(Network.train(few, { inputs: [[1, 2]], targets: [0] }), {
+    message: /has 2 classes, and 1 weights came/,
+  })
+})
+
+test('descriptions are refused where they do not fit, and are frozen values where they do', (t) => {
+  const refuses = (make: () => unknown, message: RegExp) => {
+    t.regex(t.throws(make, { code: 'INVALID_OPTION' })!.message, message)
+  }
+  const input = values({ shape: [2, 3] })
+  refuses(() => network({ input, layers: [] }), /`layers` must be a list of layers, at least one/)
+  refuses(
+    () =>
+      network({ input, layers: [dense({ units: 4 }), embedding({ values: 3, dimensions: 2 })] }),
+    /`embedding1` expects ids; `dense1` gives \[2, 4\]/,
+  )
+  refuses(
+    () => network({ input, layers: [sum([[], [flatten()]])] }),
+    /adds up branches of \[2, 3\] and \[6\]/,
+  )
+  refuses(
+    () => dense({} as { units: number }),
+    /dense: `units` must be an integer from 1 up, got undefined/,
+  )
+  refuses(() => dropout({ probability: 1 }), /dropout: `probability`/)
+  refuses(() => values({ shape: [] }), /values: `shape`/)
+  t.true(Object.isFrozen(exactlyOne) && Object.isFrozen(exactlyOne.layers[0]))
+  t.deepEqual(JSON.parse(JSON.stringify(exactlyOne)), exactlyOne)
+  t.deepEqual(summary(exactlyOne), [
+    { name: 'dense1', shape: '[8]', parameters: 24, operations: 32 },
+    { name: 'hidden', shape: '[8]', parameters: 0, operations: 8 },
+    { name: 'dense2', shape: '[2]', parameters: 18, operations: 32 },
+  ])
+})
+
+for (const { option, value } of wrongValues(networkTrainingOptions)) {
+  test(`refuses ${option}: ${typeof value} ${String(value)}`, async (t) => {
+    const options = { [option]: value } as object
+    const examples = { inputs: corners, targets: [0, 1, 1, 0] }
+    await t.throwsAsync(Network.train(exactlyOne, examples, options), { code: 'INVALID_OPTION' })
+  })
+}
+
+test('options that would do nothing are refused', async (t) => {
+  const examples = { inputs: corners, targets: [0, 1, 1, 0] }
+  for (const [options, message] of [
+    [{ patience: 3 }, /`patience` has no meaning without `validation`/],
+    [{ stepFactor: 0.5 }, /`stepFactor` is for the schedule 'steps' only/],
+    [{ stepEvery: 0.5, schedule: 'cosine' }, /`stepEvery` is for the schedule 'steps' only/],
+  ] as const) {
+    await t.throwsAsync(Network.train(exactlyOne, examples, options), {
+      code: 'INVALID_OPTION',
+      message,
+    })
+  }
+  t.throws(() => sgd({ nesterov: true }), {
+    message: /sgd: `momentum` must be above 0 where `nesterov` is true/,
+  })
+  t.throws(() => layerNorm({ affine: false, bias: true }), {
+    message: /layerNorm: `bias` must be left out/,
+  })
+})
+
+test('a network that was closed says so', async (t) => {
+  const model = await Network.train(
+    exactlyOne,
+    { inputs: corners, targets: [0, 1, 1, 0] },
+    { epochs: 1 },
+  )
+  model.close()
+  await t.throwsAsync(model.encode(corners), { code: 'CLOSED' })
+})
