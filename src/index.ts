@@ -187,6 +187,7 @@ export {
   gelu,
   layerNorm,
   noise,
+  normalize,
   padChannels,
   relu,
   reshape,
@@ -224,7 +225,7 @@ export { adam, adamw, sgd, type Optimizer } from './nn/optimizers.js'
 export type { Item, Items } from './nn/columns.js'
 export { estimateMemory, estimateOptions, type EstimateOptions } from './nn/estimate.js'
 export type { Example, ExampleStream } from './nn/stream.js'
-export { Network, type Epoch, type NetworkEvaluation } from './nn/network.js'
+export { Network, type Epoch, type NetworkEvaluation, type TensorSource } from './nn/network.js'
 export { networkTrainingOptions, type NetworkTrainingOptions } from './nn/training.js'
 export type { Examples } from './nn/examples.js'
 export {
@@ -323,3 +324,10 @@ export {
   residualLayersOptions,
   type ResidualLayersOptions,
 } from './models/residual-layers.js'
+export {
+  SentenceEncoder,
+  SentenceVectors,
+  sentenceEncoderOptions,
+  sentenceEncodingOptions,
+  type SentenceEncodingOptions,
+} from './encoders/sentence-encoder.js'

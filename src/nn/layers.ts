@@ -164,6 +164,11 @@ export function rmsNorm(options: Options<typeof rmsNormOptions> = {}): Layer {
   return layer('rms-norm', rmsNormOptions, options)
 }
 
+/** Each row divided by its length, so that a product of two rows is their cosine. PyTorch's `F.normalize`. */
+export function normalize(options: Named = {}): Layer {
+  return layer('normalize', { name }, options)
+}
+
 const batchNormOptions = {
   name,
   /** Added to the variance [eps]. */

@@ -20,6 +20,7 @@ import {
   type RunSettings,
   type Settings,
   custom,
+  flag,
   integer,
   settle,
   text,
@@ -84,7 +85,30 @@ const encodeStepsOptions = {
   last: integer(undefined, { from: 1, to: 0xffff_ffff }, 'positions at the end of each item'),
 }
 
+/** Of which tensors of a file a parameter is made. */
+export interface TensorSource {
+  /** Their names. Rows of several stand one after the other: queries, keys and values in one `in_proj_weight`. */
+  readonly tensors: readonly string[]
+  /** Rows that are left out before the first. Default: 0. */
+  readonly skip?: number
+  /** A row of another tensor that is added to each row. */
+  readonly plus?: { readonly tensor: string; readonly row: number }
+}
+
 const loadOptions = {
+  /** Where parameters are that have other names in the file, by their own names: 'layers.0.norm1.weight'. */
+  tensors: custom<Readonly<Record<string, TensorSource>>>(
+    'an object with lists of tensors by the names of parameters',
+    (given) =>
+      typeof given === 'object' &&
+      given !== null &&
+      Object.values(given).every((source: unknown) =>
+        Array.isArray((source as TensorSource | null)?.tensors),
+      ),
+    'where parameters are that have other names in the file',
+  ),
+  /** Whether all threads of the process that load the same network from the same files share its memory. */
+  shared: flag(false, 'whether all threads of the process share its memory'),
   /** What stands before each name in the file: 'encoder.'. */
   prefix: custom<string>(
     'a string',
@@ -185,20 +209,25 @@ export class Network {
 
   /**
    * A network whose parameters are those of a PyTorch module of the same layers: a safetensors file of its
-   * `state_dict`, whose names are those of the layers (`name: '0'` for the first of an `nn.Sequential`).
+   * `state_dict`, or the several of a large one, whose names are those of the layers (`name: '0'` for the first of
+   * an `nn.Sequential`) or what `tensors` says.
    *
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT`, with all tensors that are missing or of another shape
    */
   static async load(
     description: NetworkDescription,
-    path: Path,
+    path: Path | readonly Path[],
     options: Options<typeof loadOptions> & RunOptions = {},
   ): Promise<Network> {
     const who = 'Network.load'
-    const file = settlePath(path, who)
+    const paths = Array.isArray(path) ? (path as readonly Path[]) : [path as Path]
+    if (paths.length === 0) throw wrongOption('path', 'a path, or several', path, who)
+    const files = paths.map((file) => settlePath(file, who))
     const { settings, run: runSettings } = settle(loadOptions, options, who)
+    const { prefix = '', tensors = {}, shared } = settings
+    const origins = JSON.stringify({ prefix, tensors })
     const native = await run<NetworkHandle>(who, runSettings, (spec, events) =>
-      loadNetwork(toJson(description), file, settings.prefix ?? '', spec, events),
+      loadNetwork(toJson(description), files, origins, shared, spec, events),
     )
     return Network.#of(native, description)
   }

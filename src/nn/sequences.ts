@@ -1,7 +1,7 @@
 // Layers of sequences: recurrence, attention, places, and the Transformer's block, which is composed of others.
 import { type Options, flag, integer, oneOf, real, settleAlone, wrongOption } from '../options.js'
 import { type Layer, type Required, layer, name } from './layer.js'
-import { dense, dropout, gelu, layerNorm, relu, sum } from './layers.js'
+import { dense, dropout, gelu, layerNorm, relu, silu, sum } from './layers.js'
 
 const recurrentOptions = {
   name,
@@ -65,6 +65,8 @@ export function positions(options: Options<typeof positionsOptions> = {}): Layer
   return layer('positions', positionsOptions, options)
 }
 
+const activations = { relu, gelu, 'gelu-tanh': () => gelu({ tanh: true }), silu } as const
+
 const transformerBlockOptions = {
   /** Before the names of its layers: 'layers.0'. */
   name,
@@ -75,13 +77,15 @@ const transformerBlockOptions = {
   /** Values of the hidden layer between [dim_feedforward]. Default: four times `width`. */
   hidden: integer(undefined, { from: 1 }, 'values of the hidden layer'),
   /** Between the dense layers. */
-  activation: oneOf(['relu', 'gelu'], 'between the dense layers'),
+  activation: oneOf(['relu', 'gelu', 'gelu-tanh', 'silu'], 'between the dense layers'),
   /** Whether norms stand before what they belong to, and not behind the sums [norm_first]. */
   normFirst: flag(false, 'whether norms stand first'),
   /** Whether a position sees only itself and those before it. */
   causal: flag(false, 'whether a position sees only itself and those before it'),
   /** With which values become zero while training. */
   dropout: real(0, { from: 0, below: 1 }, 'with which values become zero'),
+  /** Added to the variance by the norms [layer_norm_eps]. */
+  epsilon: real(1e-5, { above: 0 }, 'added to the variance by the norms'),
 }
 
 /** Attention and a small network at each position, each beside what goes round it (Vaswani et al. 2017,
@@ -109,12 +113,13 @@ export function transformerBlock(
   ]
   const network = [
     dense({ ...named('linear1'), units: settled.hidden ?? 4 * width }),
-    settled.activation === 'relu' ? relu() : gelu(),
+    activations[settled.activation](),
     ...fall,
     dense({ ...named('linear2'), units: width }),
     ...fall,
   ]
-  const [first, second] = [layerNorm(named('norm1')), layerNorm(named('norm2'))]
+  const norm = (part: string) => layerNorm({ ...named(part), epsilon: settled.epsilon })
+  const [first, second] = [norm('norm1'), norm('norm2')]
   return normFirst
     ? [sum([[], [first, ...attention]]), sum([[], [second, ...network]])]
     : [sum([[], attention]), first, sum([[], network]), second]

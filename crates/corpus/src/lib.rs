@@ -35,6 +35,7 @@ mod sorting;
 mod source;
 mod spelling;
 mod splitter;
+mod subwords;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences};
 pub use positioned::Spool;
 pub use source::{Batch, Source};
 pub use splitter::{Splitter, sentences};
+pub use subwords::{Subwords, Tokenized};
 pub use table::{BATCH, OVERHANG, Seed, Table};
 pub use texts::{Part, Reading, Words, each_part};
 pub use tokenizer::Tokenizer;

@@ -15,6 +15,7 @@ mod linear;
 mod max_pool;
 mod noise;
 mod norm;
+mod normalize;
 mod pad_channels;
 mod pool;
 mod pooling;
@@ -53,6 +54,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "lstm" => of::<recurrent::Lstm>(options),
         "max-pool" => of::<max_pool::MaxPool>(options),
         "noise" => of::<noise::Noise>(options),
+        "normalize" => of::<normalize::Normalize>(options),
         "pad-channels" => of::<pad_channels::PadChannels>(options),
         "pool" => of::<pool::Pool>(options),
         "positions" => of::<positions::PositionCodes>(options),

@@ -5,6 +5,7 @@
 mod check;
 mod data;
 mod description;
+mod direction;
 mod estimate;
 mod fold;
 mod layer;
@@ -32,3 +33,4 @@ pub use ranking::area_under_curve;
 pub use schedule::{Curve, Schedule};
 pub use shape::{Content, Positions, Shape};
 pub use train::{Blocks, Checkpoint, Epoch, Evaluation, Examples, Training};
+pub use weights::Origins;

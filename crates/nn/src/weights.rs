@@ -1,5 +1,6 @@
 //! Weights as safetensors, under PyTorch's names and in its shapes: what a `state_dict` holds.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -54,32 +55,26 @@ impl Network {
         let about: About = KIND.read(&reader, path)?;
         let problem = |error: Error| Error::invalid_file(path, None, error.to_string());
         let mut network = Self::new(&about.description, 0).map_err(problem)?;
-        network.load(&reader, path, "")?;
+        network.load(&[reader], path, &Origins::default())?;
         Ok(network)
     }
 
-    /// Takes the parameters of a file, whose names and shapes must be this network's; `prefix` stands
-    /// before each name in the file. Numbers of batches, which nothing depends on, may be missing.
+    /// Takes the parameters of files, whose names and shapes must be this network's, or what `origins` say of them.
+    /// Numbers of batches, which nothing depends on, may be missing.
     ///
     /// # Errors
     /// `InvalidInput`, with all tensors that are missing or of another shape.
-    pub fn load(&mut self, reader: &Reader, path: &Path, prefix: &str) -> Result<()> {
+    pub fn load(&mut self, readers: &[Reader], path: &Path, origins: &Origins) -> Result<()> {
         let mut problems = Vec::new();
         let mut found = Vec::new();
         for parameter in &self.parameters {
-            let name = format!("{prefix}{}", parameter.name);
-            let wanted = &parameter.blueprint.shape;
-            match reader.tensor(&name) {
-                None if parameter.blueprint.counts() => found.push(None),
-                None => problems.push(format!("`{name}` {wanted:?} is missing")),
-                Some(tensor) if tensor.shape != *wanted => {
-                    problems
-                        .push(format!("`{name}` is {:?} and should be {wanted:?}", tensor.shape));
+            let origin = origins.of(&parameter.name);
+            match origin.read(readers, &parameter.blueprint.shape) {
+                Ok(values) => found.push(Some(values)),
+                Err(_) if parameter.blueprint.counts() && !origin.is_there(readers) => {
+                    found.push(None);
                 }
-                Some(tensor) => match floats(&tensor) {
-                    Some(values) => found.push(Some(values)),
-                    None => problems.push(format!("`{name}` is of type {}", tensor.dtype.name())),
-                },
+                Err(problem) => problems.push(problem),
             }
         }
         if !problems.is_empty() {
@@ -93,6 +88,108 @@ impl Network {
         self.prepare();
         Ok(())
     }
+}
+
+/// Where in files parameters are, if not under their own names.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origins {
+    /// Before each name that has no origin of its own.
+    #[serde(default)]
+    pub prefix: String,
+    /// By the parameters' own names.
+    #[serde(default)]
+    pub tensors: HashMap<String, Origin>,
+}
+
+/// Of which tensors a parameter is made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Their rows, one tensor's after the other's.
+    pub tensors: Vec<String>,
+    /// Rows that are left out before the first.
+    #[serde(default)]
+    pub skip: usize,
+    /// A row of another tensor that is added to each.
+    #[serde(default)]
+    pub plus: Option<Row>,
+}
+
+/// A row of a tensor.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The tensor.
+    pub tensor: String,
+    /// Its row.
+    pub row: usize,
+}
+
+impl Origins {
+    /// The parameters' own names, behind a prefix.
+    pub fn behind(prefix: &str) -> Self {
+        Self { prefix: prefix.into(), ..Self::default() }
+    }
+
+    fn of(&self, parameter: &str) -> Origin {
+        self.tensors.get(parameter).cloned().unwrap_or_else(|| Origin {
+            tensors: vec![format!("{}{parameter}", self.prefix)],
+            ..Origin::default()
+        })
+    }
+}
+
+impl Origin {
+    fn is_there(&self, readers: &[Reader]) -> bool {
+        self.tensors.iter().any(|name| tensor_of(readers, name).is_some())
+    }
+
+    /// The values of a parameter of this shape, or what is wrong.
+    fn read(&self, readers: &[Reader], wanted: &[usize]) -> std::result::Result<Vec<f32>, String> {
+        let named = |name: &str, shape: &[usize]| {
+            let tensor =
+                tensor_of(readers, name).ok_or_else(|| format!("`{name}` {shape:?} is missing"))?;
+            let values = floats(&tensor)
+                .ok_or_else(|| format!("`{name}` is of type {}", tensor.dtype.name()))?;
+            Ok::<_, String>((tensor.shape, values))
+        };
+        let (width, mut values, mut rows) =
+            (wanted.iter().skip(1).product::<usize>(), Vec::new(), 0);
+        let mut given = Vec::new();
+        for name in &self.tensors {
+            let (shape, found) = named(name, wanted)?;
+            if shape.len() != wanted.len() || shape.get(1..) != wanted.get(1..) {
+                return Err(format!("`{name}` is {shape:?} and should be {wanted:?}"));
+            }
+            rows += shape.first().copied().unwrap_or(1);
+            given.push(format!("`{name}` is {shape:?}"));
+            values.extend(found);
+        }
+        if rows != self.skip + wanted.first().copied().unwrap_or(1) {
+            let all =
+                if self.skip > 0 { format!(" without {} rows", self.skip) } else { String::new() };
+            return Err(format!("{}{all} and should be {wanted:?}", given.join(", ")));
+        }
+        values.drain(..self.skip * width);
+        if let Some(Row { tensor, row }) = &self.plus {
+            let (shape, found) = named(tensor, wanted)?;
+            let added = found.chunks_exact(width.max(1)).nth(*row);
+            let Some(added) = added.filter(|_| shape.get(1..) == wanted.get(1..)) else {
+                return Err(format!(
+                    "`{tensor}` is {shape:?} and has no row {row} of {width} values"
+                ));
+            };
+            for line in values.chunks_exact_mut(width.max(1)) {
+                line.iter_mut().zip(added).for_each(|(value, added)| *value += added);
+            }
+        }
+        Ok(values)
+    }
+}
+
+fn tensor_of<'a>(readers: &'a [Reader], name: &str) -> Option<Tensor<'a>> {
+    readers.iter().find_map(|reader| reader.tensor(name))
 }
 
 /// The values of a tensor as f32.

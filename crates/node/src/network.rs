@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inlay_base::Error;
+use inlay_base::{Error, Result};
 use inlay_formats::safetensors::Reader;
-use inlay_nn::{Content, Network, Positions, Prospect, Shape};
+use inlay_nn::{Content, Network, Origins, Positions, Prospect, Shape};
 use napi::Env;
 use napi::bindgen_prelude::{Either, Float32Array, Float32ArraySlice, Float64Array};
 use napi_derive::napi;
@@ -13,6 +13,7 @@ use napi_derive::napi;
 use crate::columns::{ColumnHandle, Parts, columns, taken};
 use crate::held::{Held, Weighty, handle};
 use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
+use crate::shared;
 
 /// A network, and how its training went.
 #[napi(custom_finalize)]
@@ -207,23 +208,62 @@ pub fn make_network(
     })
 }
 
-/// A network of a description, with the parameters of a file.
+/// A network of a description, with the parameters of files; `origins` says where in them, as JSON. If `shared`, it is
+/// the one that another thread has loaded from the same files, if there is one.
 #[napi(
-    ts_args_type = "description: string, path: string, prefix: string, run: RunSpec, events: Events<NetworkHandle>"
+    ts_args_type = "description: string, paths: string[], origins: string, shared: boolean, run: RunSpec, events: Events<NetworkHandle>"
 )]
 pub fn load_network(
     env: &Env,
     description: String,
-    path: String,
-    prefix: String,
+    paths: Vec<String>,
+    origins: String,
+    shared: bool,
     run: RunSpec,
     events: Events<'_, NetworkHandle>,
 ) -> napi::Result<RunHandle> {
-    let path = PathBuf::from(path);
+    let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
+    let read: Origins = serde_json::from_str(&origins)
+        .map_err(|error| refuse(format!("origins that are not understood: {error}")))?;
     launch(env, run, events, move |run| {
-        let mut network = Network::new(&description, run.seed())?;
-        network.load(&Reader::open(&path)?, &path, &prefix)?;
-        Ok(NetworkHandle::new(network, Vec::new(), Vec::new()))
+        let load = || {
+            let mut network = Network::new(&description, run.seed())?;
+            let readers =
+                paths.iter().map(|path| Reader::open(path)).collect::<Result<Vec<_>>>()?;
+            network.load(&readers, &paths[0], &read)?;
+            Ok(Known { network, losses: Vec::new(), validation: Vec::new() })
+        };
+        let known = match shared {
+            true => shared::known(&[&description, &origins], &paths, load)?,
+            false => Arc::new(load()?),
+        };
+        Ok(NetworkHandle(Held::new(known)))
+    })
+}
+
+/// Names of a file's tensors, and their shapes.
+#[napi(object, object_from_js = false)]
+pub struct TensorList {
+    pub names: Vec<String>,
+    pub shapes: Vec<Vec<f64>>,
+}
+
+/// What is in a safetensors file.
+#[napi(ts_args_type = "path: string, run: RunSpec, events: Events<TensorList>")]
+pub fn list_tensors(
+    env: &Env,
+    path: String,
+    run: RunSpec,
+    events: Events<'_, TensorList>,
+) -> napi::Result<RunHandle> {
+    launch(env, run, events, move |_| {
+        let reader = Reader::open(&PathBuf::from(path))?;
+        let names: Vec<String> = reader.names().map(String::from).collect();
+        let shape =
+            |name: &String| reader.tensor(name).map_or_else(Vec::new, |tensor| tensor.shape);
+        let wide = |shape: Vec<usize>| shape.into_iter().map(|axis| axis as f64).collect();
+        let shapes = names.iter().map(|name| wide(shape(name))).collect();
+        Ok(TensorList { names, shapes })
     })
 }
 

@@ -1,0 +1,304 @@
+// Folders of pretrained text models: vectors are those of Python, whatever is beside them; what is wrong is said.
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { SentenceEncoder, sentenceEncoderOptions, sentenceEncodingOptions } from 'inlay'
+import { folder } from '../fixtures/folder.js'
+import { longestHoldOf } from '../fixtures/longest-hold.js'
+import { wrongValues } from '../fixtures/wrong-values.js'
+
+/** Small models with random weights, and what transformers gives for them: see `make.py` there. */
+const golden = fileURLToPath(new URL('../../../__test__/golden/text-models', import.meta.url))
+const models = ['bert', 'distilbert', 'roberta'] as const
+
+interface Expected {
+  readonly texts: string[]
+  readonly ids: number[][]
+  readonly vectors: number[][]
+  readonly hidden: number[][][]
+}
+
+const expectedOf = async (model: string) =>
+  JSON.parse(await readFile(join(golden, model, 'expected.json'), 'utf8')) as Expected
+
+const furthest = (found: Float32Array, wanted: readonly number[]) =>
+  found.length === wanted.length
+    ? found.reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i]!)), 0)
+    : Infinity
+
+for (const model of models) {
+  test(`${model}: vectors, tokens and hidden states are those of transformers`, async (t) => {
+    using encoder = await SentenceEncoder.load(join(golden, model))
+    const { texts, ids, vectors, hidden } = await expectedOf(model)
+    const found = await encoder.encode(texts, { normalize: true })
+    t.deepEqual(
+      Array.from(found.tokens),
+      ids.map((tokens) => tokens.length),
+    )
+    t.deepEqual(found.truncated, [])
+    for (const [i, wanted] of vectors.entries()) t.true(furthest(found.row(i), wanted) < 1e-5)
+    for (const [layer, wanted] of hidden[0]!.entries()) {
+      const [tokens] = await encoder.encodeTokens(texts.slice(0, 1), { layer })
+      t.is(tokens!.length, ids[0]!.length)
+      t.true(furthest(tokens!.values, wanted) < 2e-5, `hidden ${layer}`)
+    }
+  })
+}
+
+test('a vector depends on its text alone, bit for bit', async (t) => {
+  using encoder = await SentenceEncoder.load(join(golden, 'bert'))
+  const { texts } = await expectedOf('bert')
+  const many = Array.from({ length: 400 }, (_, i) => texts[i % texts.length]!.slice(i % 7))
+  const all = await encoder.encode(many, { threads: 2 })
+  for (const threads of [1, 2]) {
+    const backwards = await encoder.encode(many.toReversed(), { threads })
+    t.deepEqual(backwards.row(0), all.row(399))
+    t.deepEqual(backwards.values.slice().reverse().sort(), all.values.slice().sort())
+  }
+  for (const i of [0, 57, 399]) {
+    const [alone] = await encoder.encode([many[i]!])
+    t.deepEqual(alone, all.row(i))
+  }
+  async function* streamed() {
+    yield* many
+  }
+  t.deepEqual((await encoder.encode(streamed())).values, all.values)
+})
+
+test('what is not read of a text is said, or refused', async (t) => {
+  using encoder = await SentenceEncoder.load(join(golden, 'bert'), { maxTokens: 8 })
+  const texts = ['the fox', 'the quick brown fox jumps over the lazy dog and the lazy fox', '']
+  const found = await encoder.encode(texts)
+  t.deepEqual(found.truncated, [1])
+  t.true(found.tokens[1]! > 8)
+  t.is(found.tokens[2], 2)
+  const [tokens] = await encoder.encodeTokens(texts.slice(1, 2))
+  t.is(tokens!.length, 8)
+  await t.throwsAsync(encoder.encode(texts, { truncate: 'error' }), {
+    code: 'INVALID_INPUT',
+    message: /text 1 has \d+ tokens, and 8 are read/,
+  })
+  await t.throwsAsync(SentenceEncoder.load(join(golden, 'bert'), { maxTokens: 65 }), {
+    code: 'INVALID_OPTION',
+    message: /at most 64/,
+  })
+})
+
+/** A copy of a model's folder with other files beside or instead. */
+async function folderWith(
+  t: Parameters<typeof folder>[0],
+  files: Readonly<Record<string, unknown>>,
+  model = 'bert',
+): Promise<string> {
+  const copy = join(folder(t), 'model')
+  await cp(join(golden, model), copy, { recursive: true })
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(copy, name)
+    if (content === null) await rm(path)
+    else {
+      await cp(join(golden, model, 'config.json'), path, { recursive: true })
+      await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content))
+    }
+  }
+  return copy
+}
+
+const module_ = (type: string, path = '') => ({
+  type: `sentence_transformers.models.${type}`,
+  path,
+})
+
+test('modules.json says what becomes of the vectors of tokens', async (t) => {
+  const { texts, hidden } = await expectedOf('bert')
+  const last = hidden[0]!.at(-1)!
+  const rows = last.length / 32
+  const column = (j: number) => Array.from({ length: rows }, (_, i) => last[i * 32 + j]!)
+  const places = Array.from({ length: 32 }, (_, j) => j)
+  const max = places.map((j) => Math.max(...column(j)))
+  const mean = places.map((j) => column(j).reduce((sum, value) => sum + value, 0) / rows)
+  const unit = (values: readonly number[]) => values.map((value) => value / Math.hypot(...values))
+  const vectorWith = async (pooling: object | undefined, ...behind: string[]) => {
+    const modules = [module_('Transformer'), module_('Pooling', '1_Pooling')]
+    const path = await folderWith(t, {
+      'modules.json': [...modules, ...behind.map((type) => module_(type, `2_${type}`))],
+      ...(pooling && { '1_Pooling/config.json': pooling }),
+    })
+    using encoder = await SentenceEncoder.load(path)
+    const found = await encoder.encode(texts.slice(0, 1))
+    return found.row(0)
+  }
+  const cases: [readonly number[], object | undefined, ...string[]][] = [
+    [mean, undefined],
+    [mean, { pooling_mode_mean_tokens: true, word_embedding_dimension: 32 }],
+    [last.slice(0, 32), { pooling_mode_cls_token: true, pooling_mode_mean_tokens: false }],
+    [last.slice(-32), { pooling_mode: 'lasttoken', pooling_mode_mean_tokens: true }],
+    [unit(max), { pooling_mode: 'max' }, 'Normalize'],
+    [
+      [...max, ...mean],
+      { pooling_mode_mean_tokens: true, pooling_mode_max_tokens: true },
+      'Dropout',
+    ],
+  ]
+  for (const [wanted, pooling, ...behind] of cases) {
+    t.true(furthest(await vectorWith(pooling, ...behind), wanted) < 2e-5, JSON.stringify(pooling))
+  }
+  await t.throwsAsync(vectorWith({ pooling_mode: 'weightedmean' }), {
+    code: 'UNSUPPORTED',
+    message: /pools by "weightedmean"/,
+  })
+  await t.throwsAsync(vectorWith(undefined, 'WordWeights'), {
+    code: 'UNSUPPORTED',
+    message: /a module WordWeights/,
+  })
+})
+
+test('prompts stand before texts, by name or as they are', async (t) => {
+  const path = await folderWith(t, {
+    'config_sentence_transformers.json': {
+      prompts: { query: 'the quick ', passage: 'lazy: ' },
+      default_prompt_name: null,
+    },
+  })
+  using encoder = await SentenceEncoder.load(path)
+  t.deepEqual(encoder.prompts, { query: 'the quick ', passage: 'lazy: ' })
+  const of = async (text: string) => (await encoder.encode([text])).values
+  const wanted = await of('the quick fox')
+  t.deepEqual((await encoder.encodeQuery(['fox'])).values, wanted)
+  t.deepEqual((await encoder.encode(['fox'], { prompt: 'query' })).values, wanted)
+  t.deepEqual((await encoder.encode(['fox'], { prompt: 'the quick ' })).values, wanted)
+  t.deepEqual((await encoder.encodeDocument(['fox'])).values, await of('lazy: fox'))
+  t.notDeepEqual(await of('fox'), wanted)
+})
+
+test('vectors are cut and get the length of one', async (t) => {
+  using encoder = await SentenceEncoder.load(join(golden, 'bert'))
+  const texts = ['the fox', 'a dog']
+  const [whole] = await encoder.encode(texts)
+  const cut = await encoder.encode(texts, { dimensions: 5, normalize: true })
+  t.is(cut.dimensions, 5)
+  const length = Math.hypot(...whole!.subarray(0, 5))
+  t.true(
+    furthest(
+      cut.row(0),
+      Array.from(whole!.subarray(0, 5), (value) => value / length),
+    ) < 1e-6,
+  )
+  await t.throwsAsync(encoder.encode(texts, { dimensions: 33 }), { message: /at most 32/ })
+})
+
+test('encoders of one folder share weights and have one fingerprint', async (t) => {
+  const path = await folderWith(t, {})
+  const [one, two] = await Promise.all([SentenceEncoder.load(path), SentenceEncoder.load(path)])
+  const before = (await one.encode(['a dog'])).values
+  t.is(await one.fingerprint(), await two.fingerprint())
+  one.close()
+  t.deepEqual((await two.encode(['a dog'])).values, before)
+  await t.throwsAsync(one.encode(['a dog']), { code: 'CLOSED' })
+  two.close()
+  using short = await SentenceEncoder.load(path, { maxTokens: 9 })
+  using again = await SentenceEncoder.load(path)
+  t.not(await short.fingerprint(), await again.fingerprint())
+})
+
+test('a folder that is not what it should be is one clear error', async (t) => {
+  const config = JSON.parse(await readFile(join(golden, 'bert', 'config.json'), 'utf8')) as object
+  const changed = (fields: object) => ({ 'config.json': { ...config, ...fields } })
+  const cases: [Readonly<Record<string, unknown>>, string, RegExp][] = [
+    [{ 'config.json': null }, 'NOT_FOUND', /there is no file .*config\.json/],
+    [{ 'tokenizer.json': null }, 'NOT_FOUND', /there is no file .*tokenizer\.json/],
+    [{ 'model.safetensors': null }, 'NOT_FOUND', /there is no file .*model\.safetensors/],
+    [{ 'config.json': '{' }, 'INVALID_INPUT', /config\.json is no JSON/],
+    [{ 'config.json': '[]' }, 'INVALID_INPUT', /should hold an object/],
+    [changed({ model_type: 'llama' }), 'UNSUPPORTED', /a model of type llama; these can be read/],
+    [changed({ model_type: 'constructor' }), 'UNSUPPORTED', /a model of type constructor/],
+    [changed({ hidden_act: 'mish' }), 'UNSUPPORTED', /the activation mish/],
+    [
+      changed({ position_embedding_type: 'relative_key' }),
+      'UNSUPPORTED',
+      /position embeddings of type relative_key/,
+    ],
+    [changed({ hidden_size: 'wide' }), 'INVALID_INPUT', /has hidden_size "wide"/],
+    [changed({ num_attention_heads: 5 }), 'INVALID_OPTION', /5 heads can share/],
+    [
+      changed({ num_hidden_layers: 3 }),
+      'INVALID_INPUT',
+      /encoder\.layer\.2\.attention\.self\.query\.weight` \[96, 32\] is missing; .*layer\.2\.output/,
+    ],
+    [changed({ intermediate_size: 48 }), 'INVALID_INPUT', /\[64, 32\] and should be \[48, 32\]/],
+    [{ 'tokenizer.json': '{}' }, 'INVALID_INPUT', /is no tokenizer that can be read/],
+    [{ 'model.safetensors': 'not one' }, 'INVALID_INPUT', /safetensors/],
+    [
+      { 'modules.json': [module_('Transformer'), module_('Pooling', '../../etc')] },
+      'INVALID_INPUT',
+      /lies outside the folder/,
+    ],
+    [{ 'modules.json': [{ type: 1 }] }, 'INVALID_INPUT', /without `type` and `path`/],
+    [{ 'modules.json': [module_('CLIPModel')] }, 'UNSUPPORTED', /begins with "CLIPModel"/],
+    [
+      {
+        'model.safetensors': null,
+        'model.safetensors.index.json': { weight_map: { a: '../b.safetensors' } },
+      },
+      'INVALID_INPUT',
+      /which is no file of its folder/,
+    ],
+  ]
+  for (const [files, code, message] of cases) {
+    const path = await folderWith(t, files)
+    await t.throwsAsync(SentenceEncoder.load(path), { code, message }, JSON.stringify(files))
+  }
+  await t.throwsAsync(SentenceEncoder.load(join(golden, 'none')), { code: 'NOT_FOUND' })
+})
+
+test('an index of several files is read', async (t) => {
+  const path = await folderWith(t, {
+    'model.safetensors.index.json': {
+      weight_map: { a: 'part.safetensors', b: 'part.safetensors' },
+    },
+  })
+  await cp(join(path, 'model.safetensors'), join(path, 'part.safetensors'))
+  await rm(join(path, 'model.safetensors'))
+  using encoder = await SentenceEncoder.load(path)
+  using other = await SentenceEncoder.load(join(golden, 'bert'))
+  t.deepEqual((await encoder.encode(['a fox'])).values, (await other.encode(['a fox'])).values)
+})
+
+test('texts of any kind: empty, very long, no text at all', async (t) => {
+  using encoder = await SentenceEncoder.load(join(golden, 'roberta'))
+  const long = 'a fox and a dog '.repeat(65_536)
+  const found = await encoder.encode(['', long, '\u0000\uD800', '🦊'])
+  t.is(found.length, 4)
+  t.deepEqual(found.truncated, [1])
+  t.true(found.values.every(Number.isFinite))
+  t.is((await encoder.encode([])).length, 0)
+  await t.throwsAsync(encoder.encode([7 as never]), { code: 'INVALID_INPUT' })
+  await t.throwsAsync(encoder.encode('a text' as never), { code: 'INVALID_OPTION' })
+  const controller = new AbortController()
+  const run = encoder.encode(Array(200).fill(long), { signal: controller.signal })
+  setTimeout(() => controller.abort(), 20)
+  await t.throwsAsync(run, { any: true, instanceOf: DOMException })
+})
+
+test('options that are wrong are refused', async (t) => {
+  using encoder = await SentenceEncoder.load(join(golden, 'bert'))
+  for (const { option, value } of wrongValues(sentenceEncodingOptions)) {
+    // Any text may stand before texts.
+    if (option === 'prompt' && typeof value === 'string') continue
+    await t.throwsAsync(encoder.encode(['a'], { [option]: value }), { code: 'INVALID_OPTION' })
+  }
+  for (const { option, value } of wrongValues(sentenceEncoderOptions)) {
+    const load = SentenceEncoder.load(join(golden, 'bert'), { [option]: value })
+    await t.throwsAsync(load, { code: 'INVALID_OPTION' })
+  }
+  await t.throwsAsync(encoder.encodeTokens(['a'], { layer: 3 }), { message: /at most 2 blocks/ })
+})
+
+test('the event loop has its turn while texts are encoded', async (t) => {
+  using encoder = await SentenceEncoder.load(join(golden, 'bert'))
+  const { texts } = await expectedOf('bert')
+  const many = Array.from({ length: 20_000 }, (_, i) => texts[i % texts.length]!)
+  const held = await longestHoldOf(() => encoder.encode(many, { dimensions: 20, normalize: true }))
+  t.log(`${held.toFixed(1)} ms`)
+  t.true(held < 5, `${held} ms`)
+})

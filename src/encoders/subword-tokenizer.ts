@@ -1,0 +1,51 @@
+// Texts as the tokens of a pretrained model.
+import { type Texts, feed, settleSource } from '../corpus/source.js'
+import { Handle } from '../handle.js'
+import {
+  type SubwordHandle,
+  TextStream,
+  type TokenizedTexts,
+  openSubwords,
+  tokenizeTexts,
+} from '../native.js'
+import { type RunSettings, wrongOption } from '../options.js'
+import { run } from '../run.js'
+
+/** What a `tokenizer.json` says: WordPiece, byte-pair encoding or Unigram, with all that comes before and after. */
+export class SubwordTokenizer {
+  readonly #native: Handle<SubwordHandle>
+
+  private constructor(native: SubwordHandle) {
+    this.#native = new Handle(native)
+  }
+
+  static async open(
+    file: string,
+    limit: number,
+    settings: RunSettings,
+    who: string,
+  ): Promise<SubwordTokenizer> {
+    const native = await run<SubwordHandle>(who, settings, (spec, events) =>
+      openSubwords(file, limit, spec, events),
+    )
+    return new SubwordTokenizer(native)
+  }
+
+  /** The tokens of texts, with those that stand around a text; how many each has, those beyond the limit too. */
+  async tokenize(texts: Texts, settings: RunSettings, who: string): Promise<TokenizedTexts> {
+    const open = typeof texts === 'string' ? undefined : settleSource(texts, who).texts
+    if (!open) throw wrongOption('texts', 'an iterable of texts', texts, who)
+    const stream = new TextStream()
+    const native = this.#native.use(who)
+    return run<TokenizedTexts>(
+      who,
+      settings,
+      (spec, events) => tokenizeTexts(native, stream, true, spec, events),
+      feed(open, stream, 'replace', who),
+    )
+  }
+
+  close(): void {
+    this.#native.close()
+  }
+}
