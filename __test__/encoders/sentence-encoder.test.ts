@@ -54,7 +54,7 @@ test('a vector depends on its text alone, bit for bit', async (t) => {
   for (const threads of [1, 2]) {
     const backwards = await encoder.encode(many.toReversed(), { threads })
     t.deepEqual(backwards.row(0), all.row(399))
-    t.deepEqual(backwards.values.slice().reverse().sort(), all.values.slice().sort())
+    t.deepEqual(backwards.values.toSorted(), all.values.toSorted())
   }
   for (const i of [0, 57, 399]) {
     const [alone] = await encoder.encode([many[i]!])
@@ -104,7 +104,7 @@ async function folderWith(
   return copy
 }
 
-const module_ = (type: string, path = '') => ({
+const moduleOf = (type: string, path = '') => ({
   type: `sentence_transformers.models.${type}`,
   path,
 })
@@ -119,9 +119,9 @@ test('modules.json says what becomes of the vectors of tokens', async (t) => {
   const mean = places.map((j) => column(j).reduce((sum, value) => sum + value, 0) / rows)
   const unit = (values: readonly number[]) => values.map((value) => value / Math.hypot(...values))
   const vectorWith = async (pooling: object | undefined, ...behind: string[]) => {
-    const modules = [module_('Transformer'), module_('Pooling', '1_Pooling')]
+    const modules = [moduleOf('Transformer'), moduleOf('Pooling', '1_Pooling')]
     const path = await folderWith(t, {
-      'modules.json': [...modules, ...behind.map((type) => module_(type, `2_${type}`))],
+      'modules.json': [...modules, ...behind.map((type) => moduleOf(type, `2_${type}`))],
       ...(pooling && { '1_Pooling/config.json': pooling }),
     })
     using encoder = await SentenceEncoder.load(path)
@@ -229,12 +229,12 @@ test('a folder that is not what it should be is one clear error', async (t) => {
     [{ 'tokenizer.json': '{}' }, 'INVALID_INPUT', /is no tokenizer that can be read/],
     [{ 'model.safetensors': 'not one' }, 'INVALID_INPUT', /safetensors/],
     [
-      { 'modules.json': [module_('Transformer'), module_('Pooling', '../../etc')] },
+      { 'modules.json': [moduleOf('Transformer'), moduleOf('Pooling', '../../etc')] },
       'INVALID_INPUT',
       /lies outside the folder/,
     ],
     [{ 'modules.json': [{ type: 1 }] }, 'INVALID_INPUT', /without `type` and `path`/],
-    [{ 'modules.json': [module_('CLIPModel')] }, 'UNSUPPORTED', /begins with "CLIPModel"/],
+    [{ 'modules.json': [moduleOf('CLIPModel')] }, 'UNSUPPORTED', /begins with "CLIPModel"/],
     [
       {
         'model.safetensors': null,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Text, Texts } from '../corpus/source.js'
 import { type Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
-import { each } from '../models/vocabulary.js'
+import { each } from '../nn/columns.js'
 import type { TokenizedTexts } from '../native.js'
 import { ids, network } from '../nn/description.js'
 import { Network } from '../nn/network.js'
@@ -15,7 +15,6 @@ import {
   custom,
   flag,
   integer,
-  maybeOneOf,
   oneOf,
   settle,
   wrongOption,

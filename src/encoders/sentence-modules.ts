@@ -124,11 +124,13 @@ export async function sentenceModules(
 }
 
 function denseOf(config: Fields, name: string): Layer[] {
-  const function_ = config.text(['activation_function'], 'Tanh').split('.').at(-1)!
-  const activation = Object.hasOwn(activations, function_) ? activations[function_]! : undefined
+  const activationName = config.text(['activation_function'], 'Tanh').split('.').at(-1)!
+  const activation = Object.hasOwn(activations, activationName)
+    ? activations[activationName]!
+    : undefined
   const residual = config.flag(['use_residual'], false)
   if (activation === undefined || residual) {
-    const what = residual ? 'a residual Dense module' : `a Dense module with ${function_}`
+    const what = residual ? 'a residual Dense module' : `a Dense module with ${activationName}`
     throw new InlayError('UNSUPPORTED', `${config.folder.who}: ${config.file} describes ${what}`)
   }
   const units = config.count(['out_features'])

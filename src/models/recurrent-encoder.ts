@@ -12,7 +12,8 @@ import type { Path } from '../path.js'
 import { aboutOf } from './network-model.js'
 import { ENCODING, TextNetwork, openTextNetwork, textNetworkFile } from './text-network.js'
 import { networkTraining } from './training.js'
-import { Vocabulary, each, readAllWords, sourceOption, vocabularyOptions } from './vocabulary.js'
+import { Vocabulary, readAllWords, sourceOption, vocabularyOptions } from './vocabulary.js'
+import { each } from '../nn/columns.js'
 
 /** Before a text while it is written again, and behind it. */
 const [BEGIN, END] = ['<s>', '</s>']

@@ -1,7 +1,8 @@
 // Sentences of words with tags, and what a tagger reads of them.
 import { type RunSettings, wrongOption } from '../options.js'
 import { Turns } from '../turns.js'
-import { type Vocabulary, each } from './vocabulary.js'
+import { type Vocabulary } from './vocabulary.js'
+import { each } from '../nn/columns.js'
 
 /** A sentence's words, with a tag for each. */
 export interface TaggedSentence {

@@ -35,7 +35,8 @@ import {
   textNetworkFile,
 } from './text-network.js'
 import { networkTraining } from './training.js'
-import { Vocabulary, each, readAllWords, vocabularyOptions, wordVectors } from './vocabulary.js'
+import { Vocabulary, readAllWords, vocabularyOptions, wordVectors } from './vocabulary.js'
+import { each } from '../nn/columns.js'
 
 /** What every classifier of texts may be told. */
 export const textClassifierOptions = {

@@ -7,7 +7,8 @@ import { type RunOptions, type RunSettings, integer, settle } from '../options.j
 import type { Path } from '../path.js'
 import { Turns } from '../turns.js'
 import { type ModelFile, NetworkModel, maybe, openModel, widthOf } from './network-model.js'
-import { Vocabulary, type VocabularyRecord, each, vocabularyField } from './vocabulary.js'
+import { Vocabulary, type VocabularyRecord, vocabularyField } from './vocabulary.js'
+import { each } from '../nn/columns.js'
 
 /** The layer whose output is a text's vector. */
 export const ENCODING = 'encoding'

@@ -33,7 +33,8 @@ import {
   textNetworkFile,
 } from './text-network.js'
 import { networkTraining, wholeTrainingOptions } from './training.js'
-import { Vocabulary, each, readAllWords, vocabularyOptions } from './vocabulary.js'
+import { Vocabulary, readAllWords, vocabularyOptions } from './vocabulary.js'
+import { each } from '../nn/columns.js'
 
 /** What stands for a hidden word. */
 const MASK = '<mask>'

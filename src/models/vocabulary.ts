@@ -333,21 +333,3 @@ export function readAllWords(
   const every = settleAlone(corpusOptions, { ...pick(spelling), minCount: 1 }, who)
   return readCorpus(source, every, settings, who)
 }
-
-/** Texts one by one, as often as they are gone over; of each so many words at most. */
-export function each<Numbers extends Uint32Array | Int32Array>(
-  texts: { readonly ids: Numbers; readonly ends: Float64Array },
-  most = Infinity,
-): Iterable<Numbers> {
-  return { [Symbol.iterator]: () => textsOf(texts, most) }
-}
-
-function* textsOf<Numbers extends Uint32Array | Int32Array>(
-  { ids, ends }: { readonly ids: Numbers; readonly ends: Float64Array },
-  most: number,
-): Generator<Numbers> {
-  for (let i = 0; i < ends.length; i++) {
-    const from = i === 0 ? 0 : ends[i - 1]!
-    yield ids.subarray(from, Math.min(ends[i]!, from + most)) as Numbers
-  }
-}

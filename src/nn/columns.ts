@@ -193,3 +193,21 @@ class Values {
     this.#numbers = []
   }
 }
+
+/** Items of ids one by one, as often as they are gone over; of each so many numbers at most. */
+export function each<Numbers extends Uint32Array | Int32Array>(
+  items: { readonly ids: Numbers; readonly ends: Float64Array },
+  most = Infinity,
+): Iterable<Numbers> {
+  return { [Symbol.iterator]: () => itemsOf(items, most) }
+}
+
+function* itemsOf<Numbers extends Uint32Array | Int32Array>(
+  { ids, ends }: { readonly ids: Numbers; readonly ends: Float64Array },
+  most: number,
+): Generator<Numbers> {
+  for (let i = 0; i < ends.length; i++) {
+    const from = i === 0 ? 0 : ends[i - 1]!
+    yield ids.subarray(from, Math.min(ends[i]!, from + most)) as Numbers
+  }
+}
