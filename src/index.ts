@@ -331,3 +331,9 @@ export {
   sentenceEncodingOptions,
   type SentenceEncodingOptions,
 } from './encoders/sentence-encoder.js'
+export {
+  aiEmbeddingModel,
+  langchainEmbeddings,
+  type AiEmbeddingModel,
+  type LangchainEmbeddings,
+} from './encoders/frameworks.js'
