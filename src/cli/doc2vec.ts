@@ -24,7 +24,7 @@ const train = trainCommand({
 const infer = newDocumentsCommand({
   name: 'doc2vec infer',
   summary: 'infers vectors of new documents, the lines of a file',
-  trainer: 'inlay doc2vec train --model',
+  model: 'what `inlay doc2vec train --model` wrote',
   rows: 'vectors',
   values: 'dimensions',
   title: 'Inference',

@@ -124,7 +124,7 @@ const map: Command = {
 const transform = newDocumentsCommand({
   name: 'lda transform',
   summary: 'gives the topics of new documents, the lines of a file',
-  trainer: 'inlay lda train',
+  model: 'what `inlay lda train` wrote',
   rows: 'mixtures',
   values: 'topics',
   title: 'Documents',

@@ -14,6 +14,7 @@ import { gloveCommands } from './glove.js'
 import { ldaCommands } from './lda.js'
 import { ngramCommands } from './ngram.js'
 import { phrasesCommands } from './phrases.js'
+import { sentencesCommands } from './sentences.js'
 import { tableCommands } from './table.js'
 import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
@@ -30,6 +31,7 @@ const commands: readonly Command[] = [
   ...tfidfCommands,
   ...ngramCommands,
   ...tableCommands,
+  ...sentencesCommands,
   ...vectorsCommands,
 ]
 

@@ -1,5 +1,5 @@
 // inlay MODEL VERB: the lines of a file, or of standard input, as rows of numbers, by a model that was
-// trained before: what `doc2vec infer` and `lda transform` have in common.
+// trained before: what `doc2vec infer`, `lda transform` and `sentences encode` have in common.
 import { createInterface } from 'node:readline'
 import type { CorpusSource } from '../corpus/source.js'
 import { Phrases } from '../corpus/phrases.js'
@@ -15,8 +15,10 @@ import type { Session } from './session.js'
 
 /** What a command that makes rows of new documents differs in. */
 interface Maker<Model extends Disposable> extends Pick<Command, 'name' | 'summary' | 'examples'> {
-  /** What wrote the model: "inlay lda train". */
-  readonly trainer: string
+  /** What the model is: "what `inlay lda train` wrote". */
+  readonly model: string
+  /** Whether phrases may be joined first. */
+  readonly joins?: boolean
   /** What goes to the output: "mixtures". */
   readonly rows: string
   /** What the values of a row are: "topics". */
@@ -41,14 +43,16 @@ export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model
   const files = { output, format: saveOptions.format, precision: saveOptions.precision }
   const options = {
     ...maker.options,
-    phrases: text('joins the phrases of this file, which the training had'),
+    ...(maker.joins !== false && {
+      phrases: text('joins the phrases of this file, which the training had'),
+    }),
   }
   return {
     name: maker.name,
     summary: maker.summary,
     usage: 'MODEL [FILE] [flags]',
     operands: {
-      MODEL: `what \`${maker.trainer}\` wrote`,
+      MODEL: maker.model,
       FILE: 'text, a document a line; default: standard input',
     },
     count: { from: 1, to: 2 },
@@ -77,7 +81,11 @@ export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model
           file === undefined
             ? createInterface({ input: process.stdin, crlfDelay: Infinity })
             : { files: [file] }
-        const rows = await maker.make(model, source, { ...others, phrases: joined, ...run })
+        const rows = await maker.make(model, source, {
+          ...others,
+          ...(joined && { phrases: joined }),
+          ...run,
+        })
         if (target !== undefined) {
           const names = Array.from({ length: rows.length }, (_, i) => `${i}`)
           using vectors = WordVectors.from(names, rows.values, rows.dimensions)

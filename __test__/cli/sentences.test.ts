@@ -1,0 +1,45 @@
+import { cp, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { SentenceEncoder } from 'inlay'
+import { folder, inlay } from './inlay.js'
+
+const golden = fileURLToPath(new URL('../../../__test__/golden/text-models/bert', import.meta.url))
+const lines = ['a quick fox', '', 'a lazy dog']
+
+test('the lines of a file become vectors, on standard output or in a file', async (t) => {
+  const path = folder(t, { 'texts.txt': lines.join('\n') })
+  await cp(golden, join(path, 'model'), { recursive: true })
+  using encoder = await SentenceEncoder.load(golden)
+  const wanted = await encoder.encode(lines, { dimensions: 8, normalize: true })
+  const flags = '--dimensions 8 --normalize -q'
+  const printed = await inlay(path, `sentences encode model texts.txt ${flags}`)
+  t.is(printed.code, 0, printed.stderr)
+  t.deepEqual(
+    printed.stdout
+      .trim()
+      .split('\n')
+      .map((row) => Float32Array.from(JSON.parse(row) as number[])),
+    Array.from(wanted),
+  )
+  const saved = await inlay(path, 'sentences encode model texts.txt -o rows.npy')
+  t.is(saved.code, 0, saved.stderr)
+  t.regex(saved.stderr, /3 documents of 32 dimensions in rows\.npy/)
+  t.true((await readFile(join(path, 'rows.npy'))).length >= 3 * 32 * 4)
+})
+
+test('what is missing or too long is one line', async (t) => {
+  const path = folder(t, { 'long.txt': 'fox '.repeat(500) })
+  await cp(golden, join(path, 'model'), { recursive: true })
+  for (const [words, message] of [
+    ['model none.txt', /none\.txt/],
+    ['model long.txt --truncate error', /text 0 has \d+ tokens, and 64 are read/],
+    ['nothing long.txt', /there is no file nothing/],
+  ] as const) {
+    const { code, stderr } = await inlay(path, `sentences encode ${words}`)
+    t.is(code, 1)
+    t.regex(stderr, message)
+    t.is(stderr.trim().split('\n').length, 1, stderr)
+  }
+})

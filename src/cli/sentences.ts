@@ -1,0 +1,59 @@
+// inlay sentences: texts as vectors by a folder of a pretrained model.
+import { open } from 'node:fs/promises'
+import type { CorpusSource, Texts } from '../corpus/source.js'
+import { InlayError } from '../errors.js'
+import { SentenceEncoder, sentenceEncodingOptions } from '../encoders/sentence-encoder.js'
+import { type Options, type RunOptions, oneOf } from '../options.js'
+import { group } from './command.js'
+import { newDocumentsCommand } from './new-documents.js'
+import { runFlags } from './train.js'
+
+const { normalize, dimensions, truncate } = sentenceEncodingOptions
+
+const ownOptions = {
+  /** Whether the folder's prompt for what is looked for, or for what is found, stands before each text. */
+  as: oneOf(['text', 'query', 'document'], 'which of the prompts stands before each text'),
+  normalize,
+  dimensions,
+  truncate,
+}
+
+const verbs = { text: 'encode', query: 'encodeQuery', document: 'encodeDocument' } as const
+
+const encode = newDocumentsCommand({
+  name: 'sentences encode',
+  summary: 'makes vectors of texts, the lines of a file, by a pretrained model',
+  model: 'a folder of sentence-transformers or Hugging Face',
+  joins: false,
+  rows: 'vectors',
+  values: 'dimensions',
+  title: 'Vectors',
+  options: ownOptions,
+  run: group('Run', runFlags, { short: { quiet: 'q' } }),
+  examples: [
+    'all-MiniLM-L6-v2 texts.txt -o vectors.npy',
+    'all-MiniLM-L6-v2 --as query < queries.txt',
+  ],
+  open: (path, run) => SentenceEncoder.load(path, run),
+  async make(encoder, source, options) {
+    const { as = 'text', ...rest } = options as Options<typeof ownOptions> & RunOptions
+    return encoder[verbs[as]](linesOf(source), rest)
+  },
+})
+
+/** The lines of the files of a source, or what it gives itself. */
+async function* linesOf(source: CorpusSource): AsyncGenerator<string> {
+  if (typeof source === 'object' && 'files' in source) {
+    for (const path of source.files) {
+      const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+        const code = error.code === 'ENOENT' ? 'NOT_FOUND' : 'IO'
+        throw new InlayError(code, `${String(path)}: ${error.message}`)
+      })
+      yield* file.readLines()
+    }
+  } else {
+    for await (const text of source as Texts) yield text as string
+  }
+}
+
+export const sentencesCommands = [encode]
