@@ -131,6 +131,12 @@ pub trait Layer: Send + Sync {
         unreachable!("a layer with parameters says how it learns them");
     }
 
+    /// Says which rows of a parameter (of `Order::Table`; else columns) a shard's gradient is not nothing at, some perhaps
+    /// more than once; `false`: at any.
+    fn touches(&self, _parameter: usize, _known: Known<'_>, _touch: &mut dyn FnMut(u32)) -> bool {
+        false
+    }
+
     /// Brings a parameter that is kept, and not learnt by its gradient, up to date after a batch.
     fn keep(&self, _parameter: usize, _memo: &Memo, _values: &mut [f32]) {
         unreachable!("a layer that keeps numbers says how");

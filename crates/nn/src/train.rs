@@ -12,6 +12,7 @@ mod checkpoint;
 mod conductor;
 mod round;
 mod set;
+mod sparse;
 mod stream;
 mod team;
 

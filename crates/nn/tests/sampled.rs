@@ -186,6 +186,37 @@ fn a_seed_gives_the_same_bytes_on_any_number_of_threads() {
 }
 
 #[test]
+fn what_a_step_of_plain_descent_does_not_touch_stays_and_the_rest_is_as_if_it_were_looked_at() {
+    // More than one piece of the table and of the scores.
+    let (words, classes) = (40_000, 40_000);
+    let description = json!({
+        "inputs": [{"content": "ids", "positions": null}],
+        "layers": [
+            {"kind": "embedding", "values": words, "dimensions": 8},
+            {"kind": "dense", "units": classes},
+        ],
+    });
+    let train = |clip: Option<f64>, threads: usize| {
+        let mut network = Network::new(&description.to_string(), 1).unwrap();
+        let before = all(&network);
+        let loss = sampled(50, Distribution::LogUniform);
+        let how = Training { epochs: 2, batch: 9, clip, ..plain::training(loss, sgd(), 0.5) };
+        let history = network.train(&examples(40), None, &how, &Run::quiet(threads, 1)).unwrap();
+        (before, all(&network), history)
+    };
+    let (before, found, history) = train(None, 1);
+    // A gradient that may be of any length is worked out for all of a piece.
+    let (_, whole, same) = train(Some(1e30), 1);
+    assert!(found == whole && history == same);
+    assert!(found == train(None, 3).1);
+    for (number, width) in [8, 8, 1].into_iter().enumerate() {
+        let pairs = before[number].chunks(width).zip(found[number].chunks(width));
+        let moved = pairs.filter(|(before, found)| before != found).count();
+        assert!(moved > 20 && moved < 2000, "{moved} of {number}");
+    }
+}
+
+#[test]
 fn a_frozen_layer_stays_and_those_before_it_learn_from_it() {
     let mut network = recurrent();
     let before = all(&network);

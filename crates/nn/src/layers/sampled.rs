@@ -14,7 +14,7 @@ use inlay_kernels::{Matrix, Start, Target, add_up, multiply, softmax};
 
 use super::dense::Dense;
 use crate::data::IGNORED;
-use crate::layer::{Backward, Forward, Layer, Lesson, Memo, Mode};
+use crate::layer::{Backward, Forward, Known, Layer, Lesson, Memo, Mode};
 use crate::losses::Sampling;
 use crate::parameter::{Blueprint, Parameter};
 use crate::shape::Shape;
@@ -178,6 +178,12 @@ impl Layer for Sampled {
                 to.iter_mut().zip(own).for_each(|(to, own)| *to += slope * own);
             }
         }
+    }
+
+    fn touches(&self, _parameter: usize, known: Known<'_>, touch: &mut dyn FnMut(u32)) -> bool {
+        let own = known.memo.places[1].iter().filter(|&&class| class != IGNORED);
+        own.chain(&known.memo.places[0]).for_each(|&class| touch(class));
+        true
     }
 
     /// The sum of what comes of rows' own classes begins with what is there already, that of the classes that were

@@ -5,6 +5,7 @@ use inlay_base::{Barrier, Error, Result, Run};
 use inlay_kernels::{Desk, Kernels, square_sum};
 
 use super::set::Set;
+use super::sparse::Sparse;
 use super::stream::Given;
 use super::{Examples, Training};
 use crate::data::Window;
@@ -99,6 +100,8 @@ struct Own {
     desk: Desk,
     /// Of a gradient that is followed at once.
     passing: Vec<f32>,
+    /// Of one that is nothing almost everywhere.
+    sparse: Sparse,
     /// Of a lesson.
     room: Vec<f32>,
 }
@@ -433,7 +436,7 @@ impl<'a> Team<'a> {
     /// memory of their own, and lie one after the other in `passing`.
     fn gradients(&self, job: &Job, own: &mut Own) -> Result<()> {
         let Some(how) = self.how else { return Ok(()) };
-        let Own { desk, passing, room } = own;
+        let Own { desk, passing, sparse, room } = own;
         let pass = job.fresh && job.step.is_some() && how.clip.is_none();
         let shards: Vec<_> = self
             .shards
@@ -450,15 +453,21 @@ impl<'a> Team<'a> {
                 self.keep(task, &shards[0], gradient);
                 continue;
             }
-            let (first, count) = {
+            let Work::Layer { layer, .. } = &self.plan.nodes[task.node].work else { continue };
+            let known = || shards.iter().map(|part| part.shard.known(self.plan, task.node));
+            let (first, count, alone) = {
                 let piece = parameter.piece(task.piece);
-                gradient.resize(piece.values.len(), 0.0);
-                (piece.first, piece.count)
+                let alone = pass && how.optimizer.leaves_alone(parameter.blueprint.decays);
+                let who = (&**layer, task.local);
+                let alone = alone && sparse.begin(who, (parameter, &piece), known());
+                if !alone {
+                    gradient.resize(piece.values.len(), 0.0);
+                }
+                (piece.first, piece.count, alone)
             };
-            if job.fresh {
+            if job.fresh && !alone {
                 gradient.fill(0.0);
             }
-            let Work::Layer { layer, .. } = &self.plan.nodes[task.node].work else { continue };
             layer.learn(&mut Lesson {
                 kernels: self.kernels,
                 desk,
@@ -466,17 +475,22 @@ impl<'a> Team<'a> {
                 parameter: task.local,
                 first,
                 count,
-                shards: &mut shards.iter().map(|part| part.shard.known(self.plan, task.node)),
-                gradient,
+                shards: &mut known(),
+                gradient: if alone { sparse.gradient() } else { gradient },
             });
-            *square = square_sum(self.kernels, gradient);
+            *square = if alone { sparse.square() } else { square_sum(self.kernels, gradient) };
             let reach = square.sqrt() * f64::from(job.step.map_or(1.0, |step| step.rate).max(1.0));
             if reach.is_nan() || reach > f64::from(f32::MAX) {
                 // The parameter stays as it is: a step by this gradient would ruin it.
                 self.broken.store(true, Relaxed);
+                if alone {
+                    sparse.forget();
+                }
                 continue;
             }
-            if let (Some(step), None) = (job.step, how.clip) {
+            if let (true, Some(step)) = (alone, job.step) {
+                sparse.end(step.rate, &mut parameter.piece_mut(task.piece).values);
+            } else if let (Some(step), None) = (job.step, how.clip) {
                 self.follow(how, task, (gradient, state), step);
             }
         }
