@@ -216,6 +216,7 @@ export {
   binaryCrossEntropy,
   contrastive,
   crossEntropy,
+  sampledSoftmax,
   squaredError,
   triplet,
   type Loss,
