@@ -55,6 +55,13 @@ impl Network {
             loss.target(&plan.slots[plan.output].shape).map_err(wrong)?;
         }
         let kernels = Kernels::get();
+        // A layer that is taken over has no copies for products while it learns, but before and behind.
+        let (first, count) = plan.handed_over().unwrap_or_default();
+        let copies = |number: usize| match (first..first + count).contains(&number) {
+            true => network.parameters[number].packed_bytes(),
+            false => 0,
+        };
+        let copies: Vec<u64> = (0..network.parameters.len()).map(copies).collect();
         network.make_ready(&plan, kernels);
         let rows = prospect.length.min(prospect.truncate.unwrap_or(usize::MAX));
         let two = network.shard(&plan, kernels, 2, rows)?;
@@ -81,7 +88,7 @@ impl Network {
         let together = (prospect.parts * batch.min(portion)) as u64;
         let shards = two.saturating_sub(2 * each) + together * each + output;
         let holds = prospect.holds || portion < prospect.batch;
-        Ok(network.learning(&plan, prospect, holds) + shards + examples(&plan, prospect)?)
+        Ok(network.learning(&plan, prospect, holds, &copies) + shards + examples(&plan, prospect)?)
     }
 
     /// Bytes that a shard takes after a step of so many items.
@@ -111,20 +118,19 @@ impl Network {
         Ok(shard.bytes())
     }
 
-    /// Bytes of the parameters, of gradients that are held and of what the optimizer keeps.
-    fn learning(&self, plan: &Plan, prospect: &Prospect, holds: bool) -> u64 {
+    /// Bytes of the parameters, of gradients that are held and of what the optimizer keeps, or of the copies that
+    /// take their place before and behind.
+    fn learning(&self, plan: &Plan, prospect: &Prospect, holds: bool, copies: &[u64]) -> u64 {
         let mut bytes = 0;
         for node in &plan.nodes {
             let Work::Layer { name, parameters: (first, count), .. } = &node.work else { continue };
             let learns = !prospect.frozen.contains(name);
-            for parameter in &self.parameters[*first..first + count] {
+            let learnt = self.parameters.iter().zip(copies).skip(*first).take(*count);
+            for (parameter, &copies) in learnt {
                 let size = 4 * parameter.blueprint.size() as u64;
-                bytes += size + parameter.packed_bytes();
-                bytes += if learns {
-                    size * (u64::from(holds) + prospect.optimizer.kept() as u64)
-                } else {
-                    0
-                };
+                let kept = u64::from(holds) + prospect.optimizer.kept() as u64;
+                let beside = if learns { size * kept } else { 0 };
+                bytes += size + parameter.packed_bytes() + beside.max(copies);
                 bytes += if prospect.validation { size } else { 0 };
             }
         }
