@@ -217,6 +217,7 @@ export {
   binaryCrossEntropy,
   contrastive,
   crossEntropy,
+  sampledSoftmax,
   squaredError,
   triplet,
   type Loss,

@@ -88,6 +88,27 @@ test('the same seed gives the same bytes on any number of threads, before and af
   await t.throwsAsync(Nnlm.open(path), { code: 'INVALID_INPUT', message: /no Nnlm/ })
 })
 
+test('it is learnt nearly as well from some words that are drawn for each batch', async (t) => {
+  const path = join(folder(t), 'model.safetensors')
+  using model = await Nnlm.train(sentences(500, 1), { ...small, samples: 12 })
+  t.is(model.words.length, 15)
+  const grammar = (2 * 4 * 4) ** (1 / 6)
+  const { perplexity } = await model.perplexity(sentences(200, 2))
+  t.true(perplexity < 1.08 * grammar && perplexity > 0.95 * grammar, `${perplexity}`)
+  await model.save(path)
+  using opened = await Nnlm.open(path)
+  t.deepEqual(await opened.nextWords('the owl'), await model.nextWords('the owl'))
+  await t.throwsAsync(Nnlm.train(sentences(100, 1), { samples: 17 }), {
+    code: 'INVALID_OPTION',
+    message:
+      /Nnlm.train: `samples` must be at most as many as the vocabulary has words, 15, got 17/,
+  })
+  await t.throwsAsync(Nnlm.train(sentences(100, 1), { samples: 8, direct: true }), {
+    code: 'INVALID_OPTION',
+    message: /`samples` must be left out beside `direct`, whose scores are sums, got 8/,
+  })
+})
+
 test('words begin with the vectors that are given', async (t) => {
   const vectors = WordVectors.from(['cat', 'dog'], Float32Array.of(3, 4, -4, 3), 2)
   const options = { context: 2, hidden: 2, epochs: 1, learningRate: 1e-9, initialVectors: vectors }

@@ -53,6 +53,17 @@ for (const cell of ['lstm', 'gru'] as const) {
   })
 }
 
+test('it is learnt nearly as well from some words that are drawn for each batch', async (t) => {
+  using model = await RecurrentLanguageModel.train(sentences(800, 1), { ...small, samples: 7 })
+  t.is(model.words.length, 8)
+  const { perplexity } = await model.perplexity(sentences(200, 2))
+  t.true(perplexity > 0.97 * grammar && perplexity < 1.05 * grammar, `${perplexity}`)
+  await t.throwsAsync(RecurrentLanguageModel.train(sentences(50, 1), { samples: 9 }), {
+    code: 'INVALID_OPTION',
+    message: /`samples` must be at most as many as the vocabulary has words, 8, got 9/,
+  })
+})
+
 test('of a context of 300,000 words the next word is foretold', async (t) => {
   using model = await RecurrentLanguageModel.train(sentences(100, 1), small)
   const { words } = model

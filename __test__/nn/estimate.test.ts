@@ -7,7 +7,7 @@ import { wrongValues } from '../fixtures/wrong-values.js'
 
 const program = fileURLToPath(new URL('../fixtures/memory-of-training.js', import.meta.url))
 
-for (const which of ['batches', 'parameters'] as const) {
+for (const which of ['batches', 'parameters', 'classes'] as const) {
   test.serial(`a training takes what was estimated, within a quarter: ${which}`, async (t) => {
     const { description, options, length } = networks[which]
     const estimated = await estimateMemory(description, {

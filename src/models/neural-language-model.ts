@@ -6,8 +6,16 @@ import { nextWordsOptions } from '../language/ngram-options.js'
 import { type NumberedTexts, type WordsInContext, wordsInContext } from '../native.js'
 import type { NetworkDescription } from '../nn/description.js'
 import type { Examples } from '../nn/examples.js'
+import { type Loss, crossEntropy, sampledSoftmax } from '../nn/losses.js'
 import type { Network } from '../nn/network.js'
-import { type Options, type RunOptions, type RunSettings, settle, wrongOption } from '../options.js'
+import {
+  type Options,
+  type RunOptions,
+  type RunSettings,
+  integer,
+  settle,
+  wrongOption,
+} from '../options.js'
 import type { Path } from '../path.js'
 import { run } from '../run.js'
 import { Turns } from '../turns.js'
@@ -27,6 +35,25 @@ export const END = '</s>'
 /** What the file of a model says beside the network. */
 export interface LanguageModelRecord {
   readonly vocabulary: VocabularyRecord
+}
+
+/** Words that each batch is compared with while it is learnt from, drawn by their ranks: see `sampledSoftmax`. */
+export const samplesOption = integer(
+  undefined,
+  { from: 1 },
+  'words that each batch is compared with',
+)
+
+/** What a language model makes small: of all words, or of some that are drawn. */
+export function lossOfWords(samples: number | undefined): Loss {
+  return samples === undefined ? crossEntropy() : sampledSoftmax({ samples })
+}
+
+/** Not more can be drawn than there are. @internal */
+export function checkSamples(samples: number | undefined, words: number, who: string): void {
+  if (samples === undefined || samples <= words) return
+  const expected = `at most as many as the vocabulary has words, ${words}`
+  throw wrongOption('samples', expected, samples, who)
 }
 
 /** What of a language model is its own. */

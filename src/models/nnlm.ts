@@ -2,7 +2,6 @@ import type { CorpusSource } from '../corpus/source.js'
 import type { NumberedTexts } from '../native.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { dense, dropout, embedding, flatten, sum, tanh } from '../nn/layers.js'
-import { crossEntropy } from '../nn/losses.js'
 import { Network } from '../nn/network.js'
 import { checkTogether, learningOptions } from '../nn/training.js'
 import {
@@ -20,9 +19,12 @@ import {
   END,
   type LanguageModelParts,
   NeuralLanguageModel,
+  checkSamples,
   languageModelFile,
+  lossOfWords,
   openLanguageModel,
   readSentences,
+  samplesOption,
   wordsWithContext,
 } from './neural-language-model.js'
 import { aboutOf } from './network-model.js'
@@ -57,6 +59,8 @@ export interface NnlmShape {
   readonly direct: boolean
   /** With which values become zero while training. */
   readonly dropout: number
+  /** Words that each batch is compared with while training. Default: all. */
+  readonly samples?: number | undefined
 }
 
 /** Bengio et al. 2003, figure 1: y = b + W·x + U·tanh(d + H·x), x the vectors of the words before. */
@@ -77,7 +81,7 @@ export function nnlm(shape: NnlmShape): NetworkDescription {
       ...fall,
       ...(shape.direct ? [sum([hidden, direct])] : hidden),
     ],
-    loss: crossEntropy(),
+    loss: lossOfWords(shape.samples),
   })
 }
 
@@ -97,6 +101,9 @@ export const nnlmOptions = {
   direct: flag(false, 'whether scores depend on word vectors directly too'),
   /** With which values of word vectors and of the hidden layer become zero while training. */
   dropout: real(0.25, { from: 0, below: 1 }, 'with which values become zero while training'),
+  /** Words that each batch is compared with while training, drawn by their ranks: faster where there are very many. See
+   * `sampledSoftmax`; not with `direct`. Default: all. */
+  samples: samplesOption,
   /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
   initialVectors: wordVectors('the vectors that words begin with'),
   /** The learning rate at the beginning; it falls linearly to nothing. */
@@ -141,12 +148,16 @@ export class Nnlm extends NeuralLanguageModel {
     const who = 'Nnlm.train'
     const { settings, run: runSettings } = settle(nnlmOptions, options, who)
     checkTogether(options, settings.schedule, who)
-    const { initialVectors, validation } = settings
+    const { initialVectors, validation, samples } = settings
     if (initialVectors && options.dimensions !== undefined) {
       throw wrongOption('dimensions', 'left out beside `initialVectors`', options.dimensions, who)
     }
+    if (samples !== undefined && settings.direct) {
+      throw wrongOption('samples', 'left out beside `direct`, whose scores are sums', samples, who)
+    }
     using corpus = await readAllWords(source, settings, runSettings, who)
     const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, file.marks)
+    checkSamples(samples, vocabulary.size, who)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
     const dimensions = initialVectors?.dimensions ?? settings.dimensions
     const shape = { ...settings, words: vocabulary.size, dimensions }

@@ -2,7 +2,6 @@ import type { CorpusSource } from '../corpus/source.js'
 import type { NumberedTexts } from '../native.js'
 import { type NetworkDescription, ids, network, values } from '../nn/description.js'
 import { dense, dropout, embedding } from '../nn/layers.js'
-import { crossEntropy } from '../nn/losses.js'
 import { Network } from '../nn/network.js'
 import { gru, lstm } from '../nn/sequences.js'
 import { checkTogether, learningOptions, networkTrainingOptions } from '../nn/training.js'
@@ -20,9 +19,12 @@ import {
   END,
   type LanguageModelParts,
   NeuralLanguageModel,
+  checkSamples,
   languageModelFile,
+  lossOfWords,
   openLanguageModel,
   readSentences,
+  samplesOption,
   wordsWithContext,
 } from './neural-language-model.js'
 import { aboutOf } from './network-model.js'
@@ -52,6 +54,8 @@ export interface RecurrentLanguageModelShape {
   readonly layers: number
   /** With which values between layers become zero while training. */
   readonly dropout: number
+  /** Words that each batch is compared with while training. Default: all. */
+  readonly samples?: number | undefined
 }
 
 /** Zaremba et al. 2014, figure 2: dropout goes upwards only, never from one word to the next. */
@@ -68,7 +72,7 @@ export function recurrentLanguageModel(shape: RecurrentLanguageModelShape): Netw
       ...fall,
       dense({ name: 'scores', units: words }),
     ],
-    loss: crossEntropy(),
+    loss: lossOfWords(shape.samples),
   })
 }
 
@@ -89,6 +93,9 @@ export const recurrentLanguageModelOptions = {
   layers: integer(2, { from: 1, to: 64 }, 'recurrent layers on top of each other'),
   /** With which values between layers become zero while training. */
   dropout: real(0.2, { from: 0, below: 1 }, 'with which values between layers become zero'),
+  /** Words that each batch is compared with while training, drawn by their ranks: faster where there are very many. See
+   * `sampledSoftmax`. Default: all. */
+  samples: samplesOption,
   /** Pieces of equal length that the text is cut into; a step is a window of each [batch_size]. Fewer where they would
    * be shorter than a window. */
   lanes: integer(20, { from: 1, to: 1_000_000 }, 'pieces that the text is cut into'),
@@ -148,6 +155,7 @@ export class RecurrentLanguageModel extends NeuralLanguageModel {
     const { lanes, truncate, validation } = settings
     using corpus = await readAllWords(source, settings, runSettings, who)
     const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, file.marks)
+    checkSamples(settings.samples, vocabulary.size, who)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
     const about = aboutOf(file, { vocabulary: await vocabulary.record() })
     const description = {

@@ -11,7 +11,7 @@ import {
   wrongOption,
 } from '../options.js'
 import type { Layer } from './layer.js'
-import { type Loss, isLoss } from './losses.js'
+import { type Loss, checkLast, isLoss } from './losses.js'
 
 /** What goes into a network: a frozen value. */
 export interface Input {
@@ -131,6 +131,7 @@ export function network(
     ...(loss && { loss }),
   })
   summary(description, 'network')
+  if (loss) checkLast(loss, layers.at(-1)!, 'network')
   return description
 }
 

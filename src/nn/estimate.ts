@@ -65,6 +65,7 @@ export async function estimateMemory(
     parts: description.loss ? 1 + Object.keys(companions(description.loss)).length : 1,
     length: settings.length ?? 1,
     truncate: settings.truncate,
+    loss: description.loss,
     optimizer: settings.optimizer ?? adam(),
     frozen: settings.freeze,
     holds: settings.accumulate > 1 || settings.clip !== undefined,

@@ -3,14 +3,14 @@ import type { ColumnHandle } from '../native.js'
 import { type RunSettings, isIterable, refusal, wrongOption } from '../options.js'
 import { type Items, columnOf } from './columns.js'
 import { type Input, type NetworkDescription, summary } from './description.js'
-import { type Loss, companions } from './losses.js'
+import { type Loss, companions, wantsClasses } from './losses.js'
 
 /** What a network learns from: a column for each of its inputs, and what is wanted. */
 export interface Examples {
   /** Items of the only input, or of each by its name. */
   readonly inputs: Items | Readonly<Record<string, Items>>
-  /** What is wanted of each item: for `crossEntropy` its class, or a class for each position; for the
-   * others as many numbers as the network gives. Without, what goes into the first input. */
+  /** What is wanted of each item: for `crossEntropy` and `sampledSoftmax` its class, or a class for each position; for
+   * the others as many numbers as the network gives. Without, what goes into the first input. */
   readonly targets?: Items
   /** For `contrastive` and `triplet`, in the place of targets: what is like each item, as `inputs` are. */
   readonly positives?: Items | Readonly<Record<string, Items>>
@@ -24,7 +24,7 @@ export function targetsOf(description: NetworkDescription, who: string): Omit<In
   const axes = shape.slice(1, -1).split(', ')
   const width = Number(axes.pop())
   const positions = axes.includes('any') ? null : axes.map(Number)
-  return description.loss?.kind === 'cross-entropy'
+  return description.loss && wantsClasses(description.loss)
     ? { content: 'ids', positions, width: 1 }
     : { content: 'values', positions, width }
 }

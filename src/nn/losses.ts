@@ -1,5 +1,15 @@
 // What training makes small.
-import { type Options, custom, flag, oneOf, real, settleAlone } from '../options.js'
+import {
+  type Options,
+  custom,
+  flag,
+  integer,
+  oneOf,
+  real,
+  settleAlone,
+  wrongOption,
+} from '../options.js'
+import type { Layer, Required } from './layer.js'
 
 /** A loss: a frozen value. */
 export interface Loss {
@@ -10,10 +20,13 @@ export interface Loss {
   readonly symmetric?: boolean
   readonly margin?: number
   readonly distance?: 'euclidean' | 'cosine'
+  readonly samples?: number
+  readonly distribution?: 'log-uniform' | 'uniform'
 }
 
 const kinds = [
   'cross-entropy',
+  'sampled-softmax',
   'binary-cross-entropy',
   'squared-error',
   'contrastive',
@@ -34,6 +47,24 @@ export function companions({ kind }: Loss): {
   return kind === 'triplet' ? { positives: 'needed', negatives: 'needed' } : {}
 }
 
+/** Whether it wants a class for each item or position. @internal */
+export function wantsClasses({ kind }: Loss): boolean {
+  return kind === 'cross-entropy' || kind === 'sampled-softmax'
+}
+
+/** What a loss asks of the last layer. @internal */
+export function checkLast({ kind, samples = 0 }: Loss, last: Layer, who: string): void {
+  if (kind !== 'sampled-softmax') return
+  if (last.kind !== 'dense') {
+    const expected = 'layers that end with a `dense`, which `sampledSoftmax` takes over'
+    throw wrongOption('layers', expected, last.kind, who)
+  }
+  if (samples > (last['units'] as number)) {
+    const expected = `one with at most as many \`samples\` as there are classes, ${last['units']}`
+    throw wrongOption('loss', expected, samples, who)
+  }
+}
+
 const crossEntropyOptions = {
   /** What each class counts. Default: all the same. */
   classWeights: custom<readonly number[]>(
@@ -52,6 +83,39 @@ export function crossEntropy(options: Options<typeof crossEntropyOptions> = {}):
   const { classWeights, labelSmoothing } = settleAlone(crossEntropyOptions, options, 'crossEntropy')
   const weights = classWeights && { weights: Object.freeze([...classWeights]) }
   return Object.freeze({ kind: 'cross-entropy', smoothing: labelSmoothing, ...weights })
+}
+
+const sampledSoftmaxOptions = {
+  /** Classes that each batch is compared with, all of them different; a small share of all [num_sampled]. */
+  samples: integer(undefined, { from: 1 }, 'classes that each batch is compared with'),
+  /** How they are drawn: as is right where classes are numbered from the most frequent one down, as the words of
+   * a vocabulary are (P(c) = ln((c + 2) / (c + 1)) / ln(classes + 1)), or all alike. */
+  distribution: oneOf(['log-uniform', 'uniform'], 'how they are drawn'),
+}
+
+/**
+ * Cross-entropy over very many classes, learnt from a few of them at a time (Jean et al. 2015, arXiv:1412.2007;
+ * TensorFlow's `sampled_softmax_loss`). The last layer is a `dense` with a unit for each class. Training does not work out
+ * all that it gives: each row meets its own class c and those s that were drawn for the whole batch, by `seed` and step,
+ *
+ *     -ln(exp(u(c)) / (exp(u(c)) + Σ exp(u(s))))     u(k) = score of k - ln(how often k is expected among them)
+ *
+ * where a class s that is c is left out. The more `samples`, the nearer is the gradient to that of `crossEntropy`; with all
+ * classes it is the same. Everything but training looks at all classes: `encode` gives a score for each, and `evaluate`
+ * and validation examples have the loss of `crossEntropy`. In `history`, `loss` is the sampled one, which is lower.
+ * Targets are those of `crossEntropy`.
+ *
+ *     network({ input, layers: [..., dense({ units: 100_000 })], loss: sampledSoftmax({ samples: 1000 }) })
+ */
+export function sampledSoftmax(
+  options: Required<Options<typeof sampledSoftmaxOptions>, 'samples'>,
+): Loss {
+  const who = 'sampledSoftmax'
+  const { samples, distribution } = settleAlone(sampledSoftmaxOptions, options, who)
+  if (samples === undefined) {
+    throw wrongOption('samples', sampledSoftmaxOptions.samples.expected, samples, who)
+  }
+  return Object.freeze({ kind: 'sampled-softmax', samples, distribution })
 }
 
 /** -(t·ln σ(s) + (1 - t)·ln(1 - σ(s))) for each score s: several labels at once. Targets are as many numbers

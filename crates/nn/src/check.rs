@@ -6,6 +6,7 @@ use inlay_kernels::{Desk, Kernels};
 use serde_json::{Value, json};
 
 use crate::layer::{Lesson, Mode, Pass, Stretch};
+use crate::losses::Loss;
 use crate::meeting::{Meeting, Seat};
 use crate::network::Network;
 use crate::plan::{Plan, Purpose, Work};
@@ -56,6 +57,17 @@ pub(crate) fn check_with_losses(
     case: &Case,
     reference: impl Fn(&Items, &[Vec<f64>]) -> (Vec<f64>, f64),
 ) {
+    check_together(case, &Loss::SquaredError, &[], reference);
+}
+
+/// The same where a loss takes over the last layer, and wants a class of each row.
+pub(crate) fn check_together(
+    case: &Case,
+    loss: &Loss,
+    wanted: &[u32],
+    reference: impl Fn(&Items, &[Vec<f64>]) -> (Vec<f64>, f64),
+) {
+    let classes = wanted;
     let mut offsets = vec![0];
     case.lengths.iter().for_each(|length| offsets.push(offsets[offsets.len() - 1] + length));
     let rows = offsets[case.lengths.len()];
@@ -65,22 +77,23 @@ pub(crate) fn check_with_losses(
     let input = json!({"content": "ids", "positions": case.positions});
     let description = json!({"inputs": [input], "layers": layers}).to_string();
     let mut network = Network::new(&description, SEED).expect("a network");
-    let plan = network.plan(Purpose::Train, &[]).expect("a plan");
+    let mut plan = network.plan(Purpose::Train, &[]).expect("a plan");
+    plan.hand_over(loss).expect("a last layer that it can take over");
     assert_eq!(network.parameters.len(), plan_parameters(&plan));
     let wide = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
     let parameters: Vec<Vec<f64>> =
         network.parameters.iter().map(|found| wide(found.get())).collect();
 
     for kernels in Kernels::available() {
-        network.parameters.iter().for_each(|parameter| parameter.prepare(kernels, true));
-        let outcome = run(&network, &plan, &offsets, kernels, 1);
+        network.make_ready(&plan, kernels);
+        let outcome = run(&network, &plan, (&offsets, classes), kernels, 1);
         let given =
             Items { values: parameters[0].clone(), offsets: offsets.clone(), training: true };
         let (wanted, loss) = reference(&given, &parameters[1..]);
         close(&outcome.output, &wanted, &format!("{} output", kernels.name()));
         close(&[outcome.loss as f32], &[loss], &format!("{} loss", kernels.name()));
         for threads in [2, 3] {
-            let again = run(&network, &plan, &offsets, kernels, threads);
+            let again = run(&network, &plan, (&offsets, classes), kernels, threads);
             assert_eq!(again, outcome, "{threads} shards");
         }
         let loss = |parameters: &[Vec<f64>]| -> f64 {
@@ -142,7 +155,7 @@ fn close(found: &[f32], wanted: &[f64], what: &str) {
     }
 }
 
-fn shards(plan: &Plan, offsets: &[usize], threads: usize) -> Vec<(Shard, usize)> {
+fn shards(plan: &Plan, offsets: &[usize], threads: usize, learning: bool) -> Vec<(Shard, usize)> {
     let items = offsets.len() - 1;
     let rows: Vec<Vec<usize>> = offsets
         .windows(2)
@@ -151,7 +164,10 @@ fn shards(plan: &Plan, offsets: &[usize], threads: usize) -> Vec<(Shard, usize)>
     let cuts: Vec<usize> = (0..=threads).map(|thread| thread * items / threads).collect();
     let shard = |ends: &[usize]| {
         let mut shard = Shard::default();
-        let rows = |item: usize, slot: usize| rows[ends[0] + item][slot];
+        let rows = |item: usize, slot: usize| match plan.is_there(slot, learning) {
+            true => rows[ends[0] + item][slot],
+            false => 0,
+        };
         shard.begin(plan, ends[1] - ends[0], Stretch::Whole, rows);
         let (_, ids) = shard.input(0);
         ids.extend((offsets[ends[0]]..offsets[ends[1]]).map(|row| row as u32));
@@ -169,9 +185,9 @@ fn plan_parameters(plan: &Plan) -> usize {
 }
 
 fn forward(network: &Network, plan: &Plan, offsets: &[usize]) -> Vec<f32> {
-    let (mut shard, _) = shards(plan, offsets, 1).remove(0);
+    let (mut shard, _) = shards(plan, offsets, 1, false).remove(0);
     let (kernels, seat) = (Kernels::get(), &Seat::alone());
-    let pass = Pass { kernels, mode: Mode::Encode, seat, share: SHARE, first: 0 };
+    let pass = Pass { kernels, mode: Mode::Encode, seat, share: SHARE, first: 0, wanted: &[] };
     shard.forward(plan, network, &pass, &mut [], &mut Desk::default());
     shard.rows(plan, plan.output).values.to_vec()
 }
@@ -179,7 +195,7 @@ fn forward(network: &Network, plan: &Plan, offsets: &[usize]) -> Vec<f32> {
 fn run(
     network: &Network,
     plan: &Plan,
-    offsets: &[usize],
+    (offsets, classes): (&[usize], &[u32]),
     kernels: Kernels,
     threads: usize,
 ) -> Outcome {
@@ -187,11 +203,13 @@ fn run(
     let (together, meeting) = (Run::quiet(threads, SEED), Meeting::new(threads));
     let width = plan.slots[plan.output].shape.width;
     let worked = together.workers(|worker| {
-        let (mut shard, first) = shards(plan, offsets, threads).swap_remove(worker);
+        let (mut shard, first) = shards(plan, offsets, threads, true).swap_remove(worker);
         let mode = Mode::Train { seed: SEED, step: 1, first, node: 0 };
         let seat = &meeting.seat(worker, &together);
-        let pass = Pass { kernels, mode, seat, share: SHARE, first };
-        let mut losses = vec![0.0; shard.rows(plan, plan.output).items()];
+        let items = shard.rows(plan, plan.output).items();
+        let wanted = classes.get(offsets[first]..offsets[first + items]).unwrap_or_default();
+        let pass = Pass { kernels, mode, seat, share: SHARE, first, wanted };
+        let mut losses = vec![0.0; items];
         let mut desk = Desk::default();
         shard.forward(plan, network, &pass, &mut losses, &mut desk);
         let (rows, gradient) = shard.output(plan);
@@ -226,6 +244,7 @@ fn run(
                     layer.learn(&mut Lesson {
                         kernels,
                         desk: &mut Desk::default(),
+                        room: &mut Vec::new(),
                         parameter: local,
                         first: piece.first,
                         count: piece.count,

@@ -91,7 +91,7 @@ mod tests {
         shard.begin(plan, rows.items(), Stretch::Whole, |item, slot| rows.of(item)[slot]);
         fill(&mut shard, plan, column, 0..rows.items(), Window::ALL);
         let (kernels, seat) = (Kernels::get(), &Seat::alone());
-        let pass = Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0 };
+        let pass = Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0, wanted: &[] };
         shard.forward(plan, network, &pass, &mut [], &mut Desk::default());
         shard.rows(plan, plan.output).values.to_vec()
     }

@@ -3,6 +3,7 @@
 use inlay_base::Random;
 use inlay_kernels::{Activation, Desk, Kernels};
 
+use crate::losses::Sampling;
 use crate::meeting::Seat;
 use crate::parameter::{Blueprint, Parameter};
 use crate::shape::Shape;
@@ -113,6 +114,12 @@ pub trait Layer: Send + Sync {
         false
     }
 
+    /// What stands in its place while a sampled softmax trains it, where it gives a score for each class and each is
+    /// worked out by itself. That layer adds the loss itself, and gives nothing while it learns.
+    fn sampled(&self, _sampling: Sampling) -> Option<Box<dyn Layer>> {
+        None
+    }
+
     /// Works out `pass.output` for all items of a shard.
     fn forward(&self, pass: &mut Forward<'_>);
 
@@ -122,6 +129,12 @@ pub trait Layer: Send + Sync {
     /// Works out the gradient of a piece of a parameter.
     fn learn(&self, _lesson: &mut Lesson<'_>) {
         unreachable!("a layer with parameters says how it learns them");
+    }
+
+    /// Says which rows of a parameter (of `Order::Table`; else columns) a shard's gradient is not nothing at, some perhaps
+    /// more than once; `false`: at any.
+    fn touches(&self, _parameter: usize, _known: Known<'_>, _touch: &mut dyn FnMut(u32)) -> bool {
+        false
     }
 
     /// Brings a parameter that is kept, and not learnt by its gradient, up to date after a batch.
@@ -255,6 +268,13 @@ impl Mode {
         let stream = (step << 32) ^ ((first + item) as u64);
         Some(Random::new(seed ^ ((node as u64) << 48), stream))
     }
+
+    /// Random numbers of the whole batch for one layer; `None` while encoding.
+    pub(crate) fn of_batch(self) -> Option<Random> {
+        // No item has this number.
+        let Self::Train { first, .. } = self else { return None };
+        self.random(u32::MAX as usize - first)
+    }
 }
 
 /// What all layers of a pass over a shard have in common.
@@ -269,6 +289,8 @@ pub struct Pass<'a> {
     pub share: f64,
     /// The shard's first item in its batch.
     pub first: usize,
+    /// Of each row that comes out, the class that is wanted; where none are, empty.
+    pub wanted: &'a [u32],
 }
 
 /// A layer's forward pass over a shard.
@@ -295,6 +317,8 @@ pub struct Forward<'a> {
     pub mode: Mode,
     /// Where the shards of the batch meet; of use while training.
     pub seat: &'a Seat<'a>,
+    /// As in `Pass`.
+    pub wanted: &'a [u32],
     /// Of each item, before they are divided: a layer with a loss of its own adds it here. Empty while
     /// encoding.
     pub losses: &'a mut [f64],
@@ -352,6 +376,8 @@ pub struct Lesson<'a> {
     pub first: usize,
     /// How many there are.
     pub count: usize,
+    /// Numbers to work with, of the thread's own.
+    pub room: &'a mut Vec<f32>,
     /// All shards, in order.
     pub shards: &'a mut dyn Iterator<Item = Known<'a>>,
     /// As long as the piece. The gradient is added to it.

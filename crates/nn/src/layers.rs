@@ -22,6 +22,7 @@ mod pooling;
 mod positions;
 mod recurrent;
 mod reshape;
+mod sampled;
 mod softmax;
 #[cfg(test)]
 mod transformer;

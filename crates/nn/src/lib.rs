@@ -25,7 +25,7 @@ mod weights;
 
 pub use data::{Cells, Column, IGNORED, Window};
 pub use estimate::Prospect;
-pub use losses::{Distance, Loss};
+pub use losses::{Distance, Distribution, Loss};
 pub use network::{Line, Network};
 pub use optimizers::Optimizer;
 pub use parameter::Parameter;

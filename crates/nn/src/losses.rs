@@ -2,6 +2,7 @@
 //! class, over values, or over pairs of items.
 
 mod contrast;
+mod sampling;
 #[cfg(test)]
 mod tests;
 mod triplet;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::contrast::Contrast;
 pub use self::contrast::Room;
+pub use self::sampling::{Distribution, Sampling};
 pub use self::triplet::Distance;
 use crate::data::{Column, IGNORED, Window};
 use crate::layer::{Pass, Rows};
@@ -30,6 +32,14 @@ pub enum Loss {
         /// This share of what is wanted is spread over all classes (Szegedy et al. 2016).
         #[serde(default)]
         smoothing: f32,
+    },
+    /// Cross-entropy which is learnt from a few classes at a time (see `layers/sampled.rs`): it takes over the last
+    /// layer while that learns. Of what is only looked at, all scores count.
+    SampledSoftmax {
+        /// Classes that a batch is compared with.
+        samples: usize,
+        /// How they are drawn.
+        distribution: Distribution,
     },
     /// -(t·ln σ(s) + (1 - t)·ln(1 - σ(s))) for each score s and its target t.
     BinaryCrossEntropy,
@@ -92,6 +102,16 @@ impl Loss {
         }
     }
 
+    /// Which classes it compares with while it learns; `None`: it looks at all that the network gives.
+    pub fn sampling(&self) -> Option<Sampling> {
+        match *self {
+            Self::SampledSoftmax { samples, distribution } => {
+                Some(Sampling { samples, distribution })
+            }
+            _ => None,
+        }
+    }
+
     /// What must be given beside each item; `None`: nothing.
     ///
     /// # Errors
@@ -105,11 +125,14 @@ impl Loss {
                     let (classes, given) = (output.width, weights.len());
                     return Err(format!("has {classes} classes, and {given} weights came"));
                 }
-                let positions = match &output.positions {
-                    Positions::Fixed(axes) => Positions::Fixed(axes.clone()),
-                    Positions::Any => Positions::Any,
-                };
-                Ok(Some(Shape { content: Content::Ids, positions, width: 1 }))
+                Ok(Some(class_of(output)))
+            }
+            Self::SampledSoftmax { samples, .. } => {
+                let classes = output.width;
+                if !(1..=classes).contains(samples) {
+                    return Err(format!("has {classes} classes, and its loss draws {samples}"));
+                }
+                Ok(Some(class_of(output)))
             }
             Self::BinaryCrossEntropy | Self::SquaredError => Ok(Some(output.clone())),
             Self::Contrastive { .. } | Self::Triplet { .. } => match output.positions {
@@ -131,6 +154,9 @@ impl Loss {
                     None => wanted.count() as f64,
                     Some(weights) => wanted.map(|&class| f64::from(weights[class as usize])).sum(),
                 }
+            }
+            (Self::SampledSoftmax { .. }, Some(ids)) => {
+                ids.iter().filter(|&&class| class != IGNORED).count() as f64
             }
             (Self::Contrastive { .. } | Self::Triplet { .. }, _) => 1.0,
             _ => (window.rows(targets.rows(item)) * targets.width) as f64,
@@ -176,6 +202,11 @@ impl Loss {
                         };
                         wanted.loss(kernels, scale, gradient)
                     }
+                    Self::SampledSoftmax { .. } => {
+                        let class = targets.ids[row];
+                        let wanted = Wanted { class, weights: None, smoothing: 0.0 };
+                        wanted.loss(kernels, scale, gradient)
+                    }
                     Self::BinaryCrossEntropy => {
                         binary(&targets.values[row * width..][..width], scale, gradient)
                     }
@@ -191,7 +222,7 @@ impl Loss {
     /// Of the rows for which a class is wanted: how many have their highest score there, and how many
     /// there are. `None` where no classes are wanted.
     pub fn right(&self, output: Rows<'_>, targets: &Targets) -> Option<[u64; 2]> {
-        let Self::CrossEntropy { .. } = self else { return None };
+        let (Self::CrossEntropy { .. } | Self::SampledSoftmax { .. }) = self else { return None };
         let mut counts = [0, 0];
         let scores = output.values.chunks_exact(output.width());
         for (scores, &class) in scores.zip(&targets.ids) {
@@ -204,6 +235,15 @@ impl Loss {
         }
         Some(counts)
     }
+}
+
+/// A class for each row of an output.
+fn class_of(output: &Shape) -> Shape {
+    let positions = match &output.positions {
+        Positions::Fixed(axes) => Positions::Fixed(axes.clone()),
+        Positions::Any => Positions::Any,
+    };
+    Shape { content: Content::Ids, positions, width: 1 }
 }
 
 /// What cross-entropy wants of a row.

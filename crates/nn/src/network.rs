@@ -233,7 +233,8 @@ impl Network {
         run.workers(|_| {
             let (mut shard, mut desk) = (Shard::default(), Desk::default());
             let (kernels, seat) = (Kernels::get(), &Seat::alone());
-            let pass = Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0 };
+            let pass =
+                Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0, wanted: &[] };
             loop {
                 run.check()?;
                 let group = next.fetch_add(1, Relaxed);

@@ -64,6 +64,11 @@ impl Optimizer {
         }
     }
 
+    /// Whether a value without a gradient stays as it is, and what others do depends on nothing but theirs.
+    pub fn leaves_alone(&self, decays: bool) -> bool {
+        matches!(*self, Self::Sgd { momentum, decay, .. } if momentum == 0.0 && !(decays && decay > 0.0))
+    }
+
     /// Moves values by their gradient; `decays` says whether weight decay draws on them.
     pub fn follow(
         &self,

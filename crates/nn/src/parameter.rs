@@ -4,7 +4,7 @@
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use inlay_base::Random;
-use inlay_kernels::{Kernels, Matrix, Packed};
+use inlay_kernels::{Kernels, Matrix, Packed, Second};
 
 /// Values of a piece, about: the work of a task, and what fits the second cache with its gradient.
 const PIECE: usize = 1 << 17;
@@ -87,6 +87,17 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// [rows, count], packed if it is.
+    pub fn whole(&self) -> Second<'_> {
+        match &self.packed {
+            Some(packed) => packed.into(),
+            None => {
+                let rows = self.values.len() / self.count.max(1);
+                Matrix::new(&self.values, rows, self.count).into()
+            }
+        }
+    }
+
     /// [rows, count], ready for a product.
     pub fn packed(&self) -> &Packed {
         self.packed.as_ref().expect("a parameter of products")
@@ -293,9 +304,26 @@ impl Parameter {
         self.piece(0)
     }
 
+    /// The piece that has a column; all but the last have as many.
+    pub fn piece_of(&self, column: usize) -> RwLockReadGuard<'_, Piece> {
+        let first = self.piece(0);
+        match column < first.count {
+            true => first,
+            false => self.piece(column / first.count),
+        }
+    }
+
     /// A piece, to be changed.
     pub fn piece_mut(&self, number: usize) -> RwLockWriteGuard<'_, Piece> {
         self.pieces[number].write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets its copies for products: whoever reads it does so as it lies.
+    pub fn unpack(&self) {
+        for number in 0..self.pieces.len() {
+            let mut piece = self.piece_mut(number);
+            (piece.packed, piece.packed_back) = (None, None);
+        }
     }
 
     /// Makes it ready for products, forward and, for training, backward.

@@ -13,6 +13,7 @@ use inlay_base::Result;
 use self::draft::Draft;
 use crate::description::{Description, wrong};
 use crate::layer::Layer;
+use crate::losses::Loss;
 use crate::parameter::Blueprint;
 use crate::shape::{Content, Positions, Shape};
 
@@ -37,6 +38,9 @@ pub struct Plan {
     pub gradients: usize,
     /// Where the gradient of the result is to be put.
     pub output_gradient: usize,
+    /// Whether the loss has taken over the last layer (see `Layer::sampled`): what it gives, the output, is
+    /// worked out while nothing is learnt only.
+    pub taken: bool,
     /// Layers with a scale behind them that becomes part of their parameters while encoding.
     pub folds: Vec<Fold>,
 }
@@ -189,12 +193,46 @@ impl Plan {
             // One for the output, if a loss is worked out.
             gradients: 1,
             output_gradient: 0,
+            taken: false,
             folds,
         };
         if training {
             plan.go_back(frozen);
         }
         Ok(plan)
+    }
+
+    /// Lets a loss take over the last layer, if it is one that does so: its parameters are no longer packed.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the last layer does not let it.
+    pub fn hand_over(&mut self, loss: &Loss) -> Result<()> {
+        let Some(sampling) = loss.sampling() else { return Ok(()) };
+        let last = self.nodes.iter_mut().find(|node| node.output == self.output);
+        if let Some(Node { work: Work::Layer { layer, .. }, .. }) = last
+            && let Some(sampled) = layer.sampled(sampling)
+        {
+            *layer = sampled;
+            self.taken = true;
+            return Ok(());
+        }
+        Err(wrong(
+            "has a sampled softmax as its loss, whose last layer is a `dense` with a unit for each class",
+        ))
+    }
+
+    /// The first parameter of the layer that the loss has taken over, and how many there are.
+    pub fn handed_over(&self) -> Option<(usize, usize)> {
+        let last = self.nodes.iter().find(|node| self.taken && node.output == self.output)?;
+        match &last.work {
+            Work::Layer { parameters, .. } => Some(*parameters),
+            Work::Sum | Work::Concat => None,
+        }
+    }
+
+    /// Whether there is anything in a slot.
+    pub fn is_there(&self, slot: usize, learning: bool) -> bool {
+        !(learning && self.taken && slot == self.output)
     }
 
     /// Why items cannot come in windows, one after the other, if they cannot.
@@ -217,11 +255,13 @@ impl Plan {
 
     /// Values between layers that threads had best work on at a time, so that what a layer gives is still near when
     /// the next one reads it; `usize::MAX`: all of a batch.
-    pub fn portion(&self, threads: usize) -> usize {
+    pub fn portion(&self, threads: usize, learning: bool) -> usize {
         let mut learnt = 0;
         for node in &self.nodes {
             let Work::Layer { layer, .. } = &node.work else { continue };
-            if layer.wants_company() {
+            // Whoever stands in for a layer does so while that learns only.
+            let stands_in = self.taken && node.output == self.output;
+            if layer.wants_company() && (learning || !stands_in) {
                 return usize::MAX;
             }
             let input = &self.slots[node.inputs[0]].shape;

@@ -82,7 +82,7 @@ impl Shard {
         losses: &mut [f64],
         desk: &mut Desk,
     ) {
-        let Pass { kernels, mode, seat, .. } = *pass;
+        let Pass { kernels, mode, seat, wanted, .. } = *pass;
         for (at, node) in plan.nodes.iter().enumerate() {
             let buffer = plan.slots[node.output].buffer;
             let over = buffer == plan.slots[node.inputs[0]].buffer;
@@ -114,6 +114,7 @@ impl Shard {
                         mode: if *still { Mode::Encode } else { mode.of(at) },
                         seat,
                         losses,
+                        wanted,
                     });
                     self.memos[at] = memo;
                 }

@@ -12,6 +12,7 @@ mod checkpoint;
 mod conductor;
 mod round;
 mod set;
+mod sparse;
 mod stream;
 mod team;
 
@@ -33,7 +34,7 @@ use crate::description::wrong;
 use crate::losses::Loss;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
-use crate::plan::Purpose;
+use crate::plan::{Plan, Purpose};
 use crate::schedule::{Curve, Schedule};
 
 /// How a network is trained.
@@ -140,7 +141,8 @@ impl Network {
         how: &Training,
         run: &Run,
     ) -> Result<Vec<Epoch>> {
-        let plan = self.plan(Purpose::Train, &how.frozen)?;
+        let mut plan = self.plan(Purpose::Train, &how.frozen)?;
+        plan.hand_over(&how.loss)?;
         let target = how.loss.target(&plan.slots[plan.output].shape).map_err(wrong)?;
         let (held, stream) = match source {
             Source::Held(examples) => (Some(examples), None),
@@ -164,9 +166,7 @@ impl Network {
             None => None,
         };
         let kernels = Kernels::get();
-        for parameter in &mut self.parameters {
-            parameter.prepare(kernels, true);
-        }
+        self.make_ready(&plan, kernels);
         // With a checkpoint, whoever stops the run waits for the batch at hand, and its threads do not see
         // it: only the conductor does.
         let finishing = keeper.is_some().then(|| Run::quiet(run.threads(), run.seed()));
@@ -186,6 +186,17 @@ impl Network {
         }
         self.prepare();
         outcome.map(|_| history)
+    }
+
+    /// Packs what products of a training read.
+    pub(crate) fn make_ready(&self, plan: &Plan, kernels: Kernels) {
+        let (first, count) = plan.handed_over().unwrap_or_default();
+        for (number, parameter) in self.parameters.iter().enumerate() {
+            match (first..first + count).contains(&number) {
+                true => parameter.unpack(),
+                false => parameter.prepare(kernels, true),
+            }
+        }
     }
 
     /// The loss on examples, `batch` of them at a time; long sequences in windows where no layer has to

@@ -2,17 +2,25 @@ use inlay_kernels::Kernels;
 use serde::Deserialize;
 
 use super::linear::{Linear, learn_bias, learn_weight};
+use super::sampled::Sampled;
 use crate::layer::{Backward, Forward, Layer, Lesson};
+use crate::losses::Sampling;
 use crate::parameter::{Blueprint, Initial, Parameter};
 use crate::shape::Shape;
 
 /// y = x·Wᵀ + b at every position.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Dense {
     units: usize,
     #[serde(default = "super::yes")]
     bias: bool,
+}
+
+impl Dense {
+    pub(super) fn units(&self) -> usize {
+        self.units
+    }
 }
 
 impl Layer for Dense {
@@ -48,6 +56,10 @@ impl Layer for Dense {
 
     fn takes_scale(&self) -> bool {
         true
+    }
+
+    fn sampled(&self, sampling: Sampling) -> Option<Box<dyn Layer>> {
+        Some(Box::new(Sampled { dense: self.clone(), sampling }))
     }
 
     fn forward(&self, pass: &mut Forward<'_>) {

@@ -1,7 +1,7 @@
 use inlay_kernels::add;
 use serde::Deserialize;
 
-use crate::layer::{Backward, Forward, Layer, Lesson};
+use crate::layer::{Backward, Forward, Known, Layer, Lesson};
 use crate::parameter::{Blueprint, Initial, Order};
 use crate::shape::{Content, Shape};
 
@@ -66,6 +66,11 @@ impl Layer for Embedding {
     }
 
     fn backward(&self, _pass: &mut Backward<'_>) {}
+
+    fn touches(&self, _parameter: usize, known: Known<'_>, touch: &mut dyn FnMut(u32)) -> bool {
+        known.input.ids.iter().for_each(|&id| touch(id));
+        true
+    }
 
     fn learn(&self, lesson: &mut Lesson<'_>) {
         let width = self.dimensions;

@@ -40,7 +40,7 @@ impl Linear<'_> {
             };
             let to = y.get_mut(columns.start..).unwrap_or_default();
             let to = Target::spaced(to, self.rows, piece.count, outputs);
-            multiply(self.kernels, x, piece.packed(), start, activation, to, desk);
+            multiply(self.kernels, x, piece.whole(), start, activation, to, desk);
         }
     }
 

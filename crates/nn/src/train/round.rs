@@ -143,7 +143,11 @@ impl Round {
         let whole = first == 0 && count >= self.longest;
         if self.is_within_batch() || job.items.is_empty() {
             job.begin = if self.is_within_batch() { self.given } else { 0 };
-            let portion = if whole { team.portion(&set, &batch[job.begin..]) } else { batch.len() };
+            let portion = if whole {
+                team.portion(&set, &batch[job.begin..], job.learn)
+            } else {
+                batch.len()
+            };
             self.given = job.begin + portion;
             job.items.clear();
             job.items.extend_from_slice(&batch[job.begin..self.given]);

@@ -5,6 +5,7 @@ use inlay_base::{Barrier, Error, Result, Run};
 use inlay_kernels::{Desk, Kernels, square_sum};
 
 use super::set::Set;
+use super::sparse::Sparse;
 use super::stream::Given;
 use super::{Examples, Training};
 use crate::data::Window;
@@ -65,8 +66,8 @@ pub(super) struct Team<'a> {
     how: Option<&'a Training>,
     /// Whether items may come in windows.
     pub(super) windows: bool,
-    /// Values that lie between layers in a portion of a batch, about.
-    portion: usize,
+    /// Values that lie between layers in a portion of a batch, about: where nothing is learnt, and while learning.
+    portions: [usize; 2],
     /// Who hears of it, and may stop it.
     pub(super) run: &'a Run,
     /// What the threads look at: the same, unless a stop has to wait for the batch at hand.
@@ -91,6 +92,18 @@ pub(super) struct Part {
     pub(super) losses: Vec<f64>,
     /// In an examination: see `Loss::right`.
     pub(super) right: Option<[u64; 2]>,
+}
+
+/// What a thread works in; grows and stays.
+#[derive(Default)]
+struct Own {
+    desk: Desk,
+    /// Of a gradient that is followed at once.
+    passing: Vec<f32>,
+    /// Of one that is nothing almost everywhere.
+    sparse: Sparse,
+    /// Of a lesson.
+    room: Vec<f32>,
 }
 
 /// A piece of a parameter, and what is kept beside it.
@@ -147,7 +160,10 @@ impl<'a> Team<'a> {
             loss,
             how: None,
             windows: plan.windows().is_ok(),
-            portion: if loss.parts() == (1..=1) { plan.portion(threads) } else { usize::MAX },
+            portions: match loss.parts() == (1..=1) {
+                true => [false, true].map(|learning| plan.portion(threads, learning)),
+                false => [usize::MAX; 2],
+            },
             run,
             workers,
             kernels: Kernels::get(),
@@ -204,15 +220,15 @@ impl<'a> Team<'a> {
     }
 
     /// How many of these items are worked on at a time.
-    pub(super) fn portion(&self, set: &Set<'_>, items: &[usize]) -> usize {
-        if self.portion == usize::MAX {
+    pub(super) fn portion(&self, set: &Set<'_>, items: &[usize], learning: bool) -> usize {
+        let mut left = self.portions[usize::from(learning)];
+        if left == usize::MAX {
             return items.len();
         }
         let widths = self.plan.slots.iter().map(|slot| slot.shape.width);
         let values = |item: usize| -> usize {
             set.rows(item, 0).iter().zip(widths.clone()).map(|(rows, width)| rows * width).sum()
         };
-        let mut left = self.portion;
         let within = items.iter().take_while(|&&item| {
             let (here, values) = (left > 0, values(item));
             left = left.saturating_sub(values);
@@ -246,7 +262,7 @@ impl<'a> Team<'a> {
     }
 
     pub(super) fn work(&self, worker: usize, conductor: &Mutex<impl Conduct<'a>>) -> Result<()> {
-        let (mut desk, mut passing) = (Desk::default(), Vec::new());
+        let mut own = Own::default();
         loop {
             if worker == 0 {
                 let mut job = self.job.write().unwrap_or_else(PoisonError::into_inner);
@@ -257,7 +273,7 @@ impl<'a> Team<'a> {
             self.barrier.wait(self.workers)?;
             let job = self.job.read().unwrap_or_else(PoisonError::into_inner);
             let Some(set) = job.set else { return Ok(()) };
-            self.pass(worker, &job, &self.set(set), &mut desk)?;
+            self.pass(worker, &job, &self.set(set), &mut own.desk)?;
             self.barrier.wait(self.workers)?;
             self.is_finite("loss")?;
             if job.save {
@@ -269,7 +285,7 @@ impl<'a> Team<'a> {
             if !job.learn {
                 continue;
             }
-            self.gradients(&job, &mut passing, &mut desk)?;
+            self.gradients(&job, &mut own)?;
             self.barrier.wait(self.workers)?;
             self.is_finite("gradient")?;
             if job.step.is_some() && self.how.is_some_and(|how| how.clip.is_some()) {
@@ -375,9 +391,12 @@ impl<'a> Team<'a> {
         let Part { shard, targets, room, losses, right } = &mut *part;
         let first = job.cuts[worker];
         let items = &job.items[first..job.cuts[worker + 1]];
-        let (window, parts) = (job.window, set.parts());
-        shard.begin(self.plan, items.len() * parts, job.stretch, |item, slot| {
-            window.rows(set.rows(items[item / parts], item % parts)[slot])
+        let (window, parts, plan) = (job.window, set.parts(), self.plan);
+        shard.begin(plan, items.len() * parts, job.stretch, |item, slot| {
+            match plan.is_there(slot, job.learn) {
+                true => window.rows(set.rows(items[item / parts], item % parts)[slot]),
+                false => 0,
+            }
         });
         fill(shard, self.plan, &set.examples.inputs, items.iter().copied(), window);
         targets.ids.clear();
@@ -390,9 +409,10 @@ impl<'a> Team<'a> {
             true => Mode::Train { seed: self.run.seed(), step: job.number, first, node: 0 },
             false => Mode::Encode,
         };
-        let (plan, network, kernels) = (self.plan, self.network, self.kernels);
+        let (network, kernels) = (self.network, self.kernels);
         let seat = &self.meeting.seat(worker, self.workers);
-        let pass = Pass { kernels, mode, seat, share: job.share, first };
+        let wanted = &targets.ids;
+        let pass = Pass { kernels, mode, seat, share: job.share, first, wanted };
         losses.clear();
         losses.resize(items.len() * parts, 0.0);
         shard.forward(plan, network, &pass, losses, desk);
@@ -414,8 +434,9 @@ impl<'a> Team<'a> {
 
     /// The gradients of all pieces, and a step for each where nothing stands in the way: then they need no
     /// memory of their own, and lie one after the other in `passing`.
-    fn gradients(&self, job: &Job, passing: &mut Vec<f32>, desk: &mut Desk) -> Result<()> {
+    fn gradients(&self, job: &Job, own: &mut Own) -> Result<()> {
         let Some(how) = self.how else { return Ok(()) };
+        let Own { desk, passing, sparse, room } = own;
         let pass = job.fresh && job.step.is_some() && how.clip.is_none();
         let shards: Vec<_> = self
             .shards
@@ -432,32 +453,44 @@ impl<'a> Team<'a> {
                 self.keep(task, &shards[0], gradient);
                 continue;
             }
-            let (first, count) = {
+            let Work::Layer { layer, .. } = &self.plan.nodes[task.node].work else { continue };
+            let known = || shards.iter().map(|part| part.shard.known(self.plan, task.node));
+            let (first, count, alone) = {
                 let piece = parameter.piece(task.piece);
-                gradient.resize(piece.values.len(), 0.0);
-                (piece.first, piece.count)
+                let alone = pass && how.optimizer.leaves_alone(parameter.blueprint.decays);
+                let who = (&**layer, task.local);
+                let alone = alone && sparse.begin(who, (parameter, &piece), known());
+                if !alone {
+                    gradient.resize(piece.values.len(), 0.0);
+                }
+                (piece.first, piece.count, alone)
             };
-            if job.fresh {
+            if job.fresh && !alone {
                 gradient.fill(0.0);
             }
-            let Work::Layer { layer, .. } = &self.plan.nodes[task.node].work else { continue };
             layer.learn(&mut Lesson {
                 kernels: self.kernels,
                 desk,
+                room,
                 parameter: task.local,
                 first,
                 count,
-                shards: &mut shards.iter().map(|part| part.shard.known(self.plan, task.node)),
-                gradient,
+                shards: &mut known(),
+                gradient: if alone { sparse.gradient() } else { gradient },
             });
-            *square = square_sum(self.kernels, gradient);
+            *square = if alone { sparse.square() } else { square_sum(self.kernels, gradient) };
             let reach = square.sqrt() * f64::from(job.step.map_or(1.0, |step| step.rate).max(1.0));
             if reach.is_nan() || reach > f64::from(f32::MAX) {
                 // The parameter stays as it is: a step by this gradient would ruin it.
                 self.broken.store(true, Relaxed);
+                if alone {
+                    sparse.forget();
+                }
                 continue;
             }
-            if let (Some(step), None) = (job.step, how.clip) {
+            if let (true, Some(step)) = (alone, job.step) {
+                sparse.end(step.rate, &mut parameter.piece_mut(task.piece).values);
+            } else if let (Some(step), None) = (job.step, how.clip) {
                 self.follow(how, task, (gradient, state), step);
             }
         }

@@ -62,7 +62,8 @@ impl Windows {
         let mut rows = vec![Vec::new(); self.offsets[self.offsets.len() - 1]];
         self.each(&plan, |shard, window| {
             let (kernels, seat) = (Kernels::get(), &Seat::alone());
-            let pass = Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0 };
+            let pass =
+                Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0, wanted: &[] };
             shard.forward(&plan, &self.network, &pass, &mut [], &mut Desk::default());
             let output = shard.rows(&plan, plan.output);
             for item in 0..self.offsets.len() - 1 {
@@ -85,7 +86,7 @@ impl Windows {
         self.each(&plan, |shard, _| {
             let mode = Mode::Train { seed: SEED, step: 1, first: 0, node: 0 };
             let (mut desk, seat) = (Desk::default(), &Seat::alone());
-            let pass = Pass { kernels, mode, seat, share: 1.0, first: 0 };
+            let pass = Pass { kernels, mode, seat, share: 1.0, first: 0, wanted: &[] };
             shard.forward(&plan, &self.network, &pass, &mut [], &mut desk);
             shard.output(&plan).1.fill(1.0);
             shard.backward(&plan, &self.network, &pass, &mut desk);
@@ -98,6 +99,7 @@ impl Windows {
                     layer.learn(&mut Lesson {
                         kernels,
                         desk: &mut desk,
+                        room: &mut Vec::new(),
                         parameter: local,
                         first: piece.first,
                         count: piece.count,
