@@ -331,3 +331,14 @@ export {
   sentenceEncodingOptions,
   type SentenceEncodingOptions,
 } from './encoders/sentence-encoder.js'
+export type { ImageInput, ImagePreparation, RawImage } from './pictures/prepare-pictures.js'
+export {
+  ImageEncoder,
+  imageEncoderOptions,
+  imageEncodingOptions,
+  type ImageEncoderOptions,
+  type ImageEncodingOptions,
+  type ImagePrediction,
+} from './encoders/image-encoder.js'
+export { Vgg } from './encoders/vgg.js'
+export { ResNet } from './encoders/resnet.js'
