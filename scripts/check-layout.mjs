@@ -16,6 +16,7 @@ const crates = [
   'language',
   'topics',
   'nn',
+  'media',
   'node',
 ]
 /** The crates that may say `unsafe`: instruction sets, shared memory and maps, N-API. */

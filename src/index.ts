@@ -338,3 +338,14 @@ export {
   type AiEmbeddingModel,
   type LangchainEmbeddings,
 } from './encoders/frameworks.js'
+export type { ImageInput, ImagePreparation, RawImage } from './pictures/prepare-pictures.js'
+export {
+  ImageEncoder,
+  imageEncoderOptions,
+  imageEncodingOptions,
+  type ImageEncoderOptions,
+  type ImageEncodingOptions,
+  type ImagePrediction,
+} from './encoders/image-encoder.js'
+export { Vgg } from './encoders/vgg.js'
+export { ResNet } from './encoders/resnet.js'

@@ -14,6 +14,8 @@ export {
   numberCorpus,
   numberTexts,
   rankedArea,
+  PicturesHandle,
+  preparePictures,
   readIdx,
   VocabularyBuilder,
   wordsInContext,

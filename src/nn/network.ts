@@ -91,6 +91,8 @@ export interface TensorSource {
   readonly tensors: readonly string[]
   /** Rows that are left out before the first. Default: 0. */
   readonly skip?: number
+  /** Whether their rows may be of another shape with as many values: of a dense layer that is a convolution here. */
+  readonly reshaped?: boolean
   /** A row of another tensor that is added to each row. */
   readonly plus?: { readonly tensor: string; readonly row: number }
 }
@@ -208,8 +210,8 @@ export class Network {
   }
 
   /**
-   * A network whose parameters are those of a PyTorch module of the same layers: a safetensors file of its
-   * `state_dict`, or the several of a large one, whose names are those of the layers (`name: '0'` for the first of
+   * A network whose parameters are those of a PyTorch module of the same layers: its `state_dict` in a safetensors file or as
+   * `torch.save` wrote it (of which nothing is run), or the several of a large one, whose names are those of the layers (`name: '0'` for the first of
    * an `nn.Sequential`) or what `tensors` says.
    *
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT`, with all tensors that are missing or of another shape

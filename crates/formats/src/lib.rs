@@ -1,4 +1,4 @@
-//! Bytes to arrays with names and back: safetensors, NumPy, word2vec, GloVe, fastText, projector
+//! Bytes to arrays with names and back: safetensors, PyTorch's pickles (read only), NumPy, word2vec, GloVe, fastText, projector
 //! files.
 //!
 //! Readers tell formats by content, check every size against the file's length before they
@@ -19,6 +19,8 @@ pub mod projector;
 mod rows;
 pub mod safetensors;
 mod shortest;
+mod state_dict;
+mod tensors;
 pub mod vocabulary;
 pub mod word2vec;
 mod words;
@@ -27,4 +29,6 @@ pub use array::Array;
 pub use format::{Format, sniff};
 pub use names::{Check, Labels, Names, NamesPlace};
 pub use rows::{GiveRows, Matrix, TakeRows};
+pub use state_dict::StateDict;
+pub use tensors::{Found, Tensors, open};
 pub use words::{InvalidUtf8, ReadOptions};

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use inlay_base::{Error, Result};
-use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, Tensor, save};
+use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, save};
+use inlay_formats::{Found, Tensors};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,7 @@ impl Network {
         let about: About = KIND.read(&reader, path)?;
         let problem = |error: Error| Error::invalid_file(path, None, error.to_string());
         let mut network = Self::new(&about.description, 0).map_err(problem)?;
-        network.load(&[reader], path, &Origins::default())?;
+        network.load(&[&reader], path, &Origins::default())?;
         Ok(network)
     }
 
@@ -64,14 +65,14 @@ impl Network {
     ///
     /// # Errors
     /// `InvalidInput`, with all tensors that are missing or of another shape.
-    pub fn load(&mut self, readers: &[Reader], path: &Path, origins: &Origins) -> Result<()> {
+    pub fn load(&mut self, files: &[&dyn Tensors], path: &Path, origins: &Origins) -> Result<()> {
         let mut problems = Vec::new();
         let mut found = Vec::new();
         for parameter in &self.parameters {
             let origin = origins.of(&parameter.name);
-            match origin.read(readers, &parameter.blueprint.shape) {
+            match origin.read(files, &parameter.blueprint.shape) {
                 Ok(values) => found.push(Some(values)),
-                Err(_) if parameter.blueprint.counts() && !origin.is_there(readers) => {
+                Err(_) if parameter.blueprint.counts() && !origin.is_there(files) => {
                     found.push(None);
                 }
                 Err(problem) => problems.push(problem),
@@ -114,6 +115,9 @@ pub struct Origin {
     /// A row of another tensor that is added to each.
     #[serde(default)]
     pub plus: Option<Row>,
+    /// Whether the rows may be of another shape with as many values.
+    #[serde(default)]
+    pub reshaped: bool,
 }
 
 /// A row of a tensor.
@@ -141,15 +145,19 @@ impl Origins {
 }
 
 impl Origin {
-    fn is_there(&self, readers: &[Reader]) -> bool {
-        self.tensors.iter().any(|name| tensor_of(readers, name).is_some())
+    fn is_there(&self, files: &[&dyn Tensors]) -> bool {
+        self.tensors.iter().any(|name| tensor_of(files, name).is_some())
     }
 
     /// The values of a parameter of this shape, or what is wrong.
-    fn read(&self, readers: &[Reader], wanted: &[usize]) -> std::result::Result<Vec<f32>, String> {
+    fn read(
+        &self,
+        files: &[&dyn Tensors],
+        wanted: &[usize],
+    ) -> std::result::Result<Vec<f32>, String> {
         let named = |name: &str, shape: &[usize]| {
             let tensor =
-                tensor_of(readers, name).ok_or_else(|| format!("`{name}` {shape:?} is missing"))?;
+                tensor_of(files, name).ok_or_else(|| format!("`{name}` {shape:?} is missing"))?;
             let values = floats(&tensor)
                 .ok_or_else(|| format!("`{name}` is of type {}", tensor.dtype.name()))?;
             Ok::<_, String>((tensor.shape, values))
@@ -159,7 +167,9 @@ impl Origin {
         let mut given = Vec::new();
         for name in &self.tensors {
             let (shape, found) = named(name, wanted)?;
-            if shape.len() != wanted.len() || shape.get(1..) != wanted.get(1..) {
+            let same = shape.len() == wanted.len() && shape.get(1..) == wanted.get(1..);
+            let alike = self.reshaped && shape.iter().skip(1).product::<usize>() == width;
+            if !same && !alike {
                 return Err(format!("`{name}` is {shape:?} and should be {wanted:?}"));
             }
             rows += shape.first().copied().unwrap_or(1);
@@ -188,13 +198,13 @@ impl Origin {
     }
 }
 
-fn tensor_of<'a>(readers: &'a [Reader], name: &str) -> Option<Tensor<'a>> {
-    readers.iter().find_map(|reader| reader.tensor(name))
+fn tensor_of<'a>(files: &[&'a dyn Tensors], name: &str) -> Option<Found<'a>> {
+    files.iter().find_map(|file| file.tensor(name))
 }
 
 /// The values of a tensor as f32.
-fn floats(tensor: &Tensor<'_>) -> Option<Vec<f32>> {
-    let bytes = tensor.bytes;
+fn floats(tensor: &Found<'_>) -> Option<Vec<f32>> {
+    let bytes = &tensor.bytes;
     let each =
         |size: usize, read: fn(&[u8]) -> f32| Some(bytes.chunks_exact(size).map(read).collect());
     match tensor.dtype {

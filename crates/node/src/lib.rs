@@ -22,6 +22,7 @@ mod names;
 mod network;
 mod numbered;
 mod phrases;
+mod pictures;
 mod probe;
 mod run;
 mod search;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use inlay_base::{Error, Result};
-use inlay_formats::safetensors::Reader;
 use inlay_nn::{Content, Network, Origins, Positions, Prospect, Shape};
 use napi::Env;
 use napi::bindgen_prelude::{Either, Float32Array, Float32ArraySlice, Float64Array};
@@ -228,9 +227,10 @@ pub fn load_network(
     launch(env, run, events, move |run| {
         let load = || {
             let mut network = Network::new(&description, run.seed())?;
-            let readers =
-                paths.iter().map(|path| Reader::open(path)).collect::<Result<Vec<_>>>()?;
-            network.load(&readers, &paths[0], &read)?;
+            let files = paths.iter().map(|path| inlay_formats::open(path));
+            let files = files.collect::<Result<Vec<_>>>()?;
+            let files: Vec<_> = files.iter().map(|file| &**file).collect();
+            network.load(&files, &paths[0], &read)?;
             Ok(Known { network, losses: Vec::new(), validation: Vec::new() })
         };
         let known = match shared {
@@ -248,7 +248,7 @@ pub struct TensorList {
     pub shapes: Vec<Vec<f64>>,
 }
 
-/// What is in a safetensors file.
+/// What is in a safetensors file or one of PyTorch's.
 #[napi(ts_args_type = "path: string, run: RunSpec, events: Events<TensorList>")]
 pub fn list_tensors(
     env: &Env,
@@ -257,12 +257,10 @@ pub fn list_tensors(
     events: Events<'_, TensorList>,
 ) -> napi::Result<RunHandle> {
     launch(env, run, events, move |_| {
-        let reader = Reader::open(&PathBuf::from(path))?;
-        let names: Vec<String> = reader.names().map(String::from).collect();
-        let shape =
-            |name: &String| reader.tensor(name).map_or_else(Vec::new, |tensor| tensor.shape);
+        let tensors = inlay_formats::open(&PathBuf::from(path))?;
         let wide = |shape: Vec<usize>| shape.into_iter().map(|axis| axis as f64).collect();
-        let shapes = names.iter().map(|name| wide(shape(name))).collect();
+        let all = tensors.shapes().into_iter().map(|(name, shape)| (name.to_owned(), wide(shape)));
+        let (names, shapes) = all.unzip();
         Ok(TensorList { names, shapes })
     })
 }

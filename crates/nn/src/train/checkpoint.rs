@@ -162,7 +162,7 @@ impl<'a> Keeper<'a> {
                 return Err(self.other(condition, here, there));
             }
         }
-        network.load(std::slice::from_ref(&reader), path, &Origins::default())?;
+        network.load(&[&reader], path, &Origins::default())?;
         let mut standing = header.standing;
         let nodes = reader.names().filter_map(|name| name.strip_prefix("carried/"));
         let nodes: Vec<usize> = nodes.filter_map(|node| node.parse().ok()).collect();

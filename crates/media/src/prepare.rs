@@ -1,0 +1,78 @@
+//! What torchvision's `Compose([Resize, CenterCrop, ToTensor, Normalize])` does, bit for bit.
+
+use crate::decode::Pixels;
+use crate::resize::{Filter, resize};
+
+/// How pictures become the input of an encoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    /// What the shorter side becomes.
+    pub resize: u32,
+    /// Height and width of the middle that is kept.
+    pub crop: (u32, u32),
+    /// How pixels count by their distance.
+    pub filter: Filter,
+    /// Taken from each channel, which is from 0 to 1 there.
+    pub mean: [f32; 3],
+    /// What it is divided by then.
+    pub deviation: [f32; 3],
+}
+
+/// A picture as numbers: [height, width, 3] of the crop. Where the picture is smaller than the crop, there is
+/// black around it.
+pub fn prepare(pixels: &Pixels, recipe: &Recipe) -> Vec<f32> {
+    let (width, height) = resized(pixels.width(), pixels.height(), recipe.resize);
+    let (rows, columns) = recipe.crop;
+    let (top, left) = (begin(height, rows), begin(width, columns));
+    let part = |start: i64, crop: u32, side: u32| {
+        let end = (start + i64::from(crop)).min(side.into());
+        start.max(0) as u32..end as u32
+    };
+    let (across, down) = (part(left, columns, width), part(top, rows, height));
+    let middle = resize(pixels, (width, height), across, down, recipe.filter);
+    let (wide, high) = (i64::from(middle.width()), i64::from(middle.height()));
+    let scaled = tables(recipe);
+    let mut values = Vec::with_capacity(rows as usize * columns as usize * 3);
+    for y in 0..i64::from(rows) {
+        for x in 0..i64::from(columns) {
+            let (y, x) = (y + top.min(0), x + left.min(0));
+            let inside = (0..high).contains(&y) && (0..wide).contains(&x);
+            let at = 3 * (y * wide + x);
+            let pixel = if inside { &middle.data()[at as usize..][..3] } else { &[0; 3] };
+            values
+                .extend(pixel.iter().zip(&scaled).map(|(&value, table)| table[usize::from(value)]));
+        }
+    }
+    values
+}
+
+/// What each of the 256 values of a channel becomes.
+fn tables(recipe: &Recipe) -> [[f32; 256]; 3] {
+    std::array::from_fn(|channel| {
+        let (mean, deviation) = (recipe.mean[channel], recipe.deviation[channel]);
+        std::array::from_fn(|value| (value as f32 / 255.0 - mean) / deviation)
+    })
+}
+
+/// Width and height when the shorter side is so long.
+fn resized(width: u32, height: u32, shorter: u32) -> (u32, u32) {
+    let longer = |long: u32, short: u32| {
+        let long = u64::from(shorter) * u64::from(long) / u64::from(short);
+        u32::try_from(long).unwrap_or(u32::MAX)
+    };
+    if width <= height {
+        (shorter, longer(height, width))
+    } else {
+        (longer(width, height), shorter)
+    }
+}
+
+/// Where the middle begins; below 0, where so much is missing on that side.
+fn begin(have: u32, want: u32) -> i64 {
+    let over = i64::from(have) - i64::from(want);
+    match over {
+        // Of an odd one, half of it is the even neighbour: Python's `round`.
+        0.. => over / 2 + i64::from(over % 4 == 3),
+        _ => -(-over / 2),
+    }
+}

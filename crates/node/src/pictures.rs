@@ -1,0 +1,135 @@
+//! Pictures, decoded and brought to the form that an encoder takes.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use inlay_base::{Error, Map, Result, Run};
+use inlay_media::{Filter, Pixels, Recipe, decode, prepare};
+use napi::Env;
+use napi::bindgen_prelude::{Float32Array, Uint8ArraySlice};
+use napi_derive::napi;
+
+use crate::choice;
+use crate::run::{Events, RunHandle, RunSpec, launch};
+
+/// A picture as it was given; all but files have a name for messages.
+enum Given {
+    File(PathBuf),
+    Encoded(String, Vec<u8>),
+    Pixels { name: String, width: u32, height: u32, channels: u32, data: Vec<u8> },
+}
+
+impl Given {
+    fn pixels(self, most: u64) -> Result<Pixels> {
+        match self {
+            Given::File(path) => decode(&path.display().to_string(), &Map::open(&path)?, most),
+            Given::Encoded(name, bytes) => decode(&name, &bytes, most),
+            Given::Pixels { name, width, height, channels, data } => {
+                Pixels::new(&name, width, height, channels, data)
+            }
+        }
+    }
+}
+
+/// Pictures, as they come.
+#[napi]
+#[derive(Default)]
+pub struct PicturesHandle(Vec<Given>);
+
+#[napi]
+impl PicturesHandle {
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[napi]
+    pub fn add_file(&mut self, path: String) {
+        self.0.push(Given::File(path.into()));
+    }
+
+    /// A file's bytes; `name` is for messages.
+    #[napi]
+    pub fn add_encoded(
+        &mut self,
+        name: String,
+        #[napi(ts_arg_type = "Uint8Array")] bytes: Uint8ArraySlice<'_>,
+    ) {
+        self.0.push(Given::Encoded(name, bytes.to_vec()));
+    }
+
+    #[napi]
+    pub fn add_pixels(
+        &mut self,
+        name: String,
+        width: u32,
+        height: u32,
+        channels: u32,
+        #[napi(ts_arg_type = "Uint8Array")] data: Uint8ArraySlice<'_>,
+    ) {
+        self.0.push(Given::Pixels { name, width, height, channels, data: data.to_vec() });
+    }
+}
+
+/// How pictures become numbers.
+#[napi(object)]
+pub struct RecipeSpec {
+    pub resize: u32,
+    /// Height and width.
+    pub crop: Vec<u32>,
+    #[napi(ts_type = "'bilinear' | 'bicubic'")]
+    pub filter: String,
+    pub mean: Vec<f64>,
+    pub deviation: Vec<f64>,
+    pub max_pixels: f64,
+}
+
+/// Decodes pictures and prepares them: [pictures, height, width, 3]. The handle is empty then.
+#[napi(
+    ts_args_type = "pictures: PicturesHandle, recipe: RecipeSpec, run: RunSpec, events: Events<Float32Array>"
+)]
+pub fn prepare_pictures(
+    env: &Env,
+    pictures: &mut PicturesHandle,
+    recipe: RecipeSpec,
+    run: RunSpec,
+    events: Events<'_, Float32Array>,
+) -> napi::Result<RunHandle> {
+    let filters = [("bilinear", Filter::Bilinear), ("bicubic", Filter::Bicubic)];
+    let filter = choice(&recipe.filter, &filters)?;
+    let three =
+        |values: &[f64]| std::array::from_fn(|at| values.get(at).map_or(0.0, |&v| v as f32));
+    let crop = (recipe.crop.first(), recipe.crop.get(1));
+    let (&height, &width) = (crop.0.unwrap_or(&1), crop.1.unwrap_or(&1));
+    let most = recipe.max_pixels as u64;
+    let (mean, deviation) = (three(&recipe.mean), three(&recipe.deviation));
+    let recipe = Recipe { resize: recipe.resize, crop: (height, width), filter, mean, deviation };
+    let given = std::mem::take(&mut pictures.0);
+    launch(env, run, events, move |run| all(given, &recipe, most, run).map(Into::into))
+}
+
+fn all(given: Vec<Given>, recipe: &Recipe, most: u64, run: &Run) -> Result<Vec<f32>> {
+    let size = 3 * recipe.crop.0 as usize * recipe.crop.1 as usize;
+    let total = size.saturating_mul(given.len());
+    let mut values = Vec::new();
+    let asked = (total as u64).saturating_mul(4);
+    values.try_reserve_exact(total).map_err(|_| Error::OutOfMemory { asked, free: None })?;
+    values.resize(total, 0.0);
+    let parts = given.into_iter().zip(values.chunks_exact_mut(size.max(1)));
+    let parts: Vec<_> = parts.map(|part| Mutex::new(Some(part))).collect();
+    let next = AtomicUsize::new(0);
+    run.phase("prepare", "pictures", 0, Some(parts.len() as u64));
+    run.workers(|_| {
+        while let Some(part) = parts.get(next.fetch_add(1, Relaxed)) {
+            run.check()?;
+            let mut part = part.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let Some((picture, values)) = part.take() else { continue };
+            values.copy_from_slice(&prepare(&picture.pixels(most)?, recipe));
+            run.advance(1);
+        }
+        Ok(())
+    })?;
+    drop(parts);
+    Ok(values)
+}
