@@ -103,9 +103,14 @@ fn damage_is_an_error_or_a_picture_and_never_a_panic() {
 }
 
 /// The photos of the data folder, if it is there.
+#[allow(clippy::print_stderr)] // what is not tested is said
 fn photos() -> Option<PathBuf> {
     let data = std::env::var_os("INLAY_DATA").map(PathBuf::from);
-    data.map(|data| data.join("media/photos")).filter(|photos| photos.is_dir())
+    let found = data.map(|data| data.join("media/photos")).filter(|photos| photos.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: INLAY_DATA names no folder with photos");
+    }
+    found
 }
 
 /// Where others decide otherwise: the colour of what is transparent, a frame larger than its canvas; and a TIFF of a
