@@ -73,7 +73,7 @@ export async function columnOf(
 export class Filling {
   readonly column = new ColumnHandle()
   readonly #add: Ids | Values
-  #lengths: number[] = []
+  readonly #lengths = new Numbers((length) => new Uint32Array(length))
 
   /** `targets` may be -1: nothing is wanted there. */
   constructor(
@@ -114,14 +114,14 @@ export class Filling {
 
   /** Whether it is time to bring over what has come. */
   get isFull(): boolean {
-    return this.#add.size >= TOGETHER || this.#lengths.length >= ITEMS
+    return this.#add.size >= TOGETHER || this.#lengths.size >= ITEMS
   }
 
   /** Brings over what has come. */
   flush(): void {
     this.#add.flush()
-    if (this.kind.positions === null) this.column.addLengths(Uint32Array.from(this.#lengths))
-    this.#lengths = []
+    const lengths = this.#lengths.take()
+    if (this.kind.positions === null) this.column.addLengths(lengths)
   }
 }
 
@@ -133,8 +133,39 @@ function isList(item: unknown): item is ArrayLike<number> {
   )
 }
 
+/** Numbers that are on their way, in memory that is used again: an array that grows would leave as much behind as it
+ * brings, and a stream of a million examples that many times over. */
+class Numbers<Kept extends Float32Array | Uint32Array> {
+  #kept: Kept
+  #size = 0
+
+  constructor(readonly make: (length: number) => Kept) {
+    this.#kept = make(256)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  push(number: number): void {
+    if (this.#size === this.#kept.length) {
+      const larger = this.make(2 * this.#size)
+      larger.set(this.#kept)
+      this.#kept = larger
+    }
+    this.#kept[this.#size++] = number
+  }
+
+  /** All of them, to be copied at once. */
+  take(): Kept {
+    const taken = this.#kept.subarray(0, this.#size) as Kept
+    this.#size = 0
+    return taken
+  }
+}
+
 class Ids {
-  #numbers: number[] = []
+  readonly #numbers = new Numbers((length) => new Uint32Array(length))
 
   constructor(
     readonly column: ColumnHandle,
@@ -142,7 +173,7 @@ class Ids {
   ) {}
 
   get size(): number {
-    return this.#numbers.length
+    return this.#numbers.size
   }
 
   all(numbers: ArrayLike<number>, from: number, to: number, name: string, who: string): void {
@@ -161,18 +192,17 @@ class Ids {
   }
 
   flush(): void {
-    this.column.addIds(Uint32Array.from(this.#numbers))
-    this.#numbers = []
+    this.column.addIds(this.#numbers.take())
   }
 }
 
 class Values {
-  #numbers: number[] = []
+  readonly #numbers = new Numbers((length) => new Float32Array(length))
 
   constructor(readonly column: ColumnHandle) {}
 
   get size(): number {
-    return this.#numbers.length
+    return this.#numbers.size
   }
 
   all(numbers: ArrayLike<number>, from: number, to: number, name: string, who: string): void {
@@ -189,8 +219,7 @@ class Values {
   }
 
   flush(): void {
-    if (this.#numbers.length > 0) this.column.addValues(Float32Array.from(this.#numbers))
-    this.#numbers = []
+    if (this.#numbers.size > 0) this.column.addValues(this.#numbers.take())
   }
 }
 
