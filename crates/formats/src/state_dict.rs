@@ -10,7 +10,6 @@ mod tests;
 mod view;
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
 use inlay_base::{Error, Map, Result};
@@ -70,34 +69,30 @@ impl Tensors for StateDict {
 fn read(map: &Map) -> Result<Vec<(String, View)>> {
     let invalid =
         |(offset, problem): Wrong| Error::invalid_file(map.path(), Some(offset as u64), problem);
-    if map.starts_with(b"PK") {
-        let archive = archive::Archive::of(map)?;
-        let pickle = archive.pickle.clone();
+    let (start, built, root, storages) = if map.starts_with(b"PK") {
+        let (pickle, storages) = archive::parts(map)?;
         let (built, root, _) = pickle::read(&map[..pickle.end], pickle.start).map_err(invalid)?;
-        let place = |key: &str, size: usize| archive.storage(key, size);
-        return named(&built, root, &place).map_err(|problem| invalid((pickle.start, problem)));
-    }
-    let start = storages::preamble(map)?;
-    let (built, root, end) = pickle::read(map, start).map_err(invalid)?;
-    let storages = Storages::after(map, end, &built).map_err(invalid)?;
-    let place = |key: &str, size: usize| storages.find(key, size);
-    named(&built, root, &place).map_err(|problem| invalid((start, problem)))
+        (pickle.start, built, root, storages)
+    } else {
+        let start = storages::preamble(map)?;
+        let (built, root, end) = pickle::read(map, start).map_err(invalid)?;
+        let storages = Storages::after(map, end, &built).map_err(invalid)?;
+        (start, built, root, storages)
+    };
+    named(&built, root, &storages).map_err(|problem| invalid((start, problem)))
 }
-
-/// Where a storage of a key and so many bytes lies in the file.
-type Place<'a> = dyn Fn(&str, usize) -> std::result::Result<Range<usize>, String> + 'a;
 
 /// The tensors of a root by their names.
 fn named(
     built: &Built<'_>,
     root: Value<'_>,
-    place: &Place<'_>,
+    storages: &Storages,
 ) -> std::result::Result<Vec<(String, View)>, String> {
     let dict = state_dict(built, root)?;
     let mut tensors = Vec::new();
     for pair in built.items(dict).chunks_exact(2) {
         let (Value::Text(name), Value::Tensor(arguments)) = (pair[0], pair[1]) else { continue };
-        let view = View::of(built, arguments, place)
+        let view = View::of(built, arguments, storages)
             .map_err(|problem| format!("tensor `{name}` {problem}"))?;
         tensors.push((name.to_owned(), view));
     }

@@ -35,7 +35,7 @@ pub fn preamble(map: &Map) -> Result<usize> {
 }
 
 /// Where the storages of a file lie, by key.
-pub struct Storages(HashMap<String, Range<usize>>);
+pub struct Storages(pub(super) HashMap<String, Range<usize>>);
 
 impl Storages {
     /// Walks along what stands behind the pickle of tensors.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Place;
 use super::pickle::{Built, Name, Value};
+use super::storages::Storages;
 use crate::safetensors::Dtype;
 
 /// The deepest shape that is read.
@@ -23,7 +23,7 @@ pub struct View {
 
 impl View {
     /// The tensor that a call of `_rebuild_tensor` makes: of storage, offset, sizes and strides.
-    pub fn of(built: &Built<'_>, arguments: usize, place: &Place<'_>) -> Result<Self, String> {
+    pub fn of(built: &Built<'_>, arguments: usize, storages: &Storages) -> Result<Self, String> {
         let &[
             Value::Storage(storage),
             Value::Int(offset),
@@ -34,7 +34,7 @@ impl View {
         else {
             return Err("is not made of a storage, an offset, sizes and strides".into());
         };
-        let (dtype, held, lies) = stored(built, storage, place)?;
+        let (dtype, held, lies) = stored(built, storage, storages)?;
         let axes = |number| axes(built.items(number));
         let (Some(shape), Some(strides), Ok(offset)) =
             (axes(sizes), axes(strides), usize::try_from(offset))
@@ -105,7 +105,7 @@ fn strides_of(shape: &[usize], strides: &[usize]) -> bool {
 fn stored(
     built: &Built<'_>,
     storage: usize,
-    place: &Place<'_>,
+    storages: &Storages,
 ) -> Result<(Dtype, usize, Range<usize>), String> {
     let &[
         Value::Text("storage"),
@@ -120,7 +120,7 @@ fn stored(
     };
     let size = usize::try_from(length).ok().and_then(|length| length.checked_mul(dtype.size()));
     let size = size.ok_or("has a storage of impossible size")?;
-    Ok((dtype, length as usize, place(key, size)?))
+    Ok((dtype, length as usize, storages.find(key, size)?))
 }
 
 fn axes(items: &[Value<'_>]) -> Option<Vec<usize>> {
