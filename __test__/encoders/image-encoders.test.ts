@@ -1,7 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import test from 'ava'
 import {
   type ImageEncoder,
@@ -14,6 +13,7 @@ import {
   residualLayers,
   values,
 } from 'inlay'
+import { cifar, farthest } from '../fixtures/cifar.js'
 
 const golden = (name: string) => join('__test__/golden', name)
 
@@ -173,32 +173,28 @@ test('a file that is no such network says what is missing, all at once', async (
 const data = process.env['INLAY_DATA'] ?? '../shared/data'
 
 test('ResNet-20 as PyTorch wrote it says of CIFAR pictures what PyTorch says (INLAY_DATA)', async (t) => {
-  const weights = join(data, 'models/resnet20-cifar10/resnet20-12fca82f.th')
-  if (!existsSync(weights)) {
+  const found = cifar()
+  if (!found) {
     t.log('skipped: no resnet20-cifar10 in INLAY_DATA')
     t.pass()
     return
   }
-  const cifar = join(data, 'media/cifar10')
-  const bytes = gunzipSync(readFileSync(join(cifar, 'test1000.bin.gz')))
-  const pictures = Array.from(Array(1000).keys(), (i): RawImage => {
-    const planes = bytes.subarray(i * 3073 + 1, (i + 1) * 3073)
-    const pixels = Uint8Array.from(
-      { length: 3072 },
-      (_, at) => planes[(at % 3) * 1024 + Math.floor(at / 3)]!,
-    )
-    return { data: pixels, width: 32, height: 32, channels: 3 }
-  })
+  const weights = found.weights('resnet20-12fca82f.th')
+  const pictures = found.pictures.map((pixels): RawImage => ({
+    data: pixels,
+    width: 32,
+    height: 32,
+    channels: 3,
+  }))
   using encoder = await ResNet.load(weights)
   t.is(encoder.depth, 20)
   const logits = await encoder.encode(pictures, { layer: 'linear', batchSize: 250 })
-  const wanted = numbersOf(join(cifar, 'test1000-logits.npy'))
-  const farthest = logits.values.reduce((most, v, i) => Math.max(most, Math.abs(v - wanted[i]!)), 0)
-  t.log(`farthest logit: ${farthest}`)
-  t.true(wanted.length === logits.values.length && farthest < 1e-4, `${farthest}`)
+  const far = farthest(logits.values, found.logits)
+  t.log(`farthest logit: ${far}`)
+  t.is(found.logits.length, logits.values.length)
+  t.true(far < 1e-4, `${far}`)
   const features = await encoder.encode(pictures.slice(0, 10))
-  const pooled = numbersOf(join(cifar, 'test1000-features64.npy'))
-  t.true(features.values.every((value, i) => Math.abs(value - pooled[i]!) < 1e-4))
+  t.true(farthest(features.values, found.features) < 1e-4)
   const description = network({
     input: values({ shape: [32, 32, 3] }),
     layers: [...residualLayers(), dense({ name: 'linear', units: 10 })],
@@ -228,9 +224,9 @@ test('a Hugging Face folder gives what transformers gives (INLAY_DATA)', async (
   ] as const) {
     const { values: found } = await encoder.network.encode(inputs, { layer })
     const wanted = lastChannels(file(name), 2, channels, pixels)
-    const farthest = found.reduce((most, v, i) => Math.max(most, Math.abs(v - wanted[i]!)), 0)
+    const far = farthest(found, wanted)
     t.is(found.length, wanted.length)
-    t.true(farthest < 1e-4, `${layer}: ${farthest}`)
+    t.true(far < 1e-4, `${layer}: ${far}`)
   }
 })
 
@@ -248,10 +244,6 @@ function lastChannels(
 }
 
 /** The values of a .npy file of float32. */
-function numbersOf(path: string): Float32Array {
-  return parsed(readFileSync(path))
-}
-
 function parsed(bytes: Buffer, length?: number): Float32Array {
   const start = 10 + bytes.readUInt16LE(8)
   return new Float32Array(Uint8Array.from(bytes.subarray(start, length)).buffer)

@@ -1,8 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import test from 'ava'
 import { ImageCnn, Network, dense, network, residualLayers, summary, values } from 'inlay'
+import { cifar, farthest } from '../fixtures/cifar.js'
 import { shapes } from '../fixtures/shapes.js'
 
 const resnet20 = network({
@@ -48,50 +46,31 @@ test('depths that no blocks make are refused', (t) => {
   t.throws(() => residualLayers({ depth: 2 }), { code: 'INVALID_OPTION' })
 })
 
-const data = process.env['INLAY_DATA'] ?? '../shared/data'
-
 test('with the weights of PyTorch’s ResNet-20 it says what that says (INLAY_DATA)', async (t) => {
-  const weights = join(data, 'models/resnet20-cifar10/resnet20.safetensors')
-  if (!existsSync(weights)) {
+  const found = cifar()
+  if (!found) {
     t.log('skipped: no resnet20-cifar10 in INLAY_DATA')
     t.pass()
     return
   }
-  const cifar = join(data, 'media/cifar10')
-  const bytes = gunzipSync(readFileSync(join(cifar, 'test1000.bin.gz')))
-  const pictures = Array.from({ length: 1000 }, (_, i) =>
-    normalised(bytes.subarray(i * 3073 + 1, (i + 1) * 3073)),
-  )
-  using model = await Network.load(resnet20, weights)
+  const pictures = found.pictures.map(normalised)
+  using model = await Network.load(resnet20, found.weights('resnet20.safetensors'))
   const logits = await model.encode(pictures)
-  const wanted = numbersOf(join(cifar, 'test1000-logits.npy'))
-  const farthest = logits.values.reduce((most, v, i) => Math.max(most, Math.abs(v - wanted[i]!)), 0)
-  t.log(`farthest logit: ${farthest}`)
-  t.is(wanted.length, logits.values.length)
-  t.true(farthest < 1e-4, `${farthest}`)
-  const right = Array.from(logits, (row, i) => row.indexOf(Math.max(...row)) === bytes[i * 3073])
+  const far = farthest(logits.values, found.logits)
+  t.log(`farthest logit: ${far}`)
+  t.is(found.logits.length, logits.values.length)
+  t.true(far < 1e-4, `${far}`)
+  const right = Array.from(logits, (row, i) => row.indexOf(Math.max(...row)) === found.classes[i])
   t.is(right.filter(Boolean).length, 915)
   const features = await model.encode(pictures.slice(0, 10), { layer: 'pool' })
-  const pooled = numbersOf(join(cifar, 'test1000-features64.npy'))
-  t.true(features.values.every((value, i) => Math.abs(value - pooled[i]!) < 1e-4))
+  t.true(farthest(features.values, found.features) < 1e-4)
 })
 
-/** Planes of red, green and blue as pixels, on the scale that the weights were learnt with. */
-function normalised(planes: Uint8Array): Float32Array {
+/** Pixels on the scale that the weights were learnt with. */
+function normalised(pixels: Uint8Array): Float32Array {
   const [mean, deviation] = [
     [0.485, 0.456, 0.406],
     [0.229, 0.224, 0.225],
   ] as const
-  return Float32Array.from({ length: 3072 }, (_, i) => {
-    const channel = i % 3
-    const value = planes[channel * 1024 + Math.floor(i / 3)]! / 255
-    return (value - mean[channel]!) / deviation[channel]!
-  })
-}
-
-/** The values of a .npy file of float32. */
-function numbersOf(path: string): Float32Array {
-  const bytes = readFileSync(path)
-  const start = 10 + bytes.readUInt16LE(8)
-  return new Float32Array(Uint8Array.from(bytes.subarray(start)).buffer)
+  return Float32Array.from(pixels, (value, i) => (value / 255 - mean[i % 3]!) / deviation[i % 3]!)
 }
