@@ -237,3 +237,15 @@ test('progress tells of epochs and losses', async (t) => {
   t.is(heard.at(-1)!.epoch, 200)
   t.true(heard.at(-1)!.loss! < 0.1)
 })
+
+test('vectors keep their first values, and get the length of one', async (t) => {
+  const description = network({ input: values({ shape: [2, 2] }), layers: [relu()] })
+  using model = await Network.create(description)
+  const items = Float32Array.of(3, 4, 1, 1, 0, 0, 0, 5)
+  const of = async (options: object) => (await model.encode(items, options)).values
+  t.deepEqual(await of({ dimensions: 2 }), Float32Array.of(3, 4, 0, 0))
+  t.deepEqual(await of({ dimensions: 2, normalize: true }), Float32Array.of(0.6, 0.8, 0, 0))
+  t.deepEqual((await of({ normalize: true })).slice(4), Float32Array.of(0, 0, 0, 1))
+  t.deepEqual(await of({ dimensions: 4 }), items)
+  await t.throwsAsync(model.encode(items, { dimensions: 5 }), { message: /at most 4/ })
+})

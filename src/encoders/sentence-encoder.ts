@@ -20,7 +20,6 @@ import {
   wrongOption,
 } from '../options.js'
 import type { Path } from '../path.js'
-import { Turns } from '../turns.js'
 import { Fields, type Json, ModelFolder, tensorsOf } from './model-folder.js'
 import { sentenceModules } from './sentence-modules.js'
 import { SubwordTokenizer } from './subword-tokenizer.js'
@@ -279,13 +278,12 @@ export class SentenceEncoder implements Embedder<Text> {
     }
     const prompt = this.#promptOf(settings.prompt, fallback)
     const tokens = await this.#tokenize(texts, prompt, truncate, run, who)
-    const { values } = await this.network.encode(each(tokens), run)
-    const { normalizes } = this.#parts
-    const unit = settings.normalize ?? normalizes
+    // What is cut has another length.
     const isCut = dimensions < this.dimensions
-    const cut = isCut ? await columnsOf(values, this.dimensions, dimensions) : values
-    if (unit && (isCut || !normalizes)) await toUnitLength(cut, dimensions)
-    return new SentenceVectors(cut, dimensions, tokens.counts, this.maxTokens)
+    const { normalizes } = this.#parts
+    const normalize = (settings.normalize ?? normalizes) && (isCut || !normalizes)
+    const { values } = await this.network.encode(each(tokens), { ...run, dimensions, normalize })
+    return new SentenceVectors(values, dimensions, tokens.counts, this.maxTokens)
   }
 
   /** Frees the memory now rather than when the garbage is collected. */
@@ -338,31 +336,6 @@ function prompted(texts: Texts, prompt: string, who: string): Texts {
   return (async function* () {
     for await (const text of texts) yield before(text)
   })()
-}
-
-async function columnsOf(
-  values: Float32Array,
-  width: number,
-  wanted: number,
-): Promise<Float32Array> {
-  const rows = values.length / width
-  const cut = new Float32Array(rows * wanted)
-  const turns = new Turns()
-  for (let row = 0; row < rows; row++) {
-    cut.set(values.subarray(row * width, row * width + wanted), row * wanted)
-    if (turns.isOver(wanted)) await turns.next()
-  }
-  return cut
-}
-
-async function toUnitLength(values: Float32Array, width: number): Promise<void> {
-  const turns = new Turns()
-  for (let from = 0; from < values.length; from += width) {
-    let sum = 0
-    for (let i = from; i < from + width; i++) sum += values[i]! * values[i]!
-    if (sum > 0) for (let i = from; i < from + width; i++) values[i]! /= Math.sqrt(sum)
-    if (turns.isOver(width)) await turns.next()
-  }
 }
 
 async function fingerprintOf({

@@ -9,7 +9,7 @@ import type { Fields } from './model-folder.js'
 
 /** What is called how in a family's files. */
 interface Family {
-  /** Before `config.json`'s other names of sizes. */
+  /** What `config.json` calls its sizes. */
   readonly sizes: {
     readonly width: readonly string[]
     readonly layers: readonly string[]

@@ -74,13 +74,19 @@ const createOptions = {
   ),
 }
 
+/** The layer whose output is wanted. Default: the last one. */
+const layerOption = text('the layer whose output is wanted', 'NAME')
+
 const encodeOptions = {
-  /** The layer whose output is wanted. Default: the last one. */
-  layer: text('the layer whose output is wanted', 'NAME'),
+  layer: layerOption,
+  /** Only the first so many values of each vector. Default: all. */
+  dimensions: integer(undefined, { from: 1 }, 'only the first values of each vector'),
+  /** Whether vectors are divided by their length. */
+  normalize: flag(false, 'whether vectors are divided by their length'),
 }
 
 const encodeStepsOptions = {
-  ...encodeOptions,
+  layer: layerOption,
   /** Only so many positions at the end of each item; of a long one the others take no memory. Default: all. */
   last: integer(undefined, { from: 1, to: 0xffff_ffff }, 'positions at the end of each item'),
 }
@@ -288,11 +294,11 @@ export class Network {
         'a layer that gives one vector for each item: for sequences there is `encodeSteps`'
       throw wrongOption('layer', expected, settings.layer ?? 'the last one', who)
     }
+    const all = positions.reduce((product, axis) => product * axis, width)
+    const { dimensions = all } = settings
+    if (dimensions > all) throw wrongOption('dimensions', `at most ${all}`, dimensions, who)
     const { values } = await this.#encoded(inputs, settings, runSettings, who)
-    return new Vectors(
-      values,
-      positions.reduce((product, axis) => product * axis, width),
-    )
+    return new Vectors(values, dimensions)
   }
 
   /** What a layer gives at each position of each item, or at its last ones: for an item, [positions, width]. */
@@ -356,14 +362,24 @@ export class Network {
 
   async #encoded(
     inputs: Examples['inputs'],
-    { layer, last }: Partial<Settings<typeof encodeStepsOptions>>,
+    {
+      layer,
+      last,
+      dimensions,
+      normalize = false,
+    }: Partial<Settings<typeof encodeStepsOptions & typeof encodeOptions>>,
     settings: RunSettings,
     who: string,
   ): Promise<Encoded> {
     const columns = await columnsOf(this.description.inputs, inputs, who, settings)
     const native = this.#handle.use(who)
+    const part = {
+      ...(last !== undefined && { last }),
+      ...(dimensions !== undefined && { dimensions }),
+      normalize,
+    }
     return run<Encoded>(who, settings, (spec, events) =>
-      encodeNetwork(native, columns, layer, last, spec, events),
+      encodeNetwork(native, columns, layer, part, spec, events),
     )
   }
 

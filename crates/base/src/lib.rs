@@ -11,6 +11,7 @@ mod pool;
 mod priority;
 mod random;
 mod run;
+mod shared;
 
 pub use atomic_file::AtomicFile;
 pub use barrier::Barrier;
@@ -23,3 +24,4 @@ pub use pool::{AtPriority, Pool, Priority, Workers};
 pub use priority::yield_to_others;
 pub use random::Random;
 pub use run::{Progress, Run};
+pub use shared::Shared;

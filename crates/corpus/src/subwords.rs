@@ -63,11 +63,6 @@ impl Subwords {
         self.tokenizer.get_vocab_size(true)
     }
 
-    /// The number of a token.
-    pub fn number_of(&self, token: &str) -> Option<u32> {
-        self.tokenizer.token_to_id(token)
-    }
-
     /// The tokens of each text of a source: each line of a file, each item of a stream; `special` says whether with
     /// those that stand around a text. Nothing depends on the number of threads.
     ///

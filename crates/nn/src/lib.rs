@@ -24,6 +24,7 @@ mod train;
 mod weights;
 
 pub use data::{Cells, Column, IGNORED, Window};
+pub use direction::beginnings;
 pub use estimate::Prospect;
 pub use losses::{Distance, Distribution, Loss};
 pub use network::{Line, Network};

@@ -131,11 +131,6 @@ pub struct Row {
 }
 
 impl Origins {
-    /// The parameters' own names, behind a prefix.
-    pub fn behind(prefix: &str) -> Self {
-        Self { prefix: prefix.into(), ..Self::default() }
-    }
-
     fn of(&self, parameter: &str) -> Origin {
         self.tensors.get(parameter).cloned().unwrap_or_else(|| Origin {
             tensors: vec![format!("{}{parameter}", self.prefix)],

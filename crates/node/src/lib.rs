@@ -28,7 +28,6 @@ mod run;
 mod search;
 mod sentences;
 mod serve;
-mod shared;
 mod source;
 mod sparse;
 mod stream;

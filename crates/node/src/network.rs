@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inlay_base::{Error, Result};
-use inlay_nn::{Content, Network, Origins, Positions, Prospect, Shape};
+use inlay_base::{Error, Result, Shared};
+use inlay_nn::{Content, Network, Origins, Positions, Prospect, Shape, beginnings};
 use napi::Env;
 use napi::bindgen_prelude::{Either, Float32Array, Float32ArraySlice, Float64Array};
 use napi_derive::napi;
@@ -12,7 +12,6 @@ use napi_derive::napi;
 use crate::columns::{ColumnHandle, Parts, columns, taken};
 use crate::held::{Held, Weighty, handle};
 use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
-use crate::shared;
 
 /// A network, and how its training went.
 #[napi(custom_finalize)]
@@ -146,16 +145,24 @@ pub struct Encoded {
     pub offsets: Float64Array,
 }
 
-/// What a layer, or the last one, gives for items: of each item only its `last` rows, if that is given.
+/// Of what is given for items: its last rows, the first values of each row, these with a length of one.
+#[napi(object, object_to_js = false)]
+pub struct PartSpec {
+    pub last: Option<u32>,
+    pub dimensions: Option<u32>,
+    pub normalize: bool,
+}
+
+/// What a layer, or the last one, gives for items, or a part of it.
 #[napi(
-    ts_args_type = "network: NetworkHandle, inputs: ColumnHandle[], layer: string | undefined, last: number | undefined, run: RunSpec, events: Events<Encoded>"
+    ts_args_type = "network: NetworkHandle, inputs: ColumnHandle[], layer: string | undefined, part: PartSpec, run: RunSpec, events: Events<Encoded>"
 )]
 pub fn encode_network(
     env: &Env,
     network: &NetworkHandle,
     inputs: Vec<&mut ColumnHandle>,
     layer: Option<String>,
-    last: Option<u32>,
+    part: PartSpec,
     run: RunSpec,
     events: Events<'_, Encoded>,
 ) -> napi::Result<RunHandle> {
@@ -163,8 +170,13 @@ pub fn encode_network(
     let inputs: Vec<Parts> = inputs.into_iter().map(taken).collect();
     launch(env, run, events, move |run| {
         let inputs = columns(&known.network, inputs)?;
-        let last = last.map_or(usize::MAX, |last| last as usize);
-        let (values, offsets) = known.network.encode_last(&inputs, layer.as_deref(), last, run)?;
+        let all = |some: Option<u32>| some.map_or(usize::MAX, |some| some as usize);
+        let (network, layer) = (&known.network, layer.as_deref());
+        let (values, offsets) = network.encode_last(&inputs, layer, all(part.last), run)?;
+        let shape = network.output(layer)?;
+        // Where rows are counted by item, all of an item is a row.
+        let width = shape.rows().unwrap_or(1) * shape.width;
+        let values = beginnings(values, width, all(part.dimensions), part.normalize, run)?;
         let offsets: Vec<f64> = offsets.into_iter().map(|offset| offset as f64).collect();
         Ok(Encoded { values: values.into(), offsets: offsets.into() })
     })
@@ -207,6 +219,9 @@ pub fn make_network(
     })
 }
 
+/// Networks that are loaded once for all threads: worker threads serve from the same weights.
+static SHARED: Shared<Known> = Shared::new();
+
 /// A network of a description, with the parameters of files; `origins` says where in them, as JSON. If `shared`, it is
 /// the one that another thread has loaded from the same files, if there is one.
 #[napi(
@@ -234,7 +249,7 @@ pub fn load_network(
             Ok(Known { network, losses: Vec::new(), validation: Vec::new() })
         };
         let known = match shared {
-            true => shared::known(&[&description, &origins], &paths, load)?,
+            true => SHARED.get(&[&description, &origins], &paths, load)?,
             false => Arc::new(load()?),
         };
         Ok(NetworkHandle(Held::new(known)))
