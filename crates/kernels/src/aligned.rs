@@ -20,6 +20,14 @@ impl<T: Copy> Aligned<T> {
         const { assert!(size_of::<T>() == 4, "sixteen values are a line") };
         Self { lines: vec![Line([value; LINE]); length.div_ceil(LINE)], length }
     }
+
+    /// At least so many values: `value` where there were none.
+    pub fn grow(&mut self, value: T, length: usize) {
+        if length > self.length {
+            self.lines.resize(length.div_ceil(LINE), Line([value; LINE]));
+            self.length = length;
+        }
+    }
 }
 
 impl<T: Copy> Deref for Aligned<T> {
@@ -52,6 +60,11 @@ mod tests {
             assert_eq!(values.as_ptr() as usize % 64, 0);
             values.iter_mut().for_each(|value| *value += 1);
             assert_eq!(*values, vec![8; length]);
+            values.grow(7, length + 20);
+            assert_eq!((values.len(), values.as_ptr() as usize % 64), (length + 20, 0));
+            assert_eq!(values[..length], vec![8; length]);
+            values.grow(7, 3);
+            assert_eq!(values.len(), length + 20);
         }
     }
 }

@@ -198,7 +198,8 @@ impl Second<'_> {
     }
 }
 
-/// Memory that products work in; one for each thread, used again and again.
+/// Memory that products work in; one for each thread, used again and again. It grows with what lies on it:
+/// a short call must not pay for the largest one.
 pub struct Desk {
     a: Aligned<f32>,
     b: Aligned<f32>,
@@ -209,6 +210,18 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Room for a block of A, and a vector behind it.
+    fn rows(&mut self, rows: usize, depth: usize) -> &mut [f32] {
+        self.a.grow(0.0, (rows + TALLEST) * depth + 16);
+        &mut self.a
+    }
+
+    /// Room for panels of B.
+    fn columns(&mut self, depth: usize, columns: usize) -> &mut [f32] {
+        self.b.grow(0.0, depth * (columns + WIDEST));
+        &mut self.b
+    }
+
     pub(crate) fn zeros(&mut self, length: usize) -> &[f32] {
         self.zeros.resize(self.zeros.len().max(length), 0.0);
         &self.zeros
@@ -217,9 +230,7 @@ impl Desk {
 
 impl Default for Desk {
     fn default() -> Self {
-        let a = (ROWS + TALLEST) * DEPTH + 16;
-        let b = DEPTH * (COLUMNS + WIDEST);
-        let (a, b) = (Aligned::new(0.0, a), Aligned::new(0.0, b));
+        let (a, b) = (Aligned::new(0.0, 0), Aligned::new(0.0, 0));
         Self { a, b, zeros: Vec::new(), copies: Vec::new() }
     }
 }
@@ -281,8 +292,9 @@ impl Task for Product<'_, '_> {
                         continue;
                     }
                     Second::Plain(b) => {
-                        pack_columns(simd, b, deep.clone(), across.clone(), &mut self.desk.b);
-                        Right::packed(self.desk.b.as_ptr(), deep.len(), width)
+                        let room = self.desk.columns(deep.len(), across.len());
+                        pack_columns(simd, b, deep.clone(), across.clone(), room);
+                        Right::packed(room.as_ptr(), deep.len(), width)
                     }
                 };
                 for left in (0..rows).step_by(ROWS) {
@@ -312,8 +324,9 @@ impl Product<'_, '_> {
         let left = self.left(simd, down.clone(), across.len(), deep.clone());
         for column in across.clone().step_by(width) {
             let columns = column..across.end.min(column + width);
-            pack_columns(simd, b, deep.clone(), columns.clone(), &mut self.desk.b);
-            let right = Right::packed(self.desk.b.as_ptr(), deep.len(), width);
+            let room = self.desk.columns(deep.len(), width);
+            pack_columns(simd, b, deep.clone(), columns.clone(), room);
+            let right = Right::packed(room.as_ptr(), deep.len(), width);
             self.panel(simd, down.clone(), columns, &deep, left, right);
         }
     }
@@ -337,8 +350,9 @@ impl Product<'_, '_> {
             return (Left { values, row, step }, tall * row);
         }
         let depth = deep.len();
-        pack_rows(simd, self.a, down, deep, &mut self.desk.a);
-        (Left { values: self.desk.a.as_ptr(), row: 1, step: tall }, tall * depth)
+        let room = self.desk.rows(down.len(), depth);
+        pack_rows(simd, self.a, down, deep, room);
+        (Left { values: room.as_ptr(), row: 1, step: tall }, tall * depth)
     }
 
     /// A panel of C: its rows `down` and `columns`, which are one panel of B, by the depth `deep`.
