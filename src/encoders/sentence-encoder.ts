@@ -29,6 +29,9 @@ import { hiddenLayer, textTransformer } from './text-transformer.js'
 export const sentenceEncoderOptions = {
   /** Tokens of a text that are read, those around it among them. Default: what the folder says. */
   maxTokens: integer(undefined, { from: 3 }, 'tokens of a text that are read'),
+  /** `'int8'`: weights of 8 bits, a quarter of the memory and less than half of the time, for vectors that are a little less
+   * exact. */
+  precision: oneOf(['float32', 'int8'], 'how exact the weights are'),
 }
 
 /** Every option of `encoder.encode`. */
@@ -85,6 +88,7 @@ interface Parts {
   readonly network: Network
   readonly tokenizer: SubwordTokenizer
   readonly maxTokens: number
+  readonly precision: 'float32' | 'int8'
   readonly depth: number
   readonly files: readonly string[]
   readonly about: Json
@@ -173,6 +177,7 @@ export class SentenceEncoder implements Embedder<Text> {
       const loaded = await Network.load(description, files, {
         ...run,
         tensors: { ...model.tensors, ...modules.tensors },
+        precision: settings.precision,
         shared: true,
       })
       return new SentenceEncoder({
@@ -180,6 +185,7 @@ export class SentenceEncoder implements Embedder<Text> {
         network: loaded,
         tokenizer,
         maxTokens: limit,
+        precision: settings.precision,
         depth: model.depth,
         files: [...files, found.file(tokenizerFile)],
         about,
@@ -343,9 +349,11 @@ async function fingerprintOf({
   network: { description },
   about,
   maxTokens,
+  precision,
 }: Parts): Promise<string> {
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([description, about['prompts'] ?? {}, maxTokens]))
+  const exact = precision === 'float32' ? [] : [precision]
+  hash.update(JSON.stringify([description, about['prompts'] ?? {}, maxTokens, ...exact]))
   for (const file of files) {
     for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
   }

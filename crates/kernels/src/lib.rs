@@ -13,6 +13,7 @@ mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bytes;
 mod columns;
 mod convolution;
 mod detect;
@@ -39,6 +40,7 @@ pub use activation::{Activation, activate, activation_gradient};
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use aligned::Aligned;
 pub use attention::Attention;
+pub use bytes::{ByteMatrix, multiply_bytes};
 pub use columns::{column_gradient, column_moments, column_slopes, scale_columns};
 pub use convolution::{
     NOWHERE, Windows, convolve, convolve_channels, convolve_channels_gradient, convolve_gradient,

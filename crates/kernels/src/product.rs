@@ -25,6 +25,7 @@ use pack::{pack_columns, pack_rows};
 use tile::{Left, Right, tile};
 pub(crate) use tile::{Place, read, write};
 
+use crate::bytes::Meaning;
 use crate::{Activation, Aligned, Kernels, Simd, Task};
 
 /// Depth of a block: a panel of B of it fits the first cache.
@@ -207,6 +208,9 @@ pub struct Desk {
     zeros: Vec<f32>,
     /// Rows copied under the taps of windows.
     pub(crate) copies: Vec<f32>,
+    /// Rows as bytes, and what these mean (see `multiply_bytes`).
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) meanings: Vec<Meaning>,
 }
 
 impl Desk {
@@ -231,7 +235,8 @@ impl Desk {
 impl Default for Desk {
     fn default() -> Self {
         let (a, b) = (Aligned::new(0.0, 0), Aligned::new(0.0, 0));
-        Self { a, b, zeros: Vec::new(), copies: Vec::new() }
+        let (zeros, copies) = (Vec::new(), Vec::new());
+        Self { a, b, zeros, copies, bytes: Vec::new(), meanings: Vec::new() }
     }
 }
 

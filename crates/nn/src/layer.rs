@@ -120,6 +120,11 @@ pub trait Layer: Send + Sync {
         None
     }
 
+    /// Whether `forward` can work with a parameter of 8 bits (see `Parameter::bytes`).
+    fn takes_bytes(&self, _parameter: usize) -> bool {
+        false
+    }
+
     /// Works out `pass.output` for all items of a shard.
     fn forward(&self, pass: &mut Forward<'_>);
 

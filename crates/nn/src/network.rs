@@ -127,6 +127,38 @@ impl Network {
         Ok(())
     }
 
+    /// Turns the weights of all layers that can work with them into numbers of 8 bits: dense layers, and what goes into
+    /// attention and comes out of it. Those that a batch norm becomes part of stay as they are.
+    ///
+    /// # Errors
+    /// `InvalidInput` for weights that are no numbers.
+    pub fn turn_into_bytes(&mut self) -> Result<()> {
+        let plan = self.plan(Purpose::Describe, &[])?;
+        for node in &plan.nodes {
+            let Work::Layer { layer, parameters: (first, count), .. } = &node.work else {
+                continue;
+            };
+            let folds = plan.folds.iter().any(|fold| fold.giver.0 == *first);
+            for parameter in (0..*count).filter(|&number| !folds && layer.takes_bytes(number)) {
+                let parameter = &mut self.parameters[first + parameter];
+                if !parameter.get().iter().all(|value| value.is_finite()) {
+                    return Err(wrong(format!(
+                        "has values in `{}` that are no numbers",
+                        parameter.name
+                    )));
+                }
+                parameter.turn_into_bytes(Kernels::get());
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory that its parameters take.
+    pub fn held(&self) -> u64 {
+        let folded = self.folds.iter().flat_map(Folded::parameters);
+        self.parameters.iter().chain(folded).map(Parameter::held).sum()
+    }
+
     /// A plan for a purpose.
     pub(crate) fn plan(&self, purpose: Purpose<'_>, frozen: &[String]) -> Result<Plan> {
         Plan::new(Description::parse(&self.description)?, purpose, frozen)

@@ -56,16 +56,23 @@ impl Network {
         let about: About = KIND.read(&reader, path)?;
         let problem = |error: Error| Error::invalid_file(path, None, error.to_string());
         let mut network = Self::new(&about.description, 0).map_err(problem)?;
-        network.load(&[&reader], path, &Origins::default())?;
+        network.load(&[&reader], path, &Origins::default(), Precision::Full)?;
         Ok(network)
     }
 
     /// Takes the parameters of files, whose names and shapes must be this network's, or what `origins` say of them.
-    /// Numbers of batches, which nothing depends on, may be missing.
+    /// Numbers of batches, which nothing depends on, may be missing. It is then ready to encode, with as many bits as
+    /// were asked for.
     ///
     /// # Errors
     /// `InvalidInput`, with all tensors that are missing or of another shape.
-    pub fn load(&mut self, files: &[&dyn Tensors], path: &Path, origins: &Origins) -> Result<()> {
+    pub fn load(
+        &mut self,
+        files: &[&dyn Tensors],
+        path: &Path,
+        origins: &Origins,
+        precision: Precision,
+    ) -> Result<()> {
         let mut problems = Vec::new();
         let mut found = Vec::new();
         for parameter in &self.parameters {
@@ -86,9 +93,22 @@ impl Network {
                 parameter.set(&values);
             }
         }
+        if precision == Precision::Bytes {
+            self.turn_into_bytes()?;
+        }
         self.prepare();
         Ok(())
     }
+}
+
+/// How exact weights are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// As they were learnt: 32 bits.
+    #[default]
+    Full,
+    /// 8 bits, where layers can work with them.
+    Bytes,
 }
 
 /// Where in files parameters are, if not under their own names.

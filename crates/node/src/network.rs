@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use inlay_base::{Error, Result, Shared};
-use inlay_nn::{Content, Network, Origins, Positions, Prospect, Shape, beginnings};
+use inlay_nn::{Content, Network, Origins, Positions, Precision, Prospect, Shape, beginnings};
 use napi::Env;
 use napi::bindgen_prelude::{Either, Float32Array, Float32ArraySlice, Float64Array};
 use napi_derive::napi;
@@ -27,8 +27,7 @@ pub struct Known {
 
 impl Weighty for Arc<Known> {
     fn weight(&self) -> u64 {
-        // The values, and the same once more as products want them.
-        8 * self.network.size() as u64
+        self.network.held()
     }
 
     fn memory(&self) -> u64 {
@@ -222,21 +221,32 @@ pub fn make_network(
 /// Networks that are loaded once for all threads: worker threads serve from the same weights.
 static SHARED: Shared<Known> = Shared::new();
 
-/// A network of a description, with the parameters of files; `origins` says where in them, as JSON. If `shared`, it is
-/// the one that another thread has loaded from the same files, if there is one.
+/// How a network is loaded from files.
+#[napi(object, object_to_js = false)]
+pub struct LoadSpec {
+    /// Where in them parameters are, as JSON.
+    pub origins: String,
+    /// Whether its weights have 8 bits where layers can work with them.
+    pub bytes: bool,
+    /// Whether it is the one that another thread has loaded from the same files, if there is one.
+    pub shared: bool,
+}
+
+/// A network of a description, with the parameters of files.
 #[napi(
-    ts_args_type = "description: string, paths: string[], origins: string, shared: boolean, run: RunSpec, events: Events<NetworkHandle>"
+    ts_args_type = "description: string, paths: string[], how: LoadSpec, run: RunSpec, events: Events<NetworkHandle>"
 )]
 pub fn load_network(
     env: &Env,
     description: String,
     paths: Vec<String>,
-    origins: String,
-    shared: bool,
+    how: LoadSpec,
     run: RunSpec,
     events: Events<'_, NetworkHandle>,
 ) -> napi::Result<RunHandle> {
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
+    let LoadSpec { origins, bytes, shared } = how;
+    let precision = if bytes { Precision::Bytes } else { Precision::Full };
     let read: Origins = serde_json::from_str(&origins)
         .map_err(|error| refuse(format!("origins that are not understood: {error}")))?;
     launch(env, run, events, move |run| {
@@ -245,11 +255,14 @@ pub fn load_network(
             let files = paths.iter().map(|path| inlay_formats::open(path));
             let files = files.collect::<Result<Vec<_>>>()?;
             let files: Vec<_> = files.iter().map(|file| &**file).collect();
-            network.load(&files, &paths[0], &read)?;
+            network.load(&files, &paths[0], &read, precision)?;
             Ok(Known { network, losses: Vec::new(), validation: Vec::new() })
         };
         let known = match shared {
-            true => SHARED.get(&[&description, &origins], &paths, load)?,
+            true => {
+                let kind = if bytes { "bytes" } else { "full" };
+                SHARED.get(&[&description, &origins, kind], &paths, load)?
+            }
             false => Arc::new(load()?),
         };
         Ok(NetworkHandle(Held::new(known)))

@@ -91,6 +91,10 @@ impl Layer for SelfAttention {
         8 * rows * width * width + 4 * pairs * width
     }
 
+    fn takes_bytes(&self, parameter: usize) -> bool {
+        !self.bias || parameter.is_multiple_of(2)
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let (rows, width) = (pass.input.rows(), pass.input.width());
         let heads = self.heads(width);

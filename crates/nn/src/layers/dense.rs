@@ -58,6 +58,10 @@ impl Layer for Dense {
         true
     }
 
+    fn takes_bytes(&self, parameter: usize) -> bool {
+        parameter == 0
+    }
+
     fn sampled(&self, sampling: Sampling) -> Option<Box<dyn Layer>> {
         Some(Box::new(Sampled { dense: self.clone(), sampling }))
     }

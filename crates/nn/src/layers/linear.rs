@@ -1,7 +1,9 @@
 //! Products with a weight of PyTorch's [outputs, inputs], piece by piece: dense layers, and what goes
 //! into attention and comes out of it.
 
-use inlay_kernels::{Activation, Desk, Kernels, Matrix, Start, Target, add_up, multiply};
+use inlay_kernels::{
+    Activation, Desk, Kernels, Matrix, Start, Target, add_up, multiply, multiply_bytes,
+};
 
 use crate::layer::Lesson;
 use crate::parameter::Parameter;
@@ -31,6 +33,11 @@ impl Linear<'_> {
         let (inputs, outputs) = self.widths();
         let x = Matrix::new(x, self.rows, inputs);
         let bias = self.bias.map(Parameter::whole);
+        if let Some(weight) = self.weight.bytes() {
+            let bias = bias.as_ref().map(|bias| &bias.values[..]);
+            let to = Target::new(y, self.rows, outputs);
+            return multiply_bytes(x, weight, bias, activation, to, desk);
+        }
         for number in 0..self.weight.pieces() {
             let piece = self.weight.piece(number);
             let columns = piece.first..piece.first + piece.count;

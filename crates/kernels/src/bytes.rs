@@ -1,0 +1,313 @@
+//! Products with weights of 8 bits: y = x·W + b, where each column of W is a scale and bytes, and each row of
+//! x becomes a scale, a zero and bytes on the way.
+//!
+//! ```text
+//! W[p][j] ≈ t[j]·w[p][j]          w from -127 to 127, t[j] = max|W[·][j]| / 127
+//! x[i][p] ≈ s[i]·(q[i][p] - z[i])  q from 0 to 255, of which z[i] is zero itself
+//! y[i][j] = s[i]·t[j]·(Σₚ q[i][p]·w[p][j] - z[i]·Σₚ w[p][j]) + b[j]
+//! ```
+//!
+//! Sums are of integers, and exact. A row has a scale of its own, so that it depends on no other row, and what
+//! is rounded in it is small beside its own largest value (Dettmers et al. 2022, arXiv:2208.07339, section 2).
+
+mod sets;
+#[cfg(test)]
+mod tests;
+
+use sets::{ByteSet, ByteTask, Bytes};
+
+use crate::{Activation, Aligned, Desk, Kernels, Matrix, Simd, Target};
+
+/// Bytes of a row and of a column that are multiplied and added up by one instruction.
+const STEP: usize = 4;
+/// Rows of x that are turned into bytes at a time: with as many as these W is read seldom, and they stay in the
+/// second cache.
+const ROWS: usize = 336;
+
+/// A matrix [rows, columns] whose values have 8 bits, in panels as wide as a tile: [columns / width]
+/// [rows / 4] [width] [4]. Zeros are beyond its last row and column.
+pub struct ByteMatrix {
+    set: ByteSet,
+    /// Four bytes in each.
+    values: Aligned<u32>,
+    /// Of each column.
+    scales: Vec<f32>,
+    /// Of each column, the sum of its bytes.
+    sums: Vec<f32>,
+    rows: usize,
+    columns: usize,
+    width: usize,
+}
+
+impl ByteMatrix {
+    /// Room for a matrix; its columns are given by `take`.
+    pub fn new(kernels: Kernels, rows: usize, columns: usize) -> Self {
+        Self::with(ByteSet::of(kernels), rows, columns)
+    }
+
+    fn with(set: ByteSet, rows: usize, columns: usize) -> Self {
+        let width = set.width();
+        let panels = columns.div_ceil(width);
+        let values = Aligned::new(0, panels * rows.div_ceil(STEP) * width);
+        let (scales, sums) = (vec![0.0; panels * width], vec![0.0; panels * width]);
+        Self { set, values, scales, sums, rows, columns, width }
+    }
+
+    /// Takes in columns from `first` on.
+    ///
+    /// # Panics
+    /// If there is no room for them.
+    pub fn take(&mut self, first: usize, columns: Matrix<'_>) {
+        let columns = columns.lying();
+        let count = columns.columns();
+        assert!(columns.rows() == self.rows && first + count <= self.columns);
+        let row = |row: usize| &columns.values()[row * columns.step()..][..count];
+        let mut largest = vec![0.0f32; count];
+        for values in (0..self.rows).map(row) {
+            // What is no number makes all of its column none.
+            largest.iter_mut().zip(values).for_each(|(largest, value)| {
+                *largest = if value.abs() <= *largest { *largest } else { value.abs() };
+            });
+        }
+        let limit = self.set.limit();
+        for (scale, largest) in self.scales[first..].iter_mut().zip(&largest) {
+            *scale = largest / limit;
+        }
+        self.sums[first..first + count].fill(0.0);
+        let steps = self.rows.div_ceil(STEP);
+        let bytes: &mut [i8] = bytemuck::cast_slice_mut(&mut self.values);
+        for (at, values) in (0..self.rows).map(row).enumerate() {
+            for (column, &value) in (first..).zip(values) {
+                let (scale, panel) = (self.scales[column], column / self.width);
+                let byte = if scale > 0.0 { (value / scale).round_ties_even() } else { 0.0 };
+                let line = (panel * steps + at / STEP) * self.width + column % self.width;
+                bytes[line * STEP + at % STEP] = byte as i8;
+                self.sums[column] += byte;
+            }
+        }
+    }
+
+    /// The numbers that it stands for, row by row.
+    pub fn values(&self) -> Vec<f32> {
+        let steps = self.rows.div_ceil(STEP);
+        let bytes: &[i8] = bytemuck::cast_slice(&self.values);
+        let value = |row: usize, column: usize| {
+            let line = (column / self.width * steps + row / STEP) * self.width;
+            f32::from(bytes[(line + column % self.width) * STEP + row % STEP]) * self.scales[column]
+        };
+        let row = |row: usize| (0..self.columns).map(move |column| value(row, column));
+        (0..self.rows).flat_map(row).collect()
+    }
+
+    /// Bytes that it holds.
+    pub fn size(&self) -> usize {
+        4 * (self.values.len() + self.scales.len() + self.sums.len())
+    }
+}
+
+/// C = `activation`(A·B + bias), each column of C with its own of the bias, if there is one.
+///
+/// # Panics
+/// If the shapes do not fit, or the bias is not as long as a row of C.
+pub fn multiply_bytes(
+    a: Matrix<'_>,
+    b: &ByteMatrix,
+    bias: Option<&[f32]>,
+    activation: Option<Activation>,
+    c: Target<'_>,
+    desk: &mut Desk,
+) {
+    let a = a.lying();
+    assert_eq!((a.columns(), c.columns()), (b.rows, b.columns));
+    assert_eq!(a.rows(), c.rows());
+    assert!(bias.is_none_or(|bias| bias.len() == b.columns));
+    b.set.run(Product { a, b, bias, activation, c, desk });
+}
+
+struct Product<'a> {
+    a: Matrix<'a>,
+    b: &'a ByteMatrix,
+    bias: Option<&'a [f32]>,
+    activation: Option<Activation>,
+    c: Target<'a>,
+    desk: &'a mut Desk,
+}
+
+/// What a row of bytes stands for: scale·(byte - zero).
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Meaning {
+    scale: f32,
+    zero: f32,
+}
+
+impl ByteTask for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<B: Bytes>(mut self, bytes: B) {
+        let depth = self.b.rows;
+        // Whole vectors of bytes are written.
+        let stride = depth.next_multiple_of(16);
+        let mut rows = std::mem::take(&mut self.desk.bytes);
+        let mut meanings = std::mem::take(&mut self.desk.meanings);
+        for first in (0..self.a.rows()).step_by(ROWS) {
+            let count = (self.a.rows() - first).min(ROWS);
+            rows.resize(rows.len().max(count * stride), 0);
+            meanings.clear();
+            for (row, to) in (first..first + count).zip(rows.chunks_exact_mut(stride.max(1))) {
+                let row = &self.a.values()[row * self.a.step()..][..depth];
+                meanings.push(turn(bytes, row, to));
+            }
+            meanings.resize(count, Meaning::default());
+            for panel in 0..self.b.columns.div_ceil(self.b.width) {
+                let mut at = 0;
+                while at < count {
+                    // Tiles of about the same height: a low one has too few sums to add to at once.
+                    let height = (count - at).div_ceil((count - at).div_ceil(B::ROWS));
+                    let tile = Tile {
+                        steps: depth.div_ceil(STEP),
+                        rows: rows[at * stride..].as_ptr(),
+                        stride,
+                        meanings: &meanings[at..at + height],
+                        panel,
+                    };
+                    self.tile(bytes, tile, first + at);
+                    at += height;
+                }
+            }
+        }
+        (self.desk.bytes, self.desk.meanings) = (rows, meanings);
+    }
+}
+
+/// Some rows of bytes beside a panel of B.
+struct Tile<'a> {
+    steps: usize,
+    rows: *const u8,
+    /// From one row to the next.
+    stride: usize,
+    meanings: &'a [Meaning],
+    panel: usize,
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn tile<B: Bytes>(&mut self, bytes: B, tile: Tile<'_>, first: usize) {
+        let height = tile.meanings.len();
+        let columns = (self.b.columns - tile.panel * self.b.width).min(self.b.width);
+        macro_rules! of_rows {
+            ($vectors:literal: $($rows:literal)*) => {
+                match height {
+                    // Tiles that are taller than this set's own never come.
+                    $($rows if $rows <= B::ROWS => {
+                        // SAFETY: `run` has made as many rows of bytes, each of all steps; a panel has them too;
+                        // C and the bias have so many columns.
+                        unsafe { self.fill::<B, $rows, $vectors>(bytes, &tile, first, columns) }
+                    })*
+                    _ => unreachable!("a tile is as tall as the set says"),
+                }
+            };
+        }
+        if columns <= B::Floats::LANES {
+            of_rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        } else {
+            of_rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        }
+        if let Some(activation) = self.activation {
+            for row in first..first + height {
+                let to = self.c.row(row).wrapping_add(tile.panel * self.b.width);
+                // SAFETY: these values of C were written above.
+                let row = unsafe { std::slice::from_raw_parts_mut(to, columns) };
+                activation.on(bytes.floats(), row);
+            }
+        }
+    }
+
+    /// # Safety
+    /// There are `ROWS` rows of bytes and of C, and `columns` columns, which fill `VECTORS` vectors or all but the
+    /// last of them.
+    #[inline(always)]
+    unsafe fn fill<B: Bytes, const ROWS: usize, const VECTORS: usize>(
+        &mut self,
+        bytes: B,
+        tile: &Tile<'_>,
+        first: usize,
+        columns: usize,
+    ) {
+        let (simd, lanes, width) = (bytes.floats(), B::Floats::LANES, self.b.width);
+        let mut sums = [[bytes.nothing(); VECTORS]; ROWS];
+        let mut panel =
+            self.b.values.as_ptr().wrapping_add(tile.panel * tile.steps * width).cast::<i8>();
+        let mut row = tile.rows;
+        // SAFETY: the caller's promise; vectors of C are read and written up to its last column.
+        unsafe {
+            for _ in 0..tile.steps {
+                let mut across = [bytes.weights(panel); VECTORS];
+                for (v, across) in across.iter_mut().enumerate().skip(1) {
+                    *across = bytes.weights(panel.add(v * lanes * STEP));
+                }
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let down = bytes.four(row.add(i * tile.stride));
+                    for (sum, &across) in sums.iter_mut().zip(&across) {
+                        *sum = bytes.add_products(*sum, down, across);
+                    }
+                }
+                panel = panel.wrapping_add(width * STEP);
+                row = row.wrapping_add(STEP);
+            }
+            let begin = tile.panel * width;
+            for (i, sums) in sums.iter().enumerate() {
+                let Meaning { scale, zero } = tile.meanings[i];
+                let (scale, zero) = (simd.splat(scale), simd.splat(-zero));
+                let to = self.c.row(first + i).add(begin);
+                for (v, &sum) in sums.iter().enumerate() {
+                    let (at, count) = (begin + v * lanes, (columns - v * lanes).min(lanes));
+                    let of_column = simd.load(self.b.sums.as_ptr().add(at));
+                    let sum = simd.fma(zero, of_column, bytes.numbers(sum));
+                    let scale = simd.mul(scale, simd.load(self.b.scales.as_ptr().add(at)));
+                    let start = match self.bias {
+                        Some(bias) => simd.load_first(bias.as_ptr().add(at), count),
+                        None => simd.splat(0.0),
+                    };
+                    simd.store_first(to.add(v * lanes), simd.fma(sum, scale, start), count);
+                }
+            }
+        }
+    }
+}
+
+/// A row becomes bytes.
+#[inline(always)]
+fn turn<B: Bytes>(bytes: B, row: &[f32], to: &mut [u8]) -> Meaning {
+    let (simd, lanes) = (bytes.floats(), B::Floats::LANES);
+    let zero = simd.splat(0.0);
+    let (mut low, mut high, mut spoilt) = (zero, zero, zero);
+    for at in (0..row.len()).step_by(lanes) {
+        // SAFETY: so many values are there; zeros behind them change nothing.
+        let x = unsafe { simd.load_first(row.as_ptr().add(at), (row.len() - at).min(lanes)) };
+        (low, high) = (simd.min(low, x), simd.max(high, x));
+        // What is infinite or no number must not be lost.
+        spoilt = simd.fma(x, zero, spoilt);
+    }
+    let (mut lows, mut highs) = ([0.0f32; 16], [0.0f32; 16]);
+    // SAFETY: sixteen values hold the lanes of any set.
+    unsafe {
+        simd.store(lows.as_mut_ptr(), low);
+        simd.store(highs.as_mut_ptr(), high);
+    }
+    let low = lows.iter().fold(0.0f32, |low, &x| low.min(x));
+    let high = highs.iter().fold(0.0f32, |high, &x| high.max(x));
+    let range = high - low;
+    let inverse = if range > 0.0 && range.is_finite() { 255.0 / range } else { 0.0 };
+    let place = (-low * inverse).round_ties_even();
+    let (inverses, places, most) = (simd.splat(inverse), simd.splat(place), simd.splat(255.0));
+    for (at, to) in (0..row.len()).step_by(lanes).zip(to.chunks_exact_mut(lanes)) {
+        // SAFETY: as above; there is room for a byte for each lane.
+        unsafe {
+            let x = simd.load_first(row.as_ptr().add(at), (row.len() - at).min(lanes));
+            let x = simd.max(zero, simd.min(most, simd.fma(x, inverses, places)));
+            bytes.store(to.as_mut_ptr(), x);
+        }
+    }
+    Meaning { scale: range / 255.0 + simd.sum(spoilt), zero: place }
+}
