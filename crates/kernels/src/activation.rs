@@ -1,6 +1,6 @@
 //! Functions of each value of a layer, and their derivatives.
 
-use std::f32::consts::{FRAC_1_SQRT_2, PI};
+use std::f32::consts::PI;
 
 use crate::{Kernels, Simd, Task, exp};
 
@@ -136,7 +136,7 @@ fn relu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let one = simd.splat(1.0);
-    simd.div(one, simd.add(one, exp(simd, simd.sub(simd.splat(0.0), x))))
+    simd.inverse(simd.add(one, exp(simd, simd.sub(simd.splat(0.0), x))))
 }
 
 /// tanh x = 1 - 2 / (1 + e²ˣ), to 3e-7.
@@ -144,7 +144,7 @@ pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
 pub(crate) fn tanh<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let one = simd.splat(1.0);
     let power = exp(simd, simd.add(x, x));
-    simd.sub(one, simd.div(simd.splat(2.0), simd.add(one, power)))
+    simd.fma(simd.splat(-2.0), simd.inverse(simd.add(one, power)), one)
 }
 
 #[inline(always)]
@@ -172,24 +172,25 @@ fn gelu_inner<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     simd.mul(x, cubic)
 }
 
-/// Φ(x), the share of a normal distribution below x, to 1e-7 (Abramowitz and Stegun 7.1.26).
+/// Φ(x), the share of a normal distribution below x, to 2e-7: 1/2 + x·P(x²) / Q(x²), where P and Q are the polynomials
+/// that come nearest up to 5.6, where it is 1 (least squares, weighted where it was furthest: Lawson 1961). A third of
+/// the work of a formula with e^(-x²/2).
 #[inline(always)]
 fn normal_below<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
-    let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
-    let z = simd.mul(x, simd.splat(FRAC_1_SQRT_2));
-    let size = simd.max(z, simd.sub(zero, z));
-    let t = simd.div(one, simd.fma(size, simd.splat(0.327_591_1), one));
-    let mut sum = simd.splat(1.061_405_4);
-    for coefficient in [-1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6] {
-        sum = simd.fma(sum, t, simd.splat(coefficient));
+    const P: [f32; 6] =
+        [2.214_529_1e-8, 6.356_529_5e-6, 1.738_508_7e-4, 4.707_26e-3, 3.437_611_8e-2, 0.398_942_22];
+    const Q: [f32; 6] =
+        [1.180_211_2e-6, 7.510_193_3e-5, 1.912_978_7e-3, 2.894_009_4e-2, 0.252_833_87, 1.0];
+    let (zero, half, one) = (simd.splat(0.0), simd.splat(0.5), simd.splat(1.0));
+    let x = simd.max(simd.splat(-5.6), simd.min(simd.splat(5.6), x));
+    let square = simd.mul(x, x);
+    let (mut above, mut below) = (simd.splat(P[0]), simd.splat(Q[0]));
+    for (&p, &q) in P[1..].iter().zip(&Q[1..]) {
+        above = simd.fma(above, square, simd.splat(p));
+        below = simd.fma(below, square, simd.splat(q));
     }
-    let power = exp(simd, simd.sub(zero, simd.mul(z, z)));
-    let erf_of_size = simd.sub(one, simd.mul(simd.mul(sum, t), power));
-    // The sign of z, and something between the signs where z is next to nothing.
-    let sign = simd.mul(z, simd.splat(1e30));
-    let sign = simd.max(simd.min(sign, one), simd.splat(-1.0));
-    let half = simd.splat(0.5);
-    simd.fma(half, simd.mul(sign, erf_of_size), half)
+    let share = simd.fma(simd.mul(x, above), simd.inverse(below), half);
+    simd.max(zero, simd.min(one, share))
 }
 
 #[inline(always)]

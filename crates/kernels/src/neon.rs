@@ -99,6 +99,15 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
+    fn inverse(self, v: float32x4_t) -> float32x4_t {
+        // Each step y·(2 - v·y) squares the estimate's error of 2⁻⁸: two are needed.
+        unsafe {
+            let y = vrecpeq_f32(v);
+            let y = vmulq_f32(y, vrecpsq_f32(v, y));
+            vmulq_f32(y, vrecpsq_f32(v, y))
+        }
+    }
+    #[inline(always)]
     fn root(self, v: float32x4_t) -> float32x4_t {
         unsafe { vsqrtq_f32(v) }
     }

@@ -81,6 +81,10 @@ impl Simd for Scalar {
         1.0 / v.sqrt()
     }
     #[inline(always)]
+    fn inverse(self, v: f32) -> f32 {
+        1.0 / v
+    }
+    #[inline(always)]
     fn root(self, v: f32) -> f32 {
         v.sqrt()
     }

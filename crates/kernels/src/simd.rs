@@ -140,6 +140,9 @@ pub trait Simd: Copy + Send + Sync {
     /// 1 / √v to 3e-7 of itself, for normal v > 0: exact in the scalar set, elsewhere the
     /// machine's estimate made better by Newton's steps, which costs a third of root and division.
     fn inverse_root(self, v: Self::Vector) -> Self::Vector;
+    /// 1 / v to 1e-7 of itself, for normal v whose inverse is normal: the machine's estimate made better by Newton's
+    /// steps, where that costs less than a division. Of 1 it is 1.
+    fn inverse(self, v: Self::Vector) -> Self::Vector;
     /// √v, exact to its last bit.
     fn root(self, v: Self::Vector) -> Self::Vector;
     /// The sum of all lanes.
