@@ -241,7 +241,7 @@ impl Network {
         run: &Run,
     ) -> Result<(Vec<f32>, Vec<usize>)> {
         /// Rows of the first input that are worked on at once, and of a long sequence those of a window.
-        const TOGETHER: usize = 512;
+        const TOGETHER: usize = 256;
         let plan = &self.plan(Purpose::Encode(layer), &[])?;
         let rows = Fitted::new(plan, inputs)?;
         let (items, windows) = (rows.items(), plan.windows().is_ok());
