@@ -325,13 +325,19 @@ export {
   residualLayersOptions,
   type ResidualLayersOptions,
 } from './models/residual-layers.js'
+export { SentenceEncoder, sentenceEncoderOptions } from './encoders/sentence-encoder.js'
 export {
-  SentenceEncoder,
+  PromptedEncoder,
   SentenceVectors,
-  sentenceEncoderOptions,
   sentenceEncodingOptions,
   type SentenceEncodingOptions,
-} from './encoders/sentence-encoder.js'
+} from './encoders/prompted-encoder.js'
+export {
+  StaticEncoder,
+  distillingOptions,
+  staticEncoderOptions,
+  type DistillingOptions,
+} from './encoders/static-encoder.js'
 export {
   aiEmbeddingModel,
   langchainEmbeddings,

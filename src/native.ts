@@ -1,5 +1,15 @@
 // The only door to the binary: everything else imports the native functions from here.
 export {
+  distillStatic,
+  encodeStaticStream,
+  encodeStaticTexts,
+  lessonOfTokens,
+  openStatic,
+  saveStatic,
+  tokenizerOfStatic,
+  type EncodedTokens,
+  type LessonHandle,
+  type StaticHandle,
   ColumnHandle,
   describeNetwork,
   ExampleStream,

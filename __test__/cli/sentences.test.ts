@@ -2,7 +2,7 @@ import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { SentenceEncoder } from 'inlay'
+import { SentenceEncoder, StaticEncoder } from 'inlay'
 import { folder, inlay } from './inlay.js'
 
 const golden = fileURLToPath(new URL('../../../__test__/golden/text-models/bert', import.meta.url))
@@ -42,4 +42,23 @@ test('what is missing or too long is one line', async (t) => {
     t.regex(stderr, message)
     t.is(stderr.trim().split('\n').length, 1, stderr)
   }
+})
+
+test('a folder of a static encoder is one too', async (t) => {
+  const path = folder(t, { 'texts.txt': lines.join('\n') })
+  const table = fileURLToPath(
+    new URL('../../../__test__/golden/static-models/model2vec', import.meta.url),
+  )
+  await cp(table, join(path, 'model'), { recursive: true })
+  using encoder = await StaticEncoder.load(table)
+  const wanted = await encoder.encode(lines)
+  const printed = await inlay(path, 'sentences encode model texts.txt -q')
+  t.is(printed.code, 0, printed.stderr)
+  t.deepEqual(
+    printed.stdout
+      .trim()
+      .split('\n')
+      .map((row) => Float32Array.from(JSON.parse(row) as number[])),
+    Array.from(wanted),
+  )
 })

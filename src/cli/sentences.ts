@@ -2,7 +2,9 @@
 import { open } from 'node:fs/promises'
 import type { CorpusSource, Texts } from '../corpus/source.js'
 import { InlayError } from '../errors.js'
-import { SentenceEncoder, sentenceEncodingOptions } from '../encoders/sentence-encoder.js'
+import { type PromptedEncoder, sentenceEncodingOptions } from '../encoders/prompted-encoder.js'
+import { SentenceEncoder } from '../encoders/sentence-encoder.js'
+import { StaticEncoder } from '../encoders/static-encoder.js'
 import { type Options, type RunOptions, oneOf } from '../options.js'
 import { group } from './command.js'
 import { newDocumentsCommand } from './new-documents.js'
@@ -23,7 +25,7 @@ const verbs = { text: 'encode', query: 'encodeQuery', document: 'encodeDocument'
 const encode = newDocumentsCommand({
   name: 'sentences encode',
   summary: 'makes vectors of texts, the lines of a file, by a pretrained model',
-  model: 'a folder of sentence-transformers or Hugging Face',
+  model: 'a folder of sentence-transformers, Hugging Face or model2vec',
   joins: false,
   rows: 'vectors',
   values: 'dimensions',
@@ -34,7 +36,10 @@ const encode = newDocumentsCommand({
     'all-MiniLM-L6-v2 texts.txt -o vectors.npy',
     'all-MiniLM-L6-v2 --as query < queries.txt',
   ],
-  open: (path, run) => SentenceEncoder.load(path, run),
+  open: async (path, run): Promise<PromptedEncoder & Disposable> =>
+    (await StaticEncoder.isFolder(path))
+      ? StaticEncoder.load(path, run)
+      : SentenceEncoder.load(path, run),
   async make(encoder, source, options) {
     const { as = 'text', ...rest } = options as Options<typeof ownOptions> & RunOptions
     return encoder[verbs[as]](linesOf(source), rest)

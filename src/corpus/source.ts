@@ -58,6 +58,10 @@ export type SettledSource =
   | { readonly files: string[]; readonly texts?: undefined }
   | { readonly files?: undefined; readonly texts: () => Iterator<Text> | AsyncIterator<Text> }
 
+/** Texts of so many characters, and so many texts, are answered by the threads of short calls. */
+const SHORT = 1 << 16
+const FEW = 1024
+
 /** How long taking one batch may take, in milliseconds, before other events have their turn. */
 const SLICE = 1
 
@@ -88,6 +92,18 @@ export function settleSource(source: unknown, who: string): SettledSource {
   const { files } = source as { files?: unknown }
   if (!Array.isArray(files) || files.length === 0) throw wrong()
   return { files: files.map(path) }
+}
+
+/** Whether texts are strings, and so few that to start threads for them would cost more than they do. */
+export function isShort(texts: Texts): texts is string[] {
+  if (!Array.isArray(texts) || texts.length > FEW) return false
+  let length = 0
+  for (const text of texts) {
+    if (typeof text !== 'string') return false
+    length += text.length
+    if (length > SHORT) return false
+  }
+  return true
 }
 
 function iteratorOf(texts: unknown, wrong: () => Error): Iterator<Text> | AsyncIterator<Text> {

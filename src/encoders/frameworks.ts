@@ -2,7 +2,7 @@
 import { type Embedder, Vectors } from '../embedder.js'
 import { type Options, integer, oneOf, settleAlone, text, wrongOption } from '../options.js'
 import { Turns } from '../turns.js'
-import { SentenceVectors } from './sentence-encoder.js'
+import { SentenceVectors } from './prompted-encoder.js'
 
 /** An embedder of texts that may tell what is looked for from what is found. */
 type TextEmbedder = Embedder<string> &

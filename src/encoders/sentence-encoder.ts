@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import type { Text, Texts } from '../corpus/source.js'
-import { type Embedder, Vectors } from '../embedder.js'
-import { InlayError } from '../errors.js'
+import type { Texts } from '../corpus/source.js'
+import type { Vectors } from '../embedder.js'
 import { each } from '../nn/columns.js'
 import type { TokenizedTexts } from '../native.js'
 import { ids, network } from '../nn/description.js'
@@ -12,15 +11,20 @@ import {
   type Options,
   type RunOptions,
   type RunSettings,
-  custom,
-  flag,
   integer,
-  oneOf,
   settle,
   wrongOption,
 } from '../options.js'
 import type { Path } from '../path.js'
+import { pool } from '../nn/windows.js'
 import { Fields, type Json, ModelFolder, tensorsOf } from './model-folder.js'
+import {
+  PromptedEncoder,
+  SentenceVectors,
+  type VectorSettings,
+  sentenceEncodingOptions,
+  tooLong,
+} from './prompted-encoder.js'
 import { sentenceModules } from './sentence-modules.js'
 import { SubwordTokenizer } from './subword-tokenizer.js'
 import { hiddenLayer, textTransformer } from './text-transformer.js'
@@ -34,53 +38,11 @@ export const sentenceEncoderOptions = {
   precision: oneOf(['float32', 'int8'], 'how exact the weights are'),
 }
 
-/** Every option of `encoder.encode`. */
-export const sentenceEncodingOptions = {
-  /** What is put before each text: one of `prompts` by its name, or a text of yours. Default: the folder's default. */
-  prompt: custom<string>(
-    'a text',
-    (given) => typeof given === 'string',
-    'what is put before each text',
-  ),
-  /** Whether vectors have length 1. Default: what the folder says. */
-  normalize: flag(undefined, 'whether vectors have length 1'),
-  /** Only the first so many values of each vector, for models that were trained for that (Matryoshka; Kusupati et al.
-   * 2022, arXiv:2205.13147). Default: all. */
-  dimensions: integer(undefined, { from: 1 }, 'only the first values of each vector'),
-  /** What is done with a text of more tokens than are read: its end is left out and the vectors say so (`tokens`), or
-   * it is an error. */
-  truncate: oneOf(['end', 'error'], 'what is done with a text of too many tokens'),
-}
-
-/** The options of `encoder.encode`: see `sentenceEncodingOptions`. */
-export type SentenceEncodingOptions = Options<typeof sentenceEncodingOptions> & RunOptions
-
 const tokenEncodingOptions = {
   prompt: sentenceEncodingOptions.prompt,
   truncate: sentenceEncodingOptions.truncate,
   /** Behind how many blocks: 0 is what goes into the first. Default: all of them. */
   layer: integer(undefined, { from: 0 }, 'behind how many blocks'),
-}
-
-/** Vectors of texts, and how much of each text was read. */
-export class SentenceVectors extends Vectors {
-  /** @internal */
-  constructor(
-    values: Float32Array,
-    dimensions: number,
-    /** Tokens of each text, those around it and those that were not read among them. */
-    readonly tokens: Uint32Array,
-    /** How many of them are read at most. */
-    readonly maxTokens: number,
-  ) {
-    super(values, dimensions)
-  }
-
-  /** Which texts had more tokens than were read. */
-  get truncated(): number[] {
-    const all = Array.from(this.tokens.keys())
-    return all.filter((i) => this.tokens[i]! > this.maxTokens)
-  }
 }
 
 interface Parts {
@@ -93,6 +55,8 @@ interface Parts {
   readonly files: readonly string[]
   readonly about: Json
   readonly normalizes: boolean
+  /** How many layers are the Transformer's. */
+  readonly transformerLayers: number
 }
 
 /**
@@ -106,34 +70,25 @@ interface Parts {
  * A vector depends on its text alone, bit for bit: not on the others, their number, or the number of threads. Nothing is
  * padded, so that texts need no order. Encoders of one folder share their weights, in worker threads too.
  */
-export class SentenceEncoder implements Embedder<Text> {
+export class SentenceEncoder extends PromptedEncoder {
   /** Values of a vector. */
   readonly dimensions: number
   /** Tokens of a text that are read at most, those around it among them. */
   readonly maxTokens: number
   /** Blocks of the Transformer. */
   readonly depth: number
-  /** What may be put before texts, by name. */
-  readonly prompts: Readonly<Record<string, string>>
   /** The layers, any of which gives vectors: 'embeddings', 'layers.0.norm2', ..., 'sentence'. */
   readonly network: Network
   readonly #parts: Parts
-  readonly #defaultPrompt: string
   #fingerprint: Promise<string> | undefined
 
   private constructor(parts: Parts) {
+    super(parts.about)
     this.#parts = parts
     this.network = parts.network
     this.maxTokens = parts.maxTokens
     this.depth = parts.depth
-    const { shape } = parts.network.summary().at(-1)!
-    this.dimensions = Number(shape.slice(1, -1))
-    const { prompts, default_prompt_name: name } = parts.about
-    const isText = (entry: [string, unknown]): entry is [string, string] =>
-      typeof entry[1] === 'string'
-    this.prompts = Object.freeze(Object.fromEntries(Object.entries(prompts ?? {}).filter(isText)))
-    this.#defaultPrompt =
-      typeof name === 'string' && Object.hasOwn(this.prompts, name) ? this.prompts[name]! : ''
+    this.dimensions = widthOf(parts.network)
   }
 
   /**
@@ -190,36 +145,12 @@ export class SentenceEncoder implements Embedder<Text> {
         files: [...files, found.file(tokenizerFile)],
         about,
         normalizes: modules.normalizes,
+        transformerLayers: model.layers.length,
       })
     } catch (error) {
       tokenizer.close()
       throw error
     }
-  }
-
-  /**
-   * The vectors of texts, and how many tokens each has: [texts, dimensions].
-   *
-   * @throws {InvalidOptionError} more dimensions than there are
-   * @throws {InlayError} `INVALID_INPUT` an item that is no text, or one of too many tokens with `truncate: 'error'`
-   */
-  async encode(texts: Texts, options: SentenceEncodingOptions = {}): Promise<SentenceVectors> {
-    return this.#encode(texts, options, 'encoder.encode', this.#defaultPrompt)
-  }
-
-  /** The same for what is looked for: with the prompt `query`, if there is one. */
-  async encodeQuery(texts: Texts, options: SentenceEncodingOptions = {}): Promise<SentenceVectors> {
-    const prompt = this.#firstPrompt(['query'])
-    return this.#encode(texts, options, 'encoder.encodeQuery', prompt)
-  }
-
-  /** The same for what is found: with the prompt `document`, `passage` or `corpus`, the first that there is. */
-  async encodeDocument(
-    texts: Texts,
-    options: SentenceEncodingOptions = {},
-  ): Promise<SentenceVectors> {
-    const prompt = this.#firstPrompt(['document', 'passage', 'corpus'])
-    return this.#encode(texts, options, 'encoder.encodeDocument', prompt)
   }
 
   /** The vector of each token of each text, behind all blocks or some: of a text [tokens, width]. The first is that of
@@ -232,8 +163,12 @@ export class SentenceEncoder implements Embedder<Text> {
     const { settings, run } = settle(tokenEncodingOptions, options, who)
     const { layer = this.depth, truncate } = settings
     if (layer > this.depth) throw wrongOption('layer', `at most ${this.depth} blocks`, layer, who)
-    const prompt = this.#promptOf(settings.prompt, this.#defaultPrompt)
-    const tokens = await this.#tokenize(texts, prompt, truncate, run, who)
+    const tokens = await this.#tokenize(
+      this.withPrompt(texts, settings.prompt, who),
+      truncate,
+      run,
+      who,
+    )
     return this.network.encodeSteps(each(tokens), { ...run, layer: hiddenLayer(layer) })
   }
 
@@ -244,52 +179,46 @@ export class SentenceEncoder implements Embedder<Text> {
     return this.#fingerprint
   }
 
-  #firstPrompt(names: readonly string[]): string {
-    const name = names.find((known) => this.prompts[known])
-    return name === undefined ? this.#defaultPrompt : this.prompts[name]!
-  }
-
-  #promptOf(given: string | undefined, fallback: string): string {
-    if (given === undefined) return fallback
-    return Object.hasOwn(this.prompts, given) ? this.prompts[given]! : given
-  }
-
   async #tokenize(
     texts: Texts,
-    prompt: string,
     truncate: 'end' | 'error',
     run: RunSettings,
     who: string,
   ): Promise<TokenizedTexts> {
-    const { tokenizer } = this.#parts
-    const tokens = await tokenizer.tokenize(prompted(texts, prompt, who), run, who)
-    if (truncate === 'end') return tokens
-    const long = tokens.counts.findIndex((count) => count > this.maxTokens)
-    if (long < 0) return tokens
-    const [count, most] = [tokens.counts[long]!, this.maxTokens]
-    const message = `${who}: text ${long} has ${count} tokens, and ${most} are read`
-    throw new InlayError('INVALID_INPUT', message, { item: long, tokens: count, maxTokens: most })
+    const tokens = await this.#parts.tokenizer.tokenize(texts, run, who)
+    const { maxTokens } = this
+    const long = truncate === 'end' ? -1 : tokens.counts.findIndex((count) => count > maxTokens)
+    if (long >= 0) throw tooLong(long, tokens.counts[long]!, maxTokens, who)
+    return tokens
   }
 
-  async #encode(
+  /** @internal */
+  protected async vectorsOf(
     texts: Texts,
-    options: SentenceEncodingOptions,
+    { dimensions, normalize, truncate }: VectorSettings,
+    run: RunSettings,
     who: string,
-    fallback: string,
   ): Promise<SentenceVectors> {
-    const { settings, run } = settle(sentenceEncodingOptions, options, who)
-    const { dimensions = this.dimensions, truncate } = settings
-    if (dimensions > this.dimensions) {
-      throw wrongOption('dimensions', `at most ${this.dimensions}`, dimensions, who)
-    }
-    const prompt = this.#promptOf(settings.prompt, fallback)
-    const tokens = await this.#tokenize(texts, prompt, truncate, run, who)
+    const tokens = await this.#tokenize(texts, truncate, run, who)
     // What is cut has another length.
     const isCut = dimensions < this.dimensions
     const { normalizes } = this.#parts
-    const normalize = (settings.normalize ?? normalizes) && (isCut || !normalizes)
-    const { values } = await this.network.encode(each(tokens), { ...run, dimensions, normalize })
+    const again = (normalize ?? normalizes) && (isCut || !normalizes)
+    const settings = { ...run, dimensions, normalize: again }
+    const { values } = await this.network.encode(each(tokens), settings)
     return new SentenceVectors(values, dimensions, tokens.counts, this.maxTokens)
+  }
+
+  /** @internal */
+  get tokenizer(): SubwordTokenizer {
+    return this.#parts.tokenizer
+  }
+
+  /** @internal Another network: the Transformer, and behind it the mean over tokens. */
+  async withMean(run: RunSettings): Promise<Network> {
+    const { description } = this.network
+    const layers = description.layers.slice(0, this.#parts.transformerLayers)
+    return this.network.transfer({ ...description, layers: [...layers, pool({ by: 'mean' })] }, run)
   }
 
   /** Frees the memory now rather than when the garbage is collected. */
@@ -302,6 +231,12 @@ export class SentenceEncoder implements Embedder<Text> {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+/** Values of a vector of a network that gives one for each item. */
+export function widthOf(made: Network): number {
+  const { shape } = made.summary().at(-1)!
+  return Number(shape.slice(1, -1))
 }
 
 /** The last layer, whatever it is, is called `sentence`. */
@@ -329,19 +264,6 @@ async function lengthOf(
   const { model_max_length: length } = (await folder.json(file)) ?? {}
   // A folder without a limit says 1e30.
   return typeof length === 'number' && length >= 1 ? Math.min(Math.floor(length), most) : most
-}
-
-/** Texts with something before each. */
-function prompted(texts: Texts, prompt: string, who: string): Texts {
-  if (prompt === '') return texts
-  const before = (text: Text) => {
-    if (typeof text !== 'string')
-      throw wrongOption('texts', 'strings, where there is a prompt', text, who)
-    return prompt + text
-  }
-  return (async function* () {
-    for await (const text of texts) yield before(text)
-  })()
 }
 
 async function fingerprintOf({

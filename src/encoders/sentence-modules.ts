@@ -50,7 +50,7 @@ interface Module {
 }
 
 /** The modules of a folder; without a list of them, a mean over tokens. */
-async function modulesOf(folder: ModelFolder): Promise<Module[]> {
+export async function modulesOf(folder: ModelFolder): Promise<Module[]> {
   const file = 'modules.json'
   const found = await folder.parsed(file)
   if (found === undefined) return [{ type: 'Transformer', path: '' }]

@@ -3,8 +3,10 @@ import { type Texts, feed, settleSource } from '../corpus/source.js'
 import { Handle } from '../handle.js'
 import {
   type SubwordHandle,
+  type LessonHandle,
   TextStream,
   type TokenizedTexts,
+  lessonOfTokens,
   openSubwords,
   tokenizeTexts,
 } from '../native.js'
@@ -42,6 +44,18 @@ export class SubwordTokenizer {
       settings,
       (spec, events) => tokenizeTexts(native, stream, true, spec, events),
       feed(open, stream, 'replace', who),
+    )
+  }
+
+  /** Its tokens, and words that are to be tokens too, each as a text. */
+  async lesson(
+    words: readonly string[],
+    settings: RunSettings,
+    who: string,
+  ): Promise<LessonHandle> {
+    const native = this.#native.use(who)
+    return run<LessonHandle>(who, settings, (spec, events) =>
+      lessonOfTokens(native, words, spec, events),
     )
   }
 

@@ -1,5 +1,5 @@
 import { Corpus } from '../corpus/corpus.js'
-import { type Text, type Texts, feed } from '../corpus/source.js'
+import { type Text, type Texts, feed, isShort } from '../corpus/source.js'
 import { type Embedder, Vectors } from '../embedder.js'
 import { InvalidOptionError } from '../errors.js'
 import { Handle } from '../handle.js'
@@ -57,10 +57,6 @@ export type MeanEncoderOptions = Options<typeof meanEncoderOptions> & RunOptions
 
 /** How an encoder was made. */
 export type MeanEncoderSettings = Readonly<MeanEncoderSpec>
-
-/** Texts of so many characters, and so many texts, are answered by the threads of short calls. */
-const SHORT = 1 << 16
-const FEW = 1024
 
 /**
  * Texts as the mean of the vectors of their words.
@@ -226,15 +222,4 @@ function checkTogether(given: MeanEncoderOptions, weights: string, who: string):
   if (given.documents === undefined && weights === 'tf-idf') {
     refuse('documents', "must be given for the weights 'tf-idf'")
   }
-}
-
-function isShort(texts: Texts): texts is string[] {
-  if (!Array.isArray(texts) || texts.length > FEW) return false
-  let length = 0
-  for (const text of texts) {
-    if (typeof text !== 'string') return false
-    length += text.length
-    if (length > SHORT) return false
-  }
-  return true
 }

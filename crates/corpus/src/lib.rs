@@ -51,7 +51,7 @@ pub use options::{Base, InvalidUtf8, Normalization, Options, Sentences};
 pub use positioned::Spool;
 pub use source::{Batch, Source};
 pub use splitter::{Splitter, sentences};
-pub use subwords::{Subwords, Tokenized};
+pub use subwords::{Lesson, Memory, Remembering, Subwords, Tokenized};
 pub use table::{BATCH, OVERHANG, Seed, Table};
 pub use texts::{Part, Reading, Words, each_part};
 pub use tokenizer::Tokenizer;

@@ -1,15 +1,27 @@
 //! Texts as the tokens of a pretrained model: a `tokenizer.json` of Hugging Face, with WordPiece, byte-pair encoding or
 //! Unigram.
 
+mod by_words;
+#[cfg(test)]
+mod tests;
+mod vocabulary;
+
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use inlay_base::{Error, Result, Run};
-use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
+use serde::Deserialize;
+use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 
 use crate::numbered::Numbered;
 use crate::options::Sentences;
 use crate::source::Source;
 use crate::texts::{Part, Reading, each_part};
+
+use by_words::ByWords;
+pub use by_words::Memory;
+pub use vocabulary::Lesson;
 
 /// The largest file that is read: those of the largest vocabularies have some tens of megabytes.
 const LARGEST: u64 = 1 << 28;
@@ -19,6 +31,15 @@ pub struct Subwords {
     tokenizer: Tokenizer,
     /// Tokens of a text at most, the special ones among them.
     limit: usize,
+    /// Special tokens before a text and behind it.
+    around: [Vec<u32>; 2],
+    /// What the file says of tokens of a text at most.
+    truncation: Option<usize>,
+    unknown: Option<u32>,
+    padding: Option<u32>,
+    by_words: Option<ByWords>,
+    /// Those that no thread is using.
+    memories: Mutex<Vec<Memory>>,
 }
 
 /// Texts as tokens.
@@ -30,37 +51,150 @@ pub struct Tokenized {
     pub counts: Vec<u32>,
 }
 
+/// What is read of a file beside what the tokenizer reads.
+#[derive(Deserialize)]
+struct About {
+    model: Model,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    /// Of WordPiece, byte-pair encoding, whole words.
+    #[serde(default)]
+    unk_token: Option<String>,
+    /// Of Unigram.
+    #[serde(default)]
+    unk_id: Option<u32>,
+}
+
 impl Subwords {
     /// Reads a `tokenizer.json`. What it says of padding and truncation is left aside: `limit` holds.
     ///
     /// # Errors
     /// `NotFound`; `InvalidInput` if it is none, or the limit has no room for a token beside the special ones.
     pub fn open(path: &Path, limit: usize) -> Result<Self> {
-        let invalid = |problem: String| Error::invalid_file(path, None, problem);
+        let mut found = Self::open_unlimited(path)?;
+        let special = found.special();
+        if limit <= special {
+            let problem = format!("adds {special} tokens to a text: a limit of {limit} is too low");
+            return Err(Error::invalid_file(path, None, problem));
+        }
+        found.limit = limit;
+        Ok(found)
+    }
+
+    /// The same without a limit.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_unlimited(path: &Path) -> Result<Self> {
         let size =
             std::fs::metadata(path).map_err(|error| Error::io("reading", path, &error))?.len();
         if size > LARGEST {
-            return Err(invalid(format!("{size} bytes are too many for a tokenizer")));
+            let problem = format!("{size} bytes are too many for a tokenizer");
+            return Err(Error::invalid_file(path, None, problem));
         }
         let bytes = std::fs::read(path).map_err(|error| Error::io("reading", path, &error))?;
-        let mut tokenizer = Tokenizer::from_bytes(bytes)
-            .map_err(|error| invalid(format!("is no tokenizer that can be read: {error}")))?;
-        let special = tokenizer.get_post_processor().map_or(0, |added| added.added_tokens(false));
-        if limit <= special {
-            let problem = format!("adds {special} tokens to a text: a limit of {limit} is too low");
-            return Err(invalid(problem));
-        }
+        Self::read(&bytes).map_err(|problem| Error::invalid_file(path, None, problem))
+    }
+
+    /// A tokenizer from what a file holds, or what is wrong with it.
+    fn read(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let none =
+            |error: &dyn std::fmt::Display| format!("is no tokenizer that can be read: {error}");
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| none(&error))?;
+        let About { model } = serde_json::from_slice(bytes).map_err(|error| none(&error))?;
+        let unknown = match &model.unk_token {
+            Some(token) => tokenizer.token_to_id(token),
+            None => model.unk_id,
+        };
+        let named = || ["[PAD]", "<pad>"].iter().find_map(|name| tokenizer.token_to_id(name));
+        let padding = tokenizer.get_padding().map(|padding| padding.pad_id).or_else(named);
+        let truncation = tokenizer.get_truncation().map(|truncation| truncation.max_length);
         tokenizer.with_padding(None);
-        let truncation = TruncationParams { max_length: limit, ..TruncationParams::default() };
-        tokenizer
-            .with_truncation(Some(truncation))
-            .map_err(|error| invalid(format!("cannot cut texts: {error}")))?;
-        Ok(Self { tokenizer, limit })
+        tokenizer.with_truncation(None).map_err(|error| format!("cannot cut texts: {error}"))?;
+        let around = around(&tokenizer).map_err(|error| none(&error))?;
+        let by_words = ByWords::of(&tokenizer);
+        let (limit, memories) = (usize::MAX, Mutex::default());
+        Ok(Self { tokenizer, limit, around, truncation, unknown, padding, by_words, memories })
+    }
+
+    /// What a file holds, with a rule that cuts texts of more tokens than `limit`.
+    pub fn to_json(&self, limit: Option<usize>) -> Result<String> {
+        let failed = |error: tokenizers::Error| Error::Internal(error.to_string());
+        let mut tokenizer = self.tokenizer.clone();
+        let truncation = limit.map(|max_length| TruncationParams {
+            max_length,
+            direction: TruncationDirection::Right,
+            ..TruncationParams::default()
+        });
+        tokenizer.with_truncation(truncation).map_err(failed)?;
+        tokenizer.to_string(false).map_err(failed)
     }
 
     /// How many tokens there are.
     pub fn size(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
+    }
+
+    /// Above the number of every token.
+    pub fn numbers(&self) -> usize {
+        let most = self.tokenizer.get_vocab(true).into_values().max();
+        most.map_or(0, |most| most as usize + 1)
+    }
+
+    /// How many characters a token of middling length has.
+    pub fn middling_length(&self) -> usize {
+        let lengths = self.tokenizer.get_vocab(true);
+        let mut lengths: Vec<_> = lengths.keys().map(|token| token.chars().count()).collect();
+        lengths.sort_unstable();
+        match (lengths.len() / 2, lengths.len() % 2) {
+            (0, 0) => 0,
+            (middle, 0) => (lengths[middle - 1] + lengths[middle]) / 2,
+            (middle, _) => lengths[middle],
+        }
+    }
+
+    /// How many tokens are put around a text.
+    fn special(&self) -> usize {
+        self.around.iter().map(Vec::len).sum()
+    }
+
+    /// The token of what the tokenizer does not know, if it has one.
+    pub fn unknown(&self) -> Option<u32> {
+        self.unknown
+    }
+
+    /// What the file says of tokens of a text at most.
+    pub fn truncation(&self) -> Option<usize> {
+        self.truncation
+    }
+
+    /// Room to remember words in, which is kept for the next one who asks.
+    pub fn memory(&self) -> Remembering<'_> {
+        let kept = self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Remembering { memory: kept.unwrap_or_default(), subwords: self }
+    }
+
+    /// Appends the tokens of a text, all of them, and nothing around it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a text that the tokenizer refuses.
+    pub fn add(&self, text: &str, memory: &mut Memory, ids: &mut Vec<u32>) -> Result<()> {
+        let read = |text: &str, ids: &mut Vec<u32>| {
+            let encoding =
+                self.tokenizer.encode_fast(text, false).map_err(|error| Error::InvalidInput {
+                    source: "a text".into(),
+                    offset: None,
+                    problem: format!("is none for this tokenizer: {error}"),
+                })?;
+            ids.extend_from_slice(encoding.get_ids());
+            Ok(())
+        };
+        match &self.by_words {
+            Some(by_words) => by_words.each(text, |word| memory.add(word, ids, read)),
+            None => read(text, ids),
+        }
     }
 
     /// The tokens of each text of a source: each line of a file, each item of a stream; `special` says whether with
@@ -71,17 +205,17 @@ impl Subwords {
     pub fn tokenize(&self, source: Source, special: bool, run: &Run) -> Result<Tokenized> {
         run.phase("tokenize", "texts", 0, None);
         let reading = Reading { texts: Sentences::Line, ..Reading::default() };
-        let work = |_: &mut (), part: &Part| {
+        let work = |memory: &mut Remembering<'_>, part: &Part| {
             let mut found = Tokenized::default();
             for text in part.texts.clone() {
                 run.check()?;
                 let bytes = part.batch.text(text);
-                self.add(&String::from_utf8_lossy(&bytes), special, &mut found)?;
+                found.add(self, &String::from_utf8_lossy(&bytes), special, memory)?;
             }
             run.advance(part.texts.len() as u64);
             Ok(found)
         };
-        let (_, parts) = each_part(source, reading, run, || (), work)?;
+        let (_, parts) = each_part(source, reading, run, || self.memory(), work)?;
         let mut all = Tokenized::default();
         for part in parts {
             let before = all.texts.ids.len();
@@ -91,100 +225,61 @@ impl Subwords {
         }
         Ok(all)
     }
+}
 
-    fn add(&self, text: &str, special: bool, found: &mut Tokenized) -> Result<()> {
-        let encoding =
-            self.tokenizer.encode_fast(text, special).map_err(|error| Error::InvalidInput {
-                source: "a text".into(),
-                offset: None,
-                problem: format!("is none for this tokenizer: {error}"),
-            })?;
-        // Each part beyond the limit has special tokens again.
-        let around = match special {
-            true => {
-                self.tokenizer.get_post_processor().map_or(0, |added| added.added_tokens(false))
-            }
-            false => 0,
-        };
-        let beyond =
-            encoding.get_overflowing().iter().map(|part| part.len().saturating_sub(around));
-        found.counts.push((encoding.len() + beyond.sum::<usize>()) as u32);
-        let ids = encoding.get_ids();
-        found.texts.ids.extend_from_slice(&ids[..ids.len().min(self.limit)]);
-        found.texts.ends.push(found.texts.ids.len());
+impl Tokenized {
+    fn add(
+        &mut self,
+        subwords: &Subwords,
+        text: &str,
+        special: bool,
+        memory: &mut Memory,
+    ) -> Result<()> {
+        let none = [const { Vec::new() }; 2];
+        let [before, behind] = if special { &subwords.around } else { &none };
+        let ids = &mut self.texts.ids;
+        let start = ids.len();
+        ids.extend_from_slice(before);
+        subwords.add(text, memory, ids)?;
+        self.counts.push((ids.len() - start + behind.len()) as u32);
+        ids.truncate(start.saturating_add(subwords.limit - behind.len()));
+        ids.extend_from_slice(behind);
+        self.texts.ends.push(ids.len());
         Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::sync_channel;
+/// Room to remember words in.
+pub struct Remembering<'a> {
+    memory: Memory,
+    subwords: &'a Subwords,
+}
 
-    use super::*;
-    use crate::source::Batch;
-
-    /// WordPiece over a few words, with special tokens around a text.
-    const SMALL: &str = r###"{
-        "version": "1.0", "truncation": {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0},
-        "padding": {"strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
-            "pad_type_id": 0, "pad_token": "[PAD]"},
-        "added_tokens": [], "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-            "strip_accents": null, "lowercase": true},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
-        "decoder": null,
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100,
-            "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "cat": 4, "##s": 5, "a": 6, "hat": 7}}
-    }"###;
-
-    fn open(json: &str, limit: usize) -> Result<Subwords> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tokenizer.json");
-        std::fs::write(&path, json).unwrap();
-        Subwords::open(&path, limit)
+impl Deref for Remembering<'_> {
+    type Target = Memory;
+    fn deref(&self) -> &Memory {
+        &self.memory
     }
+}
 
-    fn tokenized(texts: &[&str], limit: usize, special: bool, threads: usize) -> Tokenized {
-        let (sender, receiver) = sync_channel(1);
-        let ends = texts.iter().scan(0, |end, text| {
-            *end += text.len();
-            Some(*end)
-        });
-        let batch = Batch::Texts { bytes: texts.concat().into_bytes(), ends: ends.collect() };
-        sender.send(batch).unwrap();
-        drop(sender);
-        let run = Run::quiet(threads, 1);
-        open(SMALL, limit).unwrap().tokenize(Source::Stream(receiver), special, &run).unwrap()
+impl DerefMut for Remembering<'_> {
+    fn deref_mut(&mut self) -> &mut Memory {
+        &mut self.memory
     }
+}
 
-    #[test]
-    fn texts_become_tokens_up_to_the_limit_and_are_counted_beyond_it() {
-        let texts = ["A cat", "", "CATS hats cats", "dog"];
-        for threads in [1, 2] {
-            let found = tokenized(&texts, 5, true, threads);
-            assert_eq!(found.texts.ids, [2, 6, 4, 3, 2, 3, 2, 4, 5, 7, 3, 2, 1, 3]);
-            assert_eq!(found.texts.ends, [4, 6, 11, 14]);
-            assert_eq!(found.counts, [4, 2, 8, 3]);
-            let plain = tokenized(&texts, 5, false, threads);
-            assert_eq!(plain.texts.ids, [6, 4, 4, 5, 7, 5, 4, 1]);
-            assert_eq!(plain.counts, [2, 0, 6, 1]);
-        }
+impl Drop for Remembering<'_> {
+    fn drop(&mut self) {
+        let memory = std::mem::take(&mut self.memory);
+        self.subwords.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
+}
 
-    #[test]
-    fn what_is_no_tokenizer_is_refused() {
-        for (json, problem) in [
-            ("", "no tokenizer that can be read"),
-            ("{}", "no tokenizer that can be read"),
-            (&SMALL.replace("WordPiece", "Magic"), "no tokenizer that can be read"),
-        ] {
-            let error = open(json, 8).err().unwrap();
-            assert_eq!(error.code(), "INVALID_INPUT");
-            assert!(error.to_string().contains(problem), "{error}");
-        }
-        let error = open(SMALL, 2).err().unwrap().to_string();
-        assert!(error.contains("adds 2 tokens to a text: a limit of 2 is too low"), "{error}");
-        assert_eq!(Subwords::open(Path::new("none.json"), 8).err().unwrap().code(), "NOT_FOUND");
-    }
+/// The special tokens that stand before a text and behind it.
+fn around(tokenizer: &Tokenizer) -> tokenizers::Result<[Vec<u32>; 2]> {
+    let encoding = tokenizer.encode_fast("a", true)?;
+    let (ids, special) = (encoding.get_ids(), encoding.get_special_tokens_mask());
+    let before = special.iter().take_while(|&&special| special == 1).count();
+    let behind = special[before..].iter().rev().take_while(|&&special| special == 1).count();
+    Ok([ids[..before].to_vec(), ids[ids.len() - behind..].to_vec()])
 }

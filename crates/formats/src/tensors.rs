@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+use half::{bf16, f16};
 use inlay_base::{Map, Result};
 
 use crate::safetensors::{Dtype, Reader};
@@ -18,6 +19,37 @@ pub struct Found<'a> {
     pub shape: Cow<'a, [usize]>,
     /// Its values, the last axis fastest: as they lie in the file, if they lie so there.
     pub bytes: Cow<'a, [u8]>,
+}
+
+impl Found<'_> {
+    /// Real numbers as f32; `None` if it has others.
+    pub fn floats(&self) -> Option<Vec<f32>> {
+        let each = |size: usize, read: fn(&[u8]) -> f32| {
+            Some(self.bytes.chunks_exact(size).map(read).collect())
+        };
+        match self.dtype {
+            Dtype::F32 => each(4, bytemuck::pod_read_unaligned::<f32>),
+            Dtype::F64 => each(8, |bytes| bytemuck::pod_read_unaligned::<f64>(bytes) as f32),
+            Dtype::I64 => each(8, |bytes| bytemuck::pod_read_unaligned::<i64>(bytes) as f32),
+            Dtype::F16 => each(2, |bytes| bytemuck::pod_read_unaligned::<f16>(bytes).to_f32()),
+            Dtype::BF16 => each(2, |bytes| bytemuck::pod_read_unaligned::<bf16>(bytes).to_f32()),
+            _ => None,
+        }
+    }
+
+    /// Whole numbers; `None` if it has others.
+    pub fn integers(&self) -> Option<Vec<i64>> {
+        match self.dtype {
+            Dtype::I64 => {
+                Some(self.bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect())
+            }
+            Dtype::I32 => {
+                let read = |bytes| i64::from(bytemuck::pod_read_unaligned::<i32>(bytes));
+                Some(self.bytes.chunks_exact(4).map(read).collect())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A file of tensors that has been checked.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use half::{bf16, f16};
 use inlay_base::{Error, Result};
 use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, save};
 use inlay_formats::{Found, Tensors};
@@ -173,7 +172,8 @@ impl Origin {
         let named = |name: &str, shape: &[usize]| {
             let tensor =
                 tensor_of(files, name).ok_or_else(|| format!("`{name}` {shape:?} is missing"))?;
-            let values = floats(&tensor)
+            let values = tensor
+                .floats()
                 .ok_or_else(|| format!("`{name}` is of type {}", tensor.dtype.name()))?;
             Ok::<_, String>((tensor.shape, values))
         };
@@ -215,19 +215,4 @@ impl Origin {
 
 fn tensor_of<'a>(files: &[&'a dyn Tensors], name: &str) -> Option<Found<'a>> {
     files.iter().find_map(|file| file.tensor(name))
-}
-
-/// The values of a tensor as f32.
-fn floats(tensor: &Found<'_>) -> Option<Vec<f32>> {
-    let bytes = &tensor.bytes;
-    let each =
-        |size: usize, read: fn(&[u8]) -> f32| Some(bytes.chunks_exact(size).map(read).collect());
-    match tensor.dtype {
-        Dtype::F32 => each(4, bytemuck::pod_read_unaligned::<f32>),
-        Dtype::F64 => each(8, |bytes| bytemuck::pod_read_unaligned::<f64>(bytes) as f32),
-        Dtype::I64 => each(8, |bytes| bytemuck::pod_read_unaligned::<i64>(bytes) as f32),
-        Dtype::F16 => each(2, |bytes| bytemuck::pod_read_unaligned::<f16>(bytes).to_f32()),
-        Dtype::BF16 => each(2, |bytes| bytemuck::pod_read_unaligned::<bf16>(bytes).to_f32()),
-        _ => None,
-    }
 }

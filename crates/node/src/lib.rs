@@ -30,6 +30,7 @@ mod sentences;
 mod serve;
 mod source;
 mod sparse;
+mod static_encoder;
 mod stream;
 mod subwords;
 mod svd;

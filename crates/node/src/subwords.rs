@@ -30,6 +30,12 @@ impl Weighty for Arc<Subwords> {
     }
 }
 
+impl SubwordHandle {
+    pub fn shared(&self) -> napi::Result<Arc<Subwords>> {
+        self.0.get().cloned()
+    }
+}
+
 #[napi]
 impl SubwordHandle {
     /// How many tokens there are.

@@ -66,6 +66,70 @@ pub(crate) fn common(matrix: &Rows, workers: &dyn Workers) -> Result<Vec<f64>> {
     widest(matrix, matrix.rows(), &vec![0.0; dimensions], 1, workers)
 }
 
+impl Rows {
+    /// The first `rows` rows as points of `n` coordinates, those along which they vary most, widest first:
+    /// [rows, n] end to end, zeros where there are fewer. Each direction's largest value is positive.
+    ///
+    /// # Errors
+    /// `InvalidInput` for values that are not finite; `Aborted`.
+    pub fn principal_components(
+        &self,
+        n: usize,
+        rows: usize,
+        workers: &dyn Workers,
+    ) -> Result<Vec<f32>> {
+        let (mean, directions) = top(self, rows, n, workers)?;
+        let dimensions = mean.len();
+        let found = directions.len() / dimensions.max(1);
+        // What a value of a row adds to all coordinates lies together.
+        let value = |i: usize| (0..found).map(move |n| n * dimensions + i);
+        let columns: Vec<f64> =
+            (0..dimensions).flat_map(|i| value(i).map(|at| directions[at])).collect();
+        let mut points = vec![0.0; rows * n];
+        let tasks = Tasks::over(self, rows);
+        let together = (tasks.range(0).len() * n).max(1);
+        let parts: Vec<_> = points.chunks_mut(together).map(Mutex::new).collect();
+        // Without coordinates there are no parts.
+        let count = parts.len();
+        workers.each(count, &|task| {
+            let mut part = parts[task].lock().unwrap_or_else(PoisonError::into_inner);
+            let (mut row, mut point) = (vec![0.0; dimensions], vec![0.0; found]);
+            for (i, to) in tasks.range(task).zip(part.chunks_mut(n.max(1))) {
+                self.give(i, &mut row);
+                let (row, mean, columns) = (&row, &mean, &columns);
+                Kernels::get().run(Project { row, mean, columns, point: &mut point });
+                to.iter_mut().zip(&point).for_each(|(to, &value)| *to = value as f32);
+            }
+            Ok(())
+        })?;
+        drop(parts);
+        Ok(points)
+    }
+}
+
+/// point = Σᵢ (rowᵢ - meanᵢ) · columnsᵢ
+struct Project<'a> {
+    row: &'a [f32],
+    mean: &'a [f64],
+    columns: &'a [f64],
+    point: &'a mut [f64],
+}
+
+impl Task for Project<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let point = self.point;
+        point.fill(0.0);
+        let columns = self.columns.chunks_exact(point.len().max(1));
+        for ((&value, mean), column) in self.row.iter().zip(self.mean).zip(columns) {
+            let value = f64::from(value) - mean;
+            point.iter_mut().zip(column).for_each(|(to, along)| *to += value * along);
+        }
+    }
+}
+
 fn widest(
     matrix: &Rows,
     rows: usize,

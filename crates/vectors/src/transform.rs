@@ -59,20 +59,7 @@ impl WordVectors {
         workers: &dyn Workers,
     ) -> Result<Vec<f32>> {
         let rows = restrict.map_or(self.len(), |rows| rows.min(self.len()));
-        let (mean, directions) = components::top(self.rows(), rows, n, workers)?;
-        let dimensions = self.dimensions();
-        let found = directions.len() / dimensions.max(1);
-        let mut points = vec![0.0; rows * n];
-        let mut row = vec![0.0; dimensions];
-        for (i, point) in points.chunks_mut(n.max(1)).enumerate() {
-            self.rows().give(i, &mut row);
-            subtract(&mut row, &mean);
-            for (value, direction) in point[..found].iter_mut().zip(directions.chunks(dimensions)) {
-                let along: f64 = row.iter().zip(direction).map(|(&x, &d)| f64::from(x) * d).sum();
-                *value = along as f32;
-            }
-        }
-        Ok(points)
+        self.rows().principal_components(n, rows, workers)
     }
 
     fn changed(

@@ -1,5 +1,6 @@
 //! Word vectors: what predicts what (`context`) x how a prediction is scored (`objective`), in one
-//! loop over a corpus (`train`, `lesson`). And texts by the vectors of their words (`sentences`).
+//! loop over a corpus (`train`, `lesson`). And texts by the vectors of their words (`sentences`) or tokens
+//! (`static_encoder`).
 
 mod checkpoint;
 pub mod classifier;
@@ -19,6 +20,7 @@ mod schedule;
 pub mod sentences;
 mod shards;
 mod sight;
+pub mod static_encoder;
 mod subsample;
 pub mod subwords;
 mod tensors;
