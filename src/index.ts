@@ -1,5 +1,13 @@
 export { configure } from './configure.js'
 export { Vectors, type Embedder } from './embedder.js'
+export {
+  QuantizedVectors,
+  quantizingOptions,
+  type BytesOf,
+  type QuantizationRanges,
+  type QuantizedPrecision,
+  type QuantizingOptions,
+} from './quantized-vectors.js'
 export { InlayError, InvalidOptionError, type ErrorCode, type ErrorContext } from './errors.js'
 export type { RunOptions } from './options.js'
 export type { Path } from './path.js'

@@ -1,6 +1,8 @@
 // The only door to the binary: everything else imports the native functions from here.
 export {
   distillStatic,
+  quantizeRows,
+  widenRanges,
   encodeStaticStream,
   encodeStaticTexts,
   lessonOfTokens,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use inlay_base::{Error, Pages, Result, Run, Workers};
 use inlay_formats::{Format, InvalidUtf8, Names};
-use inlay_vectors::{OpenOptions, Precision, Rows, SaveOptions, WordVectors};
+use inlay_vectors::{
+    Form, OpenOptions, Precision, Rows, SaveOptions, WordVectors, quantize, widen,
+};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Float32ArraySlice};
+use napi::bindgen_prelude::{Float32Array, Float32ArraySlice, Uint8Array};
 use napi_derive::napi;
 
 use crate::choice;
@@ -271,4 +273,25 @@ pub fn matrix_of_vectors(
 ) -> napi::Result<RunHandle> {
     let vectors = vectors.vectors()?;
     launch(env, run, events, move |_| Ok(Float32Array::new(vectors.matrix())))
+}
+
+/// Ranges of columns, their least values and then their largest, as wide as these rows want them too.
+#[napi]
+pub fn widen_ranges(values: Float32ArraySlice<'_>, ranges: Float32ArraySlice<'_>) -> Float32Array {
+    let mut ranges = ranges.to_vec();
+    widen(&values, &mut ranges);
+    ranges.into()
+}
+
+/// A few rows as bytes: each value the number of its bucket in its column's range, or without ranges a bit.
+#[napi]
+pub fn quantize_rows(
+    values: Float32ArraySlice<'_>,
+    dimensions: u32,
+    ranges: Option<Float32ArraySlice<'_>>,
+    signed: bool,
+) -> Uint8Array {
+    let form = if ranges.is_some() { Form::Byte } else { Form::Bit };
+    let ranges = ranges.as_deref().unwrap_or_default();
+    quantize(&values, dimensions as usize, form, ranges, signed).into()
 }
