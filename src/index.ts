@@ -346,6 +346,7 @@ export {
   staticEncoderOptions,
   type DistillingOptions,
 } from './encoders/static-encoder.js'
+export { downloadModel, downloadOptions, type DownloadOptions } from './encoders/hub.js'
 export {
   aiEmbeddingModel,
   langchainEmbeddings,

@@ -154,7 +154,7 @@ function stackOf(callee: (...args: never[]) => unknown): { stack?: string } {
 }
 
 /** Turns native events into `Progress`: ten a second at most, and always the last one. */
-class ProgressReport {
+export class ProgressReport {
   /** Events of the phase within the last second, and the one before them. */
   #recent: { readonly time: number; readonly done: number }[] = []
   #phase = ''

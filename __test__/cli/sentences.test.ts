@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
 import { cp, readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -61,4 +64,26 @@ test('a folder of a static encoder is one too', async (t) => {
       .map((row) => Float32Array.from(JSON.parse(row) as number[])),
     Array.from(wanted),
   )
+})
+
+test('a model that is brought by its name is a folder that is printed', async (t) => {
+  const config = Buffer.from('{}')
+  const blobId = createHash('sha1').update(`blob ${config.length}\0`).update(config).digest('hex')
+  const said = { sha: 'a'.repeat(40), siblings: [{ rfilename: 'config.json', size: 2, blobId }] }
+  const hub = createServer(({ url }, response) => {
+    response.end(url!.startsWith('/api/') ? JSON.stringify(said) : config)
+  })
+  await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => hub.close())
+  const endpoint = `http://127.0.0.1:${(hub.address() as AddressInfo).port}`
+  const path = folder(t, {})
+  const { code, stdout, stderr } = await inlay(
+    path,
+    `sentences download some/model --endpoint ${endpoint} --cache models -q`,
+  )
+  t.is(code, 0, stderr)
+  t.is(await readFile(join(path, stdout.trim(), 'config.json'), 'utf8'), '{}')
+  const wrong = await inlay(path, `sentences download a/b/c --endpoint ${endpoint}`)
+  t.is(wrong.code, 2)
+  t.regex(wrong.stderr, /owner\/model/)
 })

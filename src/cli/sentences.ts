@@ -1,4 +1,4 @@
-// inlay sentences: texts as vectors by a folder of a pretrained model.
+// inlay sentences: texts as vectors by a folder of a pretrained model, and how it comes there.
 import { open } from 'node:fs/promises'
 import type { CorpusSource, Texts } from '../corpus/source.js'
 import { InlayError } from '../errors.js'
@@ -6,8 +6,10 @@ import { type PromptedEncoder, sentenceEncodingOptions } from '../encoders/promp
 import { SentenceEncoder } from '../encoders/sentence-encoder.js'
 import { StaticEncoder } from '../encoders/static-encoder.js'
 import { type Options, type RunOptions, oneOf } from '../options.js'
-import { group } from './command.js'
+import { downloadModel, downloadOptions } from '../encoders/hub.js'
+import { type Command, group } from './command.js'
 import { newDocumentsCommand } from './new-documents.js'
+import type { Session } from './session.js'
 import { runFlags } from './train.js'
 
 const { normalize, dimensions, truncate } = sentenceEncodingOptions
@@ -61,4 +63,31 @@ async function* linesOf(source: CorpusSource): AsyncGenerator<string> {
   }
 }
 
-export const sentencesCommands = [encode]
+const { revision, endpoint, cache, files } = downloadOptions
+
+type Downloading = Options<typeof downloadOptions> & { readonly quiet?: boolean }
+
+const download: Command = {
+  name: 'sentences download',
+  summary: 'brings a model of a hub, if it is not there, and prints its folder',
+  usage: 'NAME [flags]',
+  operands: { NAME: 'as owner/model; what opens private ones is in HF_TOKEN' },
+  count: { from: 1, to: 1 },
+  groups: [
+    group('Model', { revision, endpoint, cache, files }),
+    group('Run', { quiet: runFlags.quiet }, { short: { quiet: 'q' } }),
+  ],
+  examples: [
+    'sentence-transformers/all-MiniLM-L6-v2',
+    'minishlab/potion-base-8M --revision main --cache models',
+  ],
+
+  async run({ quiet, ...options }: Downloading, [name]: readonly string[], session: Session) {
+    const { signal } = session
+    const work = async (onProgress: RunOptions['onProgress']) =>
+      downloadModel(name!, { ...options, signal, onProgress })
+    session.print(await session.withProgress({ quiet }, work))
+  },
+}
+
+export const sentencesCommands: readonly Command[] = [encode, download]
