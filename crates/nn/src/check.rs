@@ -187,7 +187,8 @@ fn plan_parameters(plan: &Plan) -> usize {
 fn forward(network: &Network, plan: &Plan, offsets: &[usize]) -> Vec<f32> {
     let (mut shard, _) = shards(plan, offsets, 1, false).remove(0);
     let (kernels, seat) = (Kernels::get(), &Seat::alone());
-    let pass = Pass { kernels, mode: Mode::Encode, seat, share: SHARE, first: 0, wanted: &[] };
+    let pass =
+        Pass { kernels, mode: Mode::Encode, seat, share: SHARE, first: 0, wanted: &[], run: None };
     shard.forward(plan, network, &pass, &mut [], &mut Desk::default());
     shard.rows(plan, plan.output).values.to_vec()
 }
@@ -208,7 +209,7 @@ fn run(
         let seat = &meeting.seat(worker, &together);
         let items = shard.rows(plan, plan.output).items();
         let wanted = classes.get(offsets[first]..offsets[first + items]).unwrap_or_default();
-        let pass = Pass { kernels, mode, seat, share: SHARE, first, wanted };
+        let pass = Pass { kernels, mode, seat, share: SHARE, first, wanted, run: None };
         let mut losses = vec![0.0; items];
         let mut desk = Desk::default();
         shard.forward(plan, network, &pass, &mut losses, &mut desk);

@@ -48,7 +48,7 @@ impl Network {
     /// # Errors
     /// As for `new`; `InvalidInput` if items of that length do not go in.
     pub fn estimate(description: &str, prospect: &Prospect, threads: usize) -> Result<u64> {
-        let network = Self::new(description, 1)?;
+        let mut network = Self::new(description, 1)?;
         let mut plan = network.plan(Purpose::Train, &prospect.frozen)?;
         if let Some(loss) = &prospect.loss {
             plan.hand_over(loss)?;
@@ -110,7 +110,8 @@ impl Network {
         }
         let mode = Mode::Train { seed: 1, step: 1, first: 0, node: 0 };
         let mut desk = Desk::default();
-        let pass = Pass { kernels, mode, seat: &Seat::alone(), share: 1.0, first: 0, wanted };
+        let pass =
+            Pass { kernels, mode, seat: &Seat::alone(), share: 1.0, first: 0, wanted, run: None };
         let mut losses = vec![0.0; items];
         shard.forward(plan, self, &pass, &mut losses, &mut desk);
         shard.output(plan).1.fill(0.0);

@@ -5,7 +5,7 @@
 //! s·(W·x + b) + t = (s·W)·x + (s·b + t)
 //! ```
 
-use inlay_base::Random;
+use inlay_kernels::Kernels;
 
 use crate::layer::{Layer, Scale};
 use crate::parameter::{Blueprint, Initial, Parameter};
@@ -34,8 +34,8 @@ impl Folded {
             let Work::Layer { layer, .. } = work else { unreachable!("what folds is a layer") };
             let weight = parameters[fold.giver.0].blueprint.clone();
             let bias = Blueprint::vector("bias", weight.shape[0], Initial::Constant(0.0));
-            let parameters = [weight, bias]
-                .map(|blueprint| Parameter::new(String::new(), blueprint, Random::new(0, 0)));
+            let parameters =
+                [weight, bias].map(|blueprint| Parameter::new(String::new(), blueprint));
             Self { fold, layer, parameters }
         });
         folded.collect()
@@ -44,6 +44,11 @@ impl Folded {
     /// Weights and biases, as `make` left them.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
+    }
+
+    /// Makes them ready to encode.
+    pub fn prepare(&mut self) {
+        self.parameters.iter_mut().for_each(|made| made.prepare(Kernels::get(), false));
     }
 
     /// Works them out of what the network has learnt.
@@ -91,7 +96,15 @@ mod tests {
         shard.begin(plan, rows.items(), Stretch::Whole, |item, slot| rows.of(item)[slot]);
         fill(&mut shard, plan, column, 0..rows.items(), Window::ALL);
         let (kernels, seat) = (Kernels::get(), &Seat::alone());
-        let pass = Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0, wanted: &[] };
+        let pass = Pass {
+            kernels,
+            mode: Mode::Encode,
+            seat,
+            share: 1.0,
+            first: 0,
+            wanted: &[],
+            run: None,
+        };
         shard.forward(plan, network, &pass, &mut [], &mut Desk::default());
         shard.rows(plan, plan.output).values.to_vec()
     }

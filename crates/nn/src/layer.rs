@@ -1,6 +1,6 @@
 //! What a layer is: shapes, parameters, forward, backward, and the gradients of its parameters.
 
-use inlay_base::Random;
+use inlay_base::{Random, Run};
 use inlay_kernels::{Activation, Desk, Kernels};
 
 use crate::losses::Sampling;
@@ -296,6 +296,8 @@ pub struct Pass<'a> {
     pub first: usize,
     /// Of each row that comes out, the class that is wanted; where none are, empty.
     pub wanted: &'a [u32],
+    /// The run that may stop it between two layers; what it gives is thrown away then.
+    pub run: Option<&'a Run>,
 }
 
 /// A layer's forward pass over a shard.

@@ -1,7 +1,8 @@
 //! A network with what it has learnt, and what it gives.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use inlay_base::{Error, Random, Result, Run};
 use inlay_kernels::{Desk, Kernels};
@@ -22,6 +23,40 @@ pub struct Network {
     pub(crate) parameters: Vec<Parameter>,
     /// In the order of the plan's.
     folds: Vec<Folded>,
+    /// What `encode` was last asked for: the newest at the end.
+    encodings: Mutex<Vec<(Option<String>, Arc<Encoding>)>>,
+}
+
+/// What encoding up to a layer takes, ready for the next call: a plan, with the windows that its layers have laid out,
+/// and room that threads have worked in.
+struct Encoding {
+    plan: Plan,
+    rooms: Mutex<Vec<Room>>,
+}
+
+/// Where a thread encodes.
+#[derive(Default)]
+struct Room {
+    shard: Shard,
+    desk: Desk,
+}
+
+impl Encoding {
+    fn enter(&self) -> Room {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps a room for the next call, if it has not grown too large.
+    fn leave(&self, room: Room) {
+        const LARGEST: u64 = 128 << 20;
+        if room.shard.bytes() <= LARGEST {
+            let most = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+            if rooms.len() < most {
+                rooms.push(room);
+            }
+        }
+    }
 }
 
 /// What `summary` says of a layer.
@@ -43,20 +78,31 @@ impl Network {
     /// # Errors
     /// `InvalidInput` for a description that is not understood, or layers that do not fit.
     pub fn new(description: &str, seed: u64) -> Result<Self> {
+        let mut network = Self::blank(description)?;
+        for (number, parameter) in network.parameters.iter_mut().enumerate() {
+            parameter.begin(Random::new(seed, number as u64));
+        }
+        network.prepare();
+        Ok(network)
+    }
+
+    /// A network whose parameters are all zero, and which is not ready for anything: values are to come.
+    ///
+    /// # Errors
+    /// As for `new`.
+    pub fn blank(description: &str) -> Result<Self> {
         let plan = Plan::new(Description::parse(description)?, Purpose::Describe, &[])?;
         let mut parameters = Vec::new();
         for node in &plan.nodes {
             let Work::Layer { name, layer, .. } = &node.work else { continue };
             for blueprint in layer.parameters(&plan.slots[node.inputs[0]].shape) {
-                let random = Random::new(seed, parameters.len() as u64);
                 let name = format!("{name}.{}", blueprint.name);
-                parameters.push(Parameter::new(name, blueprint, random));
+                parameters.push(Parameter::new(name, blueprint));
             }
         }
         let folds = Folded::all(plan, &parameters);
-        let mut network = Self { description: description.into(), parameters, folds };
-        network.prepare();
-        Ok(network)
+        let encodings = Mutex::default();
+        Ok(Self { description: description.into(), parameters, folds, encodings })
     }
 
     /// Another network that knows what this one does, where its parameters have the same names and
@@ -164,6 +210,23 @@ impl Network {
         Plan::new(Description::parse(&self.description)?, purpose, frozen)
     }
 
+    fn encoding(&self, layer: Option<&str>) -> Result<Arc<Encoding>> {
+        /// Layers that a caller may ask for by turns.
+        const KEPT: usize = 4;
+        let held = || self.encodings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = held().iter().find(|(known, _)| known.as_deref() == layer) {
+            return Ok(Arc::clone(known));
+        }
+        let plan = self.plan(Purpose::Encode(layer), &[])?;
+        let encoding = Arc::new(Encoding { plan, rooms: Mutex::default() });
+        let mut encodings = held();
+        if encodings.len() == KEPT {
+            encodings.remove(0);
+        }
+        encodings.push((layer.map(Into::into), Arc::clone(&encoding)));
+        Ok(encoding)
+    }
+
     /// Names and shapes of the inputs.
     pub fn inputs(&self) -> Result<Vec<(String, Shape)>> {
         Ok(Description::parse(&self.description)?.inputs)
@@ -171,8 +234,9 @@ impl Network {
 
     /// The shape of what a layer gives, or the last one.
     pub fn output(&self, layer: Option<&str>) -> Result<Shape> {
-        let plan = self.plan(Purpose::Encode(layer), &[])?;
-        Ok(plan.slots[plan.output].shape.clone())
+        let encoding = self.encoding(layer)?;
+        let Plan { slots, output, .. } = &encoding.plan;
+        Ok(slots[*output].shape.clone())
     }
 
     /// The layers of a description in their order, without making any of them.
@@ -203,15 +267,14 @@ impl Network {
 
     /// Makes the network ready to encode; `encode` and training need it once after every change.
     pub fn prepare(&mut self) {
-        self.parameters.iter().for_each(|parameter| parameter.prepare(Kernels::get(), false));
+        self.parameters.iter_mut().for_each(|parameter| parameter.prepare(Kernels::get(), false));
         self.fold();
     }
 
     fn fold(&mut self) {
         for folded in &mut self.folds {
             folded.make(&self.parameters);
-            let made = folded.parameters().iter();
-            made.for_each(|parameter| parameter.prepare(Kernels::get(), false));
+            folded.prepare();
         }
     }
 
@@ -228,6 +291,34 @@ impl Network {
         self.encode_last(inputs, layer, usize::MAX, run)
     }
 
+    /// Where groups of items begin, and where the last one ends. Each group goes through all weights, so that it has about
+    /// as many values between layers as there are weights, and no more: what one layer gives is to be near for the next.
+    fn groups(&self, plan: &Plan, rows: &Fitted, threads: usize) -> Vec<usize> {
+        const LEAST: usize = 1 << 20;
+        const MOST: usize = 1 << 27;
+        let weights = self.parameters.iter().filter(|known| known.is_of_products());
+        let wanted = weights.map(|known| known.blueprint.size()).sum::<usize>().clamp(LEAST, MOST);
+        let of_item = |item: usize| {
+            let slots = plan.slots.iter().zip(rows.of(item));
+            slots.map(|(slot, rows)| slot.shape.width * rows).sum::<usize>().max(1)
+        };
+        let total: usize = (0..rows.items()).map(of_item).sum();
+        // The same number for each thread, where there are few.
+        let mut count = total.div_ceil(wanted);
+        if count < 8 * threads {
+            count = count.next_multiple_of(threads);
+        }
+        let mut groups = vec![0];
+        let (mut load, each) = (0, total.div_ceil(count.max(1)));
+        for item in 0..rows.items() {
+            load += of_item(item);
+            if load >= each * groups.len() || item + 1 == rows.items() {
+                groups.push(item + 1);
+            }
+        }
+        groups
+    }
+
     /// As `encode`, of each item only so many rows at its end: a long sequence that comes in windows takes no more
     /// memory than one of them.
     ///
@@ -240,9 +331,10 @@ impl Network {
         last: usize,
         run: &Run,
     ) -> Result<(Vec<f32>, Vec<usize>)> {
-        /// Rows of the first input that are worked on at once, and of a long sequence those of a window.
-        const TOGETHER: usize = 256;
-        let plan = &self.plan(Purpose::Encode(layer), &[])?;
+        /// Rows of a window of a long sequence.
+        const WINDOW: usize = 256;
+        let encoding = self.encoding(layer)?;
+        let plan = &encoding.plan;
         let rows = Fitted::new(plan, inputs)?;
         let (items, windows) = (rows.items(), plan.windows().is_ok());
         let width = plan.slots[plan.output].shape.width;
@@ -250,32 +342,28 @@ impl Network {
         for item in 0..items {
             offsets.push(offsets[item] + rows.of(item)[plan.output].min(last));
         }
-        let mut groups = vec![0];
-        let mut load = 0;
-        for item in 0..items {
-            load += rows.of(item)[0].max(1);
-            if load >= TOGETHER || item + 1 == items {
-                groups.push(item + 1);
-                load = 0;
-            }
-        }
+        let groups = self.groups(plan, &rows, run.threads());
         let done: Vec<Mutex<Vec<f32>>> = groups.windows(2).map(|_| Default::default()).collect();
         let next = AtomicUsize::new(0);
         run.phase("encode", "items", 0, Some(items as u64));
         run.workers(|_| {
-            let (mut shard, mut desk) = (Shard::default(), Desk::default());
+            let Room { mut shard, mut desk } = encoding.enter();
             let (kernels, seat) = (Kernels::get(), &Seat::alone());
+            let mode = Mode::Encode;
             let pass =
-                Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0, wanted: &[] };
+                Pass { kernels, mode, seat, share: 1.0, first: 0, wanted: &[], run: Some(run) };
             loop {
                 run.check()?;
                 let group = next.fetch_add(1, Relaxed);
-                let Some(done) = done.get(group) else { return Ok(()) };
+                let Some(done) = done.get(group) else {
+                    encoding.leave(Room { shard, desk });
+                    return Ok(());
+                };
                 let (first, end) = (groups[group], groups[group + 1]);
                 let offsets = &offsets[first..=end];
                 let mut values = vec![0.0; (offsets[end - first] - offsets[0]) * width];
                 let longest = (first..end).map(|item| rows.of(item)[0]).max().unwrap_or(0);
-                let count = if windows { TOGETHER } else { usize::MAX };
+                let count = if windows { WINDOW } else { usize::MAX };
                 for begin in (0..longest.max(1)).step_by(count) {
                     run.check()?;
                     let stretch = match begin {
@@ -289,6 +377,7 @@ impl Network {
                     });
                     fill(&mut shard, plan, inputs, first..end, window);
                     shard.forward(plan, self, &pass, &mut [], &mut desk);
+                    run.check()?;
                     let found = shard.rows(plan, plan.output);
                     for (item, ends) in (first..end).zip(found.offsets.windows(2)) {
                         // Those before are not wanted.

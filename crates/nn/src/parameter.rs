@@ -1,6 +1,7 @@
 //! What a network learns: numbers under the names and in the shapes that PyTorch gives them, held in
 //! the order in which products read them, and in pieces, so that threads can learn a large one together.
 
+use std::ops::Range;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use inlay_base::Random;
@@ -69,8 +70,44 @@ pub struct Parameter {
     rows: usize,
     columns: usize,
     pieces: Vec<RwLock<Piece>>,
+    /// All columns packed for products, where none are being learnt.
+    whole: Option<Packed>,
     /// What stands in place of pieces where values have 8 bits.
     bytes: Option<ByteMatrix>,
+}
+
+/// Columns of a parameter, ready for products: a piece, or all.
+pub enum Part<'a> {
+    /// While they are learnt.
+    Piece(RwLockReadGuard<'a, Piece>),
+    /// Else.
+    Whole(&'a Packed, usize),
+}
+
+impl Part<'_> {
+    /// The numbers of its columns.
+    pub fn columns(&self) -> Range<usize> {
+        match self {
+            Self::Piece(piece) => piece.first..piece.first + piece.count,
+            Self::Whole(_, columns) => 0..*columns,
+        }
+    }
+
+    /// [rows, columns], packed if it is.
+    pub fn matrix(&self) -> Second<'_> {
+        match self {
+            Self::Piece(piece) => piece.whole(),
+            Self::Whole(packed, _) => (*packed).into(),
+        }
+    }
+
+    /// [rows, columns], packed.
+    pub fn packed(&self) -> &Packed {
+        match self {
+            Self::Piece(piece) => piece.packed(),
+            Self::Whole(packed, _) => packed,
+        }
+    }
 }
 
 /// Some columns of a parameter, or some rows of a table, with all of the other.
@@ -191,8 +228,8 @@ impl Blueprint {
 }
 
 impl Parameter {
-    /// With its first values, from a stream of random numbers of its own.
-    pub fn new(name: String, blueprint: Blueprint, random: Random) -> Self {
+    /// All zero.
+    pub fn new(name: String, blueprint: Blueprint) -> Self {
         let (rows, columns) = blueprint.extent();
         let (along, across) =
             if blueprint.order == Order::Table { (columns, rows) } else { (rows, columns) };
@@ -217,13 +254,12 @@ impl Parameter {
             RwLock::new(Piece { first, count, values, packed: None, packed_back: None, taps })
         });
         let pieces = pieces.collect();
-        let (frozen, bytes) = (false, None);
-        let mut parameter = Self { name, blueprint, frozen, rows, columns, pieces, bytes };
-        parameter.begin(random);
-        parameter
+        let (frozen, whole, bytes) = (false, None, None);
+        Self { name, blueprint, frozen, rows, columns, pieces, whole, bytes }
     }
 
-    fn begin(&mut self, mut random: Random) {
+    /// Takes its first values, from a stream of random numbers of its own.
+    pub fn begin(&mut self, mut random: Random) {
         let initial = self.blueprint.initial;
         let mut draw = || match initial {
             Initial::Constant(value) => value,
@@ -242,7 +278,12 @@ impl Parameter {
             bytes.take(0, Matrix::new(&ours, self.rows, self.columns));
             self.bytes = Some(bytes);
         }
-        self.each_place(|piece, at, place| piece.values[at] = values[place]);
+        for number in 0..self.pieces.len() {
+            let mut piece = self.piece_mut(number);
+            let mut own = std::mem::take(&mut piece.values);
+            self.each_place(&piece, |at, place| own[at] = values[place]);
+            piece.values = own;
+        }
     }
 
     /// Where in PyTorch's order our values are, row by row.
@@ -291,28 +332,25 @@ impl Parameter {
         let mut values = vec![0.0; self.blueprint.size()];
         for number in 0..self.pieces.len() {
             let found = of_piece(number);
-            let piece = self.piece(number);
-            for (at, &value) in found.iter().enumerate() {
-                values[self.place(&piece, at)] = value;
-            }
+            self.each_place(&self.piece(number), |at, place| values[place] = found[at]);
         }
         values
     }
 
-    fn place(&self, piece: &Piece, at: usize) -> usize {
-        let (row, column) = match self.blueprint.order {
-            Order::Table => (piece.first + at / self.columns, at % self.columns),
-            _ => (at / piece.count, piece.first + at % piece.count),
+    /// Tells `with` where in a piece and where in PyTorch's order each value is.
+    fn each_place(&self, piece: &Piece, mut with: impl FnMut(usize, usize)) {
+        let Order::Turned { taps, .. } = self.blueprint.order else {
+            let width = if self.blueprint.order == Order::Table { self.columns } else { 1 };
+            return (0..piece.count * width).for_each(|at| with(at, piece.first * width + at));
         };
-        self.blueprint.place(row, column)
-    }
-
-    fn each_place(&mut self, mut with: impl FnMut(&mut Piece, usize, usize)) {
-        for number in 0..self.pieces.len() {
-            let mut piece = self.piece_mut(number);
-            for at in 0..piece.values.len() {
-                let place = self.place(&piece, at);
-                with(&mut piece, at, place);
+        let inputs = self.rows / taps.max(1);
+        for column in 0..piece.count {
+            let mut place = (piece.first + column) * self.rows;
+            for input in 0..inputs {
+                for tap in 0..taps {
+                    with((tap * inputs + input) * piece.count + column, place);
+                    place += 1;
+                }
             }
         }
     }
@@ -329,12 +367,25 @@ impl Parameter {
                 |packed: &Option<Packed>, size: usize| if packed.is_some() { size } else { 0 };
             used(&piece.packed, forward) + used(&piece.packed_back, back)
         };
-        4 * (0..self.pieces()).map(of_piece).sum::<usize>() as u64
+        let whole = self.whole.as_ref().map_or(0, Packed::size);
+        4 * (whole + (0..self.pieces()).map(of_piece).sum::<usize>()) as u64
+    }
+
+    /// Whether it is a matrix of a product.
+    pub fn is_of_products(&self) -> bool {
+        matches!(self.blueprint.order, Order::Turned { .. })
     }
 
     /// How many pieces there are.
     pub fn pieces(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// What products read, one part after the other.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let whole = self.whole.as_ref().map(|packed| Part::Whole(packed, self.columns));
+        let pieces = if whole.is_some() { 0 } else { self.pieces() };
+        whole.into_iter().chain((0..pieces).map(|number| Part::Piece(self.piece(number))))
     }
 
     /// A piece, to be read.
@@ -363,7 +414,8 @@ impl Parameter {
     }
 
     /// Forgets its copies for products: whoever reads it does so as it lies.
-    pub fn unpack(&self) {
+    pub fn unpack(&mut self) {
+        self.whole = None;
         for number in 0..self.pieces.len() {
             let mut piece = self.piece_mut(number);
             (piece.packed, piece.packed_back) = (None, None);
@@ -371,18 +423,29 @@ impl Parameter {
     }
 
     /// Makes it ready for products, forward and, for training, backward.
-    pub fn prepare(&self, kernels: Kernels, training: bool) {
+    pub fn prepare(&mut self, kernels: Kernels, training: bool) {
+        let Order::Turned { groups, back, .. } = self.blueprint.order else { return };
+        self.whole = None;
+        let together = !training && !back && groups == 1 && self.bytes.is_none();
+        let mut whole = together.then(|| Packed::new(kernels, self.rows, self.columns));
         for number in 0..self.pieces.len() {
             let mut piece = self.piece_mut(number);
-            if let Order::Turned { back, .. } = self.blueprint.order {
-                let (rows, count) = (self.rows, piece.count);
-                piece.packed = Some(Packed::new(kernels, rows, count));
-                let taps = piece.taps;
-                piece.packed_back =
-                    (training || back).then(|| Packed::new(kernels, taps * count, rows / taps));
+            let (rows, count, taps) = (self.rows, piece.count, piece.taps);
+            match &mut whole {
+                Some(whole) => {
+                    let columns = Matrix::new(&piece.values, rows, count);
+                    whole.pack_columns(kernels, piece.first, columns);
+                    (piece.packed, piece.packed_back) = (None, None);
+                }
+                None => {
+                    piece.packed = Some(Packed::new(kernels, rows, count));
+                    let room = || Packed::new(kernels, taps * count, rows / taps);
+                    piece.packed_back = (training || back).then(room);
+                    piece.refresh(kernels);
+                }
             }
-            piece.refresh(kernels);
         }
+        self.whole = whole;
     }
 }
 

@@ -4,6 +4,7 @@
 use std::mem;
 use std::ops::Range;
 
+use inlay_base::Run;
 use inlay_kernels::{Desk, add};
 
 use crate::layer::{Backward, Forward, Known, Memo, Mode, Pass, Rows, Stretch};
@@ -82,8 +83,11 @@ impl Shard {
         losses: &mut [f64],
         desk: &mut Desk,
     ) {
-        let Pass { kernels, mode, seat, wanted, .. } = *pass;
+        let Pass { kernels, mode, seat, wanted, run, .. } = *pass;
         for (at, node) in plan.nodes.iter().enumerate() {
+            if run.is_some_and(Run::stopped) {
+                return;
+            }
             let buffer = plan.slots[node.output].buffer;
             let over = buffer == plan.slots[node.inputs[0]].buffer;
             if let Work::Layer { layer, done, .. } = &node.work

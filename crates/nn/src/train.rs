@@ -189,9 +189,9 @@ impl Network {
     }
 
     /// Packs what products of a training read.
-    pub(crate) fn make_ready(&self, plan: &Plan, kernels: Kernels) {
+    pub(crate) fn make_ready(&mut self, plan: &Plan, kernels: Kernels) {
         let (first, count) = plan.handed_over().unwrap_or_default();
-        for (number, parameter) in self.parameters.iter().enumerate() {
+        for (number, parameter) in self.parameters.iter_mut().enumerate() {
             match (first..first + count).contains(&number) {
                 true => parameter.unpack(),
                 false => parameter.prepare(kernels, true),

@@ -54,7 +54,7 @@ impl Network {
         let reader = Reader::open(path)?;
         let about: About = KIND.read(&reader, path)?;
         let problem = |error: Error| Error::invalid_file(path, None, error.to_string());
-        let mut network = Self::new(&about.description, 0).map_err(problem)?;
+        let mut network = Self::blank(&about.description).map_err(problem)?;
         network.load(&[&reader], path, &Origins::default(), Precision::Full)?;
         Ok(network)
     }

@@ -249,9 +249,9 @@ pub fn load_network(
     let precision = if bytes { Precision::Bytes } else { Precision::Full };
     let read: Origins = serde_json::from_str(&origins)
         .map_err(|error| refuse(format!("origins that are not understood: {error}")))?;
-    launch(env, run, events, move |run| {
+    launch(env, run, events, move |_| {
         let load = || {
-            let mut network = Network::new(&description, run.seed())?;
+            let mut network = Network::blank(&description)?;
             let files = paths.iter().map(|path| inlay_formats::open(path));
             let files = files.collect::<Result<Vec<_>>>()?;
             let files: Vec<_> = files.iter().map(|file| &**file).collect();

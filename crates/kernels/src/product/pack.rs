@@ -44,6 +44,16 @@ impl Packed {
         kernels.run(Pack { matrix, top, packed: self });
     }
 
+    /// Takes in a matrix as the columns from `first` on.
+    ///
+    /// # Panics
+    /// If there is no room for it there, or a panel would have columns of two matrices.
+    pub fn pack_columns(&mut self, kernels: Kernels, first: usize, matrix: Matrix<'_>) {
+        assert!(matrix.rows == self.rows && first + matrix.columns <= self.columns);
+        assert!(first.is_multiple_of(self.width));
+        kernels.run(PackColumns { matrix, first, packed: self });
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
@@ -94,6 +104,22 @@ impl Task for Pack<'_, '_> {
             let across = first..(first + *width).min(*columns);
             pack_columns(simd, self.matrix, deep.clone(), across, &mut panel[self.top * *width..]);
         }
+    }
+}
+
+struct PackColumns<'a, 'p> {
+    matrix: Matrix<'a>,
+    first: usize,
+    packed: &'p mut Packed,
+}
+
+impl Task for PackColumns<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Matrix { rows, columns, .. } = self.matrix;
+        let to = &mut self.packed.values[self.first * rows..];
+        pack_columns(simd, self.matrix, 0..rows, 0..columns, to);
     }
 }
 

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use inlay_kernels::{
@@ -112,26 +113,31 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
         let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
         let bias = pass.parameters.get(1).map(|bias| bias.whole());
         let weight = &pass.parameters[0];
-        for number in 0..weight.pieces() {
-            let piece = weight.piece(number);
-            let columns = piece.first..piece.first + piece.count;
-            let start = match &bias {
-                Some(bias) => Start::Bias(&bias.values[columns.clone()]),
-                None => Start::Zero,
-            };
-            let to = pass.output.get_mut(columns.start..).unwrap_or_default();
-            let to = Target::spaced(to, rows.1, piece.count, self.channels);
-            let (kernels, activation) = (pass.kernels, pass.activation);
-            if self.lone(width) {
+        let (kernels, activation) = (pass.kernels, pass.activation);
+        let start = |columns: Range<usize>| match &bias {
+            Some(bias) => Start::Bias(&bias.values[columns]),
+            None => Start::Zero,
+        };
+        if self.lone(width) {
+            for number in 0..weight.pieces() {
+                let piece = weight.piece(number);
+                let columns = piece.first..piece.first + piece.count;
                 let x = pass.input.values.get(piece.first..).unwrap_or_default();
                 let x = Matrix::spaced(x, rows.0, piece.count, width);
                 let weights = Matrix::new(&piece.values, frame.taps(), piece.count);
-                convolve_channels(kernels, x, windows, weights, start, activation, to);
-                continue;
+                let to = pass.output.get_mut(piece.first..).unwrap_or_default();
+                let to = Target::spaced(to, rows.1, piece.count, self.channels);
+                convolve_channels(kernels, x, windows, weights, start(columns), activation, to);
             }
-            let x = pass.input.values.get(self.first_input(piece.first, width)..);
+            return;
+        }
+        for part in weight.parts() {
+            let columns = part.columns();
+            let x = pass.input.values.get(self.first_input(columns.start, width)..);
             let x = Matrix::spaced(x.unwrap_or_default(), rows.0, width / self.groups, width);
-            convolve(kernels, x, windows, piece.packed(), start, activation, to, pass.desk);
+            let to = pass.output.get_mut(columns.start..).unwrap_or_default();
+            let to = Target::spaced(to, rows.1, columns.len(), self.channels);
+            convolve(kernels, x, windows, part.packed(), start(columns), activation, to, pass.desk);
         }
     }
 

@@ -38,16 +38,15 @@ impl Linear<'_> {
             let to = Target::new(y, self.rows, outputs);
             return multiply_bytes(x, weight, bias, activation, to, desk);
         }
-        for number in 0..self.weight.pieces() {
-            let piece = self.weight.piece(number);
-            let columns = piece.first..piece.first + piece.count;
+        for part in self.weight.parts() {
+            let columns = part.columns();
             let start = match &bias {
                 Some(bias) => Start::Bias(&bias.values[columns.clone()]),
                 None => Start::Zero,
             };
             let to = y.get_mut(columns.start..).unwrap_or_default();
-            let to = Target::spaced(to, self.rows, piece.count, outputs);
-            multiply(self.kernels, x, piece.whole(), start, activation, to, desk);
+            let to = Target::spaced(to, self.rows, columns.len(), outputs);
+            multiply(self.kernels, x, part.matrix(), start, activation, to, desk);
         }
     }
 

@@ -70,7 +70,8 @@ fn found(
         let offsets: Vec<usize> = (0..=end - first).collect();
         let mode = Mode::Train { seed: 1, step: 1, first, node: 0 };
         let seat = &meeting.seat(worker, &run);
-        let pass = Pass { kernels, mode, seat, share: EXAMPLES as f64, first, wanted: &[] };
+        let pass =
+            Pass { kernels, mode, seat, share: EXAMPLES as f64, first, wanted: &[], run: None };
         let (mut losses, mut gradient) = (vec![0.0; end - first], vec![f32::NAN; values.len()]);
         let output = Rows { values, ids: &[], offsets: &offsets, shape };
         let judged = Judged { output, parts, gradient: &mut gradient, losses: &mut losses };

@@ -410,7 +410,7 @@ mod tests {
             "inputs": [{"content": "values", "positions": null}],
             "layers": [{"kind": "gru", "units": 1}],
         });
-        let network = Network::new(&description.to_string(), 1).unwrap();
+        let mut network = Network::new(&description.to_string(), 1).unwrap();
         let plan = network.plan(Purpose::Train, &[]).unwrap();
         let shape = &plan.slots[0].shape;
         let run = Run::quiet(2, 1);
@@ -430,8 +430,8 @@ mod tests {
                 });
                 let how: Training = serde_json::from_value(how).unwrap();
                 network
-                    .parameters()
-                    .iter()
+                    .parameters
+                    .iter_mut()
                     .for_each(|p| p.prepare(inlay_kernels::Kernels::get(), true));
                 let sets =
                     vec![Set::new(Given::Held(&examples), &plan, &how.loss, Some(shape)).unwrap()];

@@ -414,7 +414,7 @@ impl<'a> Team<'a> {
         let (network, kernels) = (self.network, self.kernels);
         let seat = &self.meeting.seat(worker, self.workers);
         let wanted = &targets.ids;
-        let pass = Pass { kernels, mode, seat, share: job.share, first, wanted };
+        let pass = Pass { kernels, mode, seat, share: job.share, first, wanted, run: None };
         losses.clear();
         losses.resize(items.len() * parts, 0.0);
         shard.forward(plan, network, &pass, losses, desk);

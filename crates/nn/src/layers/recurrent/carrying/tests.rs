@@ -62,8 +62,15 @@ impl Windows {
         let mut rows = vec![Vec::new(); self.offsets[self.offsets.len() - 1]];
         self.each(&plan, |shard, window| {
             let (kernels, seat) = (Kernels::get(), &Seat::alone());
-            let pass =
-                Pass { kernels, mode: Mode::Encode, seat, share: 1.0, first: 0, wanted: &[] };
+            let pass = Pass {
+                kernels,
+                mode: Mode::Encode,
+                seat,
+                share: 1.0,
+                first: 0,
+                wanted: &[],
+                run: None,
+            };
             shard.forward(&plan, &self.network, &pass, &mut [], &mut Desk::default());
             let output = shard.rows(&plan, plan.output);
             for item in 0..self.offsets.len() - 1 {
@@ -77,16 +84,17 @@ impl Windows {
     }
 
     /// The gradients of all parameters where the loss is the sum of what comes out.
-    fn gradients(&self, kernels: Kernels) -> Vec<Vec<f32>> {
+    fn gradients(&mut self, kernels: Kernels) -> Vec<Vec<f32>> {
         let plan = self.network.plan(Purpose::Train, &[]).unwrap();
+        let parameters = &mut self.network.parameters;
+        parameters.iter_mut().for_each(|parameter| parameter.prepare(kernels, true));
         let parameters = &self.network.parameters;
-        parameters.iter().for_each(|parameter| parameter.prepare(kernels, true));
         let mut gradients: Vec<Vec<f32>> =
             parameters.iter().map(|parameter| vec![0.0; parameter.piece(0).values.len()]).collect();
         self.each(&plan, |shard, _| {
             let mode = Mode::Train { seed: SEED, step: 1, first: 0, node: 0 };
             let (mut desk, seat) = (Desk::default(), &Seat::alone());
-            let pass = Pass { kernels, mode, seat, share: 1.0, first: 0, wanted: &[] };
+            let pass = Pass { kernels, mode, seat, share: 1.0, first: 0, wanted: &[], run: None };
             shard.forward(&plan, &self.network, &pass, &mut [], &mut desk);
             shard.output(&plan).1.fill(1.0);
             shard.backward(&plan, &self.network, &pass, &mut desk);
@@ -161,7 +169,7 @@ fn gradients_end_where_a_window_begins() {
         Options { layers: 2, lstm: false, ..PLAIN },
         Options { bias: false, ..PLAIN },
     ] {
-        let windows = Windows::new(&[options.layer()], width, &lengths, count);
+        let mut windows = Windows::new(&[options.layer()], width, &lengths, count);
         let wide = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
         let parameters: Vec<Vec<f64>> =
             windows.network.parameters.iter().map(|found| wide(found.get())).collect();
