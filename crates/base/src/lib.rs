@@ -2,6 +2,7 @@
 
 mod atomic_file;
 mod barrier;
+mod crew;
 mod error;
 mod map;
 mod matrix;
@@ -15,6 +16,7 @@ mod shared;
 
 pub use atomic_file::AtomicFile;
 pub use barrier::Barrier;
+pub use crew::Crew;
 pub use error::{Error, Result, Value};
 pub use map::Map;
 pub use matrix::{SharedMatrix, SharedRow};

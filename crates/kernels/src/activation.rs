@@ -177,8 +177,10 @@ fn gelu_inner<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
 /// the work of a formula with e^(-x²/2).
 #[inline(always)]
 fn normal_below<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    #[allow(clippy::excessive_precision)]
     const P: [f32; 6] =
         [2.214_529_1e-8, 6.356_529_5e-6, 1.738_508_7e-4, 4.707_26e-3, 3.437_611_8e-2, 0.398_942_22];
+    #[allow(clippy::excessive_precision)]
     const Q: [f32; 6] =
         [1.180_211_2e-6, 7.510_193_3e-5, 1.912_978_7e-3, 2.894_009_4e-2, 0.252_833_87, 1.0];
     let (zero, half, one) = (simd.splat(0.0), simd.splat(0.5), simd.splat(1.0));

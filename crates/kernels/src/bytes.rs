@@ -14,8 +14,11 @@ mod sets;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use sets::{ByteSet, ByteTask, Bytes};
 
+use crate::product::shares;
 use crate::{Activation, Aligned, Desk, Kernels, Matrix, Simd, Target};
 
 /// Bytes of a row and of a column that are multiplied and added up by one instruction.
@@ -121,12 +124,27 @@ pub fn multiply_bytes(
     assert_eq!((a.columns(), c.columns()), (b.rows, b.columns));
     assert_eq!(a.rows(), c.rows());
     assert!(bias.is_none_or(|bias| bias.len() == b.columns));
-    b.set.run(Product { a, b, bias, activation, c, desk });
+    let (rows, columns) = (c.rows(), c.columns());
+    let Some(crew) = desk.crew_for(rows * columns * b.rows) else {
+        let panels = 0..columns.div_ceil(b.width);
+        return b.set.run(Product { a, b, panels, bias, activation, c, desk });
+    };
+    let shares = shares(rows, columns, crew.size());
+    crew.each(shares.len(), &|number| {
+        let (down, across) = shares[number].clone();
+        // SAFETY: no two shares have a value in common.
+        let c = unsafe { c.part(down.clone(), 0..columns) };
+        let a = a.some_rows(down.start, down.len());
+        let panels = across.start / b.width..across.end.div_ceil(b.width);
+        b.set.run(Product { a, b, panels, bias, activation, c, desk: &mut Desk::default() });
+    });
 }
 
 struct Product<'a> {
     a: Matrix<'a>,
     b: &'a ByteMatrix,
+    /// Those of B that are worked on.
+    panels: Range<usize>,
     bias: Option<&'a [f32]>,
     activation: Option<Activation>,
     c: Target<'a>,
@@ -159,7 +177,7 @@ impl ByteTask for Product<'_> {
                 meanings.push(turn(bytes, row, to));
             }
             meanings.resize(count, Meaning::default());
-            for panel in 0..self.b.columns.div_ceil(self.b.width) {
+            for panel in self.panels.clone() {
                 let mut at = 0;
                 while at < count {
                     // Tiles of about the same height: a low one has too few sums to add to at once.

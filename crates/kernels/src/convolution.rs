@@ -21,7 +21,9 @@ mod tests;
 pub use channels::{convolve_channels, convolve_channels_gradient};
 pub use gradient::convolve_gradient;
 
-use crate::product::{Place, read, write};
+use std::ops::Range;
+
+use crate::product::{Place, read, shares, write};
 use crate::{Activation, Desk, Kernels, Matrix, Packed, Simd, Start, Target, Task};
 
 /// The place of a tap that falls outside of its item: zeros.
@@ -86,14 +88,39 @@ pub fn convolve(
     if let Start::Bias(bias) = start {
         assert_eq!(bias.len(), y.columns());
     }
+    let (total, columns) = (items * windows.rows.len(), y.columns());
+    let crew = desk.crew_for(total * weights.rows() * columns);
     let zeros = desk.zeros(channels);
-    kernels.run(Convolve { x, windows, items, weights, start, activation, y, zeros });
+    let Some(crew) = crew else {
+        let (down, across) = (0..total, 0..columns);
+        return kernels.run(Convolve {
+            x,
+            windows,
+            down,
+            across,
+            weights,
+            start,
+            activation,
+            y,
+            zeros,
+        });
+    };
+    let (shares, whole) = (shares(total, columns, crew.size()), (y.rows(), y.columns()));
+    crew.each(shares.len(), &|number| {
+        let (down, across) = shares[number].clone();
+        // SAFETY: no two shares have a value in common.
+        let y = unsafe { y.part(0..whole.0, 0..whole.1) };
+        kernels.run(Convolve { x, windows, down, across, weights, start, activation, y, zeros });
+    });
 }
 
 struct Convolve<'a> {
     x: Matrix<'a>,
     windows: Windows<'a>,
-    items: usize,
+    /// Windows, counted over all items.
+    down: Range<usize>,
+    /// Output channels.
+    across: Range<usize>,
     weights: &'a Packed,
     start: Start<'a>,
     activation: Option<Activation>,
@@ -107,16 +134,16 @@ impl Task for Convolve<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let (tall, width) = (S::PRODUCT.0, S::PRODUCT.1 * S::LANES);
-        let (columns, total) = (self.y.columns(), self.items * self.windows.rows.len());
-        let band = (BAND / (self.x.columns() + columns)).next_multiple_of(tall);
-        for first in (0..total).step_by(band) {
-            let end = total.min(first + band);
-            for column in (0..columns).step_by(width) {
+        let (down, across) = (self.down.clone(), self.across.clone());
+        let band = (BAND / (self.x.columns() + across.len())).next_multiple_of(tall);
+        for first in down.clone().step_by(band) {
+            let end = down.end.min(first + band);
+            for column in across.clone().step_by(width) {
                 let mut at = first;
                 while at < end {
                     // Tiles of about the same height: a low one has too few sums to add to at once.
                     let rows = (end - at).div_ceil((end - at).div_ceil(tall));
-                    self.tile(simd, at, rows, column, (columns - column).min(width));
+                    self.tile(simd, at, rows, column, (across.end - column).min(width));
                     at += rows;
                 }
             }

@@ -18,8 +18,11 @@ mod pack;
 mod tests;
 mod tile;
 
+use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::Arc;
 
+use inlay_base::Crew;
 pub use pack::Packed;
 use pack::{pack_columns, pack_rows};
 use tile::{Left, Right, tile};
@@ -101,6 +104,12 @@ impl<'a> Matrix<'a> {
         &self.values[..span(self.rows, self.columns, self.row_step)]
     }
 
+    /// Some rows, however they lie.
+    fn of_rows(&self, rows: &Range<usize>) -> Self {
+        let values = self.values.get(rows.start * self.row_step..).unwrap_or_default();
+        Self { values, rows: rows.len(), ..*self }
+    }
+
     pub(crate) fn some_rows(&self, first: usize, count: usize) -> Self {
         Self::spaced(&self.values[first * self.row_step..], count, self.columns, self.row_step)
     }
@@ -112,11 +121,17 @@ impl<'a> Matrix<'a> {
 
 /// Where a product goes: rows whose starts are `step` values apart.
 pub struct Target<'a> {
-    values: &'a mut [f32],
+    values: *mut f32,
     rows: usize,
     columns: usize,
     step: usize,
+    borrowed: PhantomData<&'a mut [f32]>,
 }
+
+// SAFETY: it is the slice that it was made of.
+unsafe impl Send for Target<'_> {}
+// SAFETY: as above; `&Target` gives nothing but its shape, and `part`, whose caller promises more.
+unsafe impl Sync for Target<'_> {}
 
 impl<'a> Target<'a> {
     /// Rows that lie one after the other.
@@ -133,7 +148,18 @@ impl<'a> Target<'a> {
     /// If the last row would end beyond the values, or rows overlap.
     pub fn spaced(values: &'a mut [f32], rows: usize, columns: usize, step: usize) -> Self {
         assert!(step >= columns && values.len() >= span(rows, columns, step));
-        Self { values, rows, columns, step }
+        Self { values: values.as_mut_ptr(), rows, columns, step, borrowed: PhantomData }
+    }
+
+    /// Some of its rows and columns.
+    ///
+    /// # Safety
+    /// Nobody else reads or writes these while it lives.
+    pub(crate) unsafe fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Target<'_> {
+        assert!(rows.end <= self.rows && columns.end <= self.columns);
+        let values = self.values.wrapping_add(rows.start * self.step + columns.start);
+        let (rows, columns) = (rows.len(), columns.len());
+        Target { values, rows, columns, step: self.step, borrowed: PhantomData }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -144,13 +170,20 @@ impl<'a> Target<'a> {
         self.columns
     }
 
+    /// The values of a row.
+    fn values(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows);
+        // SAFETY: they were in the slice that this was made of.
+        unsafe { std::slice::from_raw_parts_mut(self.row(row), self.columns) }
+    }
+
     pub(crate) fn row(&mut self, row: usize) -> *mut f32 {
-        self.values.as_mut_ptr().wrapping_add(row * self.step)
+        self.values.wrapping_add(row * self.step)
     }
 
     /// The same once more.
     pub(crate) fn again(&mut self) -> Target<'_> {
-        Target { values: self.values, rows: self.rows, columns: self.columns, step: self.step }
+        Target { borrowed: PhantomData, ..*self }
     }
 }
 
@@ -169,13 +202,24 @@ pub enum Start<'a> {
     Bias(&'a [f32]),
 }
 
+impl Start<'_> {
+    /// Of some columns.
+    pub(crate) fn columns(self, columns: &Range<usize>) -> Self {
+        match self {
+            Self::Bias(bias) => Self::Bias(&bias[columns.clone()]),
+            other => other,
+        }
+    }
+}
+
 /// The second operand.
 #[derive(Clone, Copy)]
 pub enum Second<'a> {
     /// As it lies.
     Plain(Matrix<'a>),
-    /// Packed before, for operands that are used more than once.
-    Packed(&'a Packed),
+    /// Packed before, for operands that are used more than once: its columns from the first on, which begins a panel, and
+    /// how many.
+    Packed(&'a Packed, usize, usize),
 }
 
 impl<'a> From<Matrix<'a>> for Second<'a> {
@@ -186,7 +230,7 @@ impl<'a> From<Matrix<'a>> for Second<'a> {
 
 impl<'a> From<&'a Packed> for Second<'a> {
     fn from(packed: &'a Packed) -> Self {
-        Self::Packed(packed)
+        Self::Packed(packed, 0, packed.columns)
     }
 }
 
@@ -194,7 +238,20 @@ impl Second<'_> {
     fn shape(&self) -> (usize, usize) {
         match self {
             Self::Plain(matrix) => (matrix.rows, matrix.columns),
-            Self::Packed(packed) => (packed.rows, packed.columns),
+            Self::Packed(packed, _, columns) => (packed.rows, *columns),
+        }
+    }
+
+    /// Some of its columns, which begin a panel.
+    fn columns(self, columns: &Range<usize>) -> Self {
+        match self {
+            Self::Plain(Matrix { values, rows, row_step, column_step, .. }) => {
+                let values = values.get(columns.start * column_step..).unwrap_or_default();
+                Self::Plain(Matrix { values, rows, columns: columns.len(), row_step, column_step })
+            }
+            Self::Packed(packed, first, _) => {
+                Self::Packed(packed, first + columns.start, columns.len())
+            }
         }
     }
 }
@@ -211,9 +268,20 @@ pub struct Desk {
     /// Rows as bytes, and what these mean (see `multiply_bytes`).
     pub(crate) bytes: Vec<u8>,
     pub(crate) meanings: Vec<Meaning>,
+    crew: Option<Arc<Crew>>,
 }
 
 impl Desk {
+    /// Who helps with large products from here on; nobody by default.
+    pub fn share(&mut self, crew: Option<Arc<Crew>>) {
+        self.crew = crew;
+    }
+
+    /// The crew, if it is worth its while for so many products of two numbers.
+    pub(crate) fn crew_for(&self, products: usize) -> Option<Arc<Crew>> {
+        self.crew.as_ref().filter(|_| products >= 1 << 20).map(Arc::clone)
+    }
+
     /// Room for a block of A, and a vector behind it.
     fn rows(&mut self, rows: usize, depth: usize) -> &mut [f32] {
         self.a.grow(0.0, (rows + TALLEST) * depth + 16);
@@ -236,7 +304,8 @@ impl Default for Desk {
     fn default() -> Self {
         let (a, b) = (Aligned::new(0.0, 0), Aligned::new(0.0, 0));
         let (zeros, copies) = (Vec::new(), Vec::new());
-        Self { a, b, zeros, copies, bytes: Vec::new(), meanings: Vec::new() }
+        let (bytes, meanings) = (Vec::new(), Vec::new());
+        Self { a, b, zeros, copies, bytes, meanings, crew: None }
     }
 }
 
@@ -259,7 +328,37 @@ pub fn multiply<'a>(
     if let Start::Bias(bias) = start {
         assert_eq!(bias.len(), c.columns);
     }
+    let (rows, columns) = (c.rows, c.columns);
+    if let Some(crew) = desk.crew_for(rows * columns * a.columns) {
+        let shares = shares(rows, columns, crew.size());
+        crew.each(shares.len(), &|number| {
+            let (down, across) = &shares[number];
+            // SAFETY: no two shares have a value in common.
+            let c = unsafe { c.part(down.clone(), across.clone()) };
+            let (a, b) = (a.of_rows(down), b.columns(across));
+            let start = start.columns(across);
+            kernels.run(Product { a, b, start, activation, c, desk: &mut Desk::default() });
+        });
+        return;
+    }
     kernels.run(Product { a, b, start, activation, c, desk });
+}
+
+/// Cuts a product for so many threads: by rows if there are many, else by columns, at the panels of any set.
+pub(crate) fn shares(
+    rows: usize,
+    columns: usize,
+    threads: usize,
+) -> Vec<(Range<usize>, Range<usize>)> {
+    let cut = |length: usize, unit: usize| {
+        let units = length.div_ceil(unit);
+        let step = units.div_ceil(2 * threads) * unit;
+        (0..length).step_by(step.max(1)).map(move |first| first..length.min(first + step))
+    };
+    match rows >= 8 * TALLEST * threads {
+        true => cut(rows, TALLEST).map(|down| (down, 0..columns)).collect(),
+        false => cut(columns, WIDEST).map(|across| (0..rows, across)).collect(),
+    }
 }
 
 struct Product<'a, 'd> {
@@ -288,7 +387,7 @@ impl Task for Product<'_, '_> {
             for top in (0..depth).step_by(DEPTH) {
                 let deep = top..depth.min(top + DEPTH);
                 let right = match self.b {
-                    Second::Packed(packed) => packed.block(first, top),
+                    Second::Packed(packed, begin, _) => packed.block(begin + first, top),
                     Second::Plain(b) if few && b.column_step == 1 => {
                         Right::lying(b.at(top, first), b.row_step, width)
                     }
@@ -382,17 +481,13 @@ impl Product<'_, '_> {
         for (number, row) in down.clone().step_by(tall).enumerate() {
             let left = Left { values: left.values.wrapping_add(number * skip), ..left };
             let rows = (down.end - row).min(tall);
-            let c = &mut self.c.values[row * self.c.step + across.start..];
-            assert!(c.len() >= span(rows, columns, self.c.step));
-            // SAFETY: the rows and columns of the tile lie in C as was just said; those of A and
-            // B do as `Matrix` said when it was made, or in the desk that was packed for them.
-            unsafe {
-                let to = c.as_mut_ptr();
-                tile(simd, rows, columns, deep.len(), left, right, start, to, self.c.step);
-                if let (true, Some(activation)) = (last, self.activation) {
-                    for row in c.chunks_mut(self.c.step).take(rows) {
-                        activation.on(simd, &mut row[..columns]);
-                    }
+            let to = self.c.row(row).wrapping_add(across.start);
+            // SAFETY: the rows and columns of the tile lie in C, whose shape `multiply` has compared with theirs;
+            // those of A and B do as `Matrix` said when it was made, or in the desk that was packed for them.
+            unsafe { tile(simd, rows, columns, deep.len(), left, right, start, to, self.c.step) }
+            if let (true, Some(activation)) = (last, self.activation) {
+                for row in row..row + rows {
+                    activation.on(simd, &mut self.c.values(row)[across.clone()]);
                 }
             }
         }
@@ -401,15 +496,15 @@ impl Product<'_, '_> {
     /// A product of no depth is what it begins with.
     #[inline(always)]
     fn begin<S: Simd>(&mut self, simd: S) {
-        let Target { values, rows, columns, step } = &mut self.c;
-        for row in values.chunks_mut((*step).max(1)).take(*rows) {
+        for row in 0..self.c.rows {
+            let row = self.c.values(row);
             match self.start {
-                Start::Zero => row[..*columns].fill(0.0),
+                Start::Zero => row.fill(0.0),
                 Start::Held => {}
-                Start::Bias(bias) => row[..*columns].copy_from_slice(bias),
+                Start::Bias(bias) => row.copy_from_slice(bias),
             }
             if let Some(activation) = self.activation {
-                activation.on(simd, &mut row[..*columns]);
+                activation.on(simd, row);
             }
         }
     }

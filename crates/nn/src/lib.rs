@@ -6,6 +6,7 @@ mod check;
 mod data;
 mod description;
 mod direction;
+mod encode;
 mod estimate;
 mod fold;
 mod layer;

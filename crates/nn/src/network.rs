@@ -1,17 +1,12 @@
 //! A network with what it has learnt, and what it gives.
 
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use inlay_base::{Error, Random, Result, Run};
-use inlay_kernels::{Desk, Kernels};
+use inlay_base::{Error, Random, Result};
+use inlay_kernels::Kernels;
 
 use crate::data::{Column, Window};
 use crate::description::{Description, wrong};
+use crate::encode::Encodings;
 use crate::fold::Folded;
-use crate::layer::{Mode, Pass, Stretch};
-use crate::meeting::Seat;
 use crate::parameter::Parameter;
 use crate::plan::{Plan, Purpose, Work};
 use crate::shape::Shape;
@@ -24,39 +19,7 @@ pub struct Network {
     /// In the order of the plan's.
     folds: Vec<Folded>,
     /// What `encode` was last asked for: the newest at the end.
-    encodings: Mutex<Vec<(Option<String>, Arc<Encoding>)>>,
-}
-
-/// What encoding up to a layer takes, ready for the next call: a plan, with the windows that its layers have laid out,
-/// and room that threads have worked in.
-struct Encoding {
-    plan: Plan,
-    rooms: Mutex<Vec<Room>>,
-}
-
-/// Where a thread encodes.
-#[derive(Default)]
-struct Room {
-    shard: Shard,
-    desk: Desk,
-}
-
-impl Encoding {
-    fn enter(&self) -> Room {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    /// Keeps a room for the next call, if it has not grown too large.
-    fn leave(&self, room: Room) {
-        const LARGEST: u64 = 128 << 20;
-        if room.shard.bytes() <= LARGEST {
-            let most = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-            let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-            if rooms.len() < most {
-                rooms.push(room);
-            }
-        }
-    }
+    pub(crate) encodings: Encodings,
 }
 
 /// What `summary` says of a layer.
@@ -101,7 +64,7 @@ impl Network {
             }
         }
         let folds = Folded::all(plan, &parameters);
-        let encodings = Mutex::default();
+        let encodings = Encodings::default();
         Ok(Self { description: description.into(), parameters, folds, encodings })
     }
 
@@ -210,23 +173,6 @@ impl Network {
         Plan::new(Description::parse(&self.description)?, purpose, frozen)
     }
 
-    fn encoding(&self, layer: Option<&str>) -> Result<Arc<Encoding>> {
-        /// Layers that a caller may ask for by turns.
-        const KEPT: usize = 4;
-        let held = || self.encodings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = held().iter().find(|(known, _)| known.as_deref() == layer) {
-            return Ok(Arc::clone(known));
-        }
-        let plan = self.plan(Purpose::Encode(layer), &[])?;
-        let encoding = Arc::new(Encoding { plan, rooms: Mutex::default() });
-        let mut encodings = held();
-        if encodings.len() == KEPT {
-            encodings.remove(0);
-        }
-        encodings.push((layer.map(Into::into), Arc::clone(&encoding)));
-        Ok(encoding)
-    }
-
     /// Names and shapes of the inputs.
     pub fn inputs(&self) -> Result<Vec<(String, Shape)>> {
         Ok(Description::parse(&self.description)?.inputs)
@@ -276,130 +222,6 @@ impl Network {
             folded.make(&self.parameters);
             folded.prepare();
         }
-    }
-
-    /// What a layer (or the last one) gives for items: all rows, and where each item's begin.
-    ///
-    /// # Errors
-    /// `InvalidInput` for items that do not fit; `Aborted`.
-    pub fn encode(
-        &self,
-        inputs: &[Column],
-        layer: Option<&str>,
-        run: &Run,
-    ) -> Result<(Vec<f32>, Vec<usize>)> {
-        self.encode_last(inputs, layer, usize::MAX, run)
-    }
-
-    /// Where groups of items begin, and where the last one ends. Each group goes through all weights, so that it has about
-    /// as many values between layers as there are weights, and no more: what one layer gives is to be near for the next.
-    fn groups(&self, plan: &Plan, rows: &Fitted, threads: usize) -> Vec<usize> {
-        const LEAST: usize = 1 << 20;
-        const MOST: usize = 1 << 27;
-        let weights = self.parameters.iter().filter(|known| known.is_of_products());
-        let wanted = weights.map(|known| known.blueprint.size()).sum::<usize>().clamp(LEAST, MOST);
-        let of_item = |item: usize| {
-            let slots = plan.slots.iter().zip(rows.of(item));
-            slots.map(|(slot, rows)| slot.shape.width * rows).sum::<usize>().max(1)
-        };
-        let total: usize = (0..rows.items()).map(of_item).sum();
-        // The same number for each thread, where there are few.
-        let mut count = total.div_ceil(wanted);
-        if count < 8 * threads {
-            count = count.next_multiple_of(threads);
-        }
-        let mut groups = vec![0];
-        let (mut load, each) = (0, total.div_ceil(count.max(1)));
-        for item in 0..rows.items() {
-            load += of_item(item);
-            if load >= each * groups.len() || item + 1 == rows.items() {
-                groups.push(item + 1);
-            }
-        }
-        groups
-    }
-
-    /// As `encode`, of each item only so many rows at its end: a long sequence that comes in windows takes no more
-    /// memory than one of them.
-    ///
-    /// # Errors
-    /// As `encode`.
-    pub fn encode_last(
-        &self,
-        inputs: &[Column],
-        layer: Option<&str>,
-        last: usize,
-        run: &Run,
-    ) -> Result<(Vec<f32>, Vec<usize>)> {
-        /// Rows of a window of a long sequence.
-        const WINDOW: usize = 256;
-        let encoding = self.encoding(layer)?;
-        let plan = &encoding.plan;
-        let rows = Fitted::new(plan, inputs)?;
-        let (items, windows) = (rows.items(), plan.windows().is_ok());
-        let width = plan.slots[plan.output].shape.width;
-        let mut offsets = vec![0];
-        for item in 0..items {
-            offsets.push(offsets[item] + rows.of(item)[plan.output].min(last));
-        }
-        let groups = self.groups(plan, &rows, run.threads());
-        let done: Vec<Mutex<Vec<f32>>> = groups.windows(2).map(|_| Default::default()).collect();
-        let next = AtomicUsize::new(0);
-        run.phase("encode", "items", 0, Some(items as u64));
-        run.workers(|_| {
-            let Room { mut shard, mut desk } = encoding.enter();
-            let (kernels, seat) = (Kernels::get(), &Seat::alone());
-            let mode = Mode::Encode;
-            let pass =
-                Pass { kernels, mode, seat, share: 1.0, first: 0, wanted: &[], run: Some(run) };
-            loop {
-                run.check()?;
-                let group = next.fetch_add(1, Relaxed);
-                let Some(done) = done.get(group) else {
-                    encoding.leave(Room { shard, desk });
-                    return Ok(());
-                };
-                let (first, end) = (groups[group], groups[group + 1]);
-                let offsets = &offsets[first..=end];
-                let mut values = vec![0.0; (offsets[end - first] - offsets[0]) * width];
-                let longest = (first..end).map(|item| rows.of(item)[0]).max().unwrap_or(0);
-                let count = if windows { WINDOW } else { usize::MAX };
-                for begin in (0..longest.max(1)).step_by(count) {
-                    run.check()?;
-                    let stretch = match begin {
-                        0 if longest <= count => Stretch::Whole,
-                        0 => Stretch::First,
-                        _ => Stretch::Further,
-                    };
-                    let window = Window { first: begin, count };
-                    shard.begin(plan, end - first, stretch, |item, slot| {
-                        window.rows(rows.of(first + item)[slot])
-                    });
-                    fill(&mut shard, plan, inputs, first..end, window);
-                    shard.forward(plan, self, &pass, &mut [], &mut desk);
-                    run.check()?;
-                    let found = shard.rows(plan, plan.output);
-                    for (item, ends) in (first..end).zip(found.offsets.windows(2)) {
-                        // Those before are not wanted.
-                        let skipped = rows.of(item)[plan.output].saturating_sub(last);
-                        let from = ends[0] + skipped.saturating_sub(begin);
-                        if from < ends[1] {
-                            let kept = &found.values[from * width..ends[1] * width];
-                            let row =
-                                offsets[item - first] - offsets[0] + begin.saturating_sub(skipped);
-                            values[row * width..][..kept.len()].copy_from_slice(kept);
-                        }
-                    }
-                }
-                *done.lock().unwrap_or_else(PoisonError::into_inner) = values;
-                run.advance((end - first) as u64);
-            }
-        })?;
-        let mut values = Vec::with_capacity(offsets[items] * width);
-        for done in done {
-            values.extend(done.into_inner().unwrap_or_else(PoisonError::into_inner));
-        }
-        Ok((values, offsets))
     }
 }
 

@@ -230,6 +230,18 @@ impl Plan {
         }
     }
 
+    /// Multiplications and additions for an item of so many rows in each slot.
+    pub fn operations(&self, rows: &[usize]) -> u64 {
+        let of_node = |node: &Node| match &node.work {
+            Work::Layer { layer, .. } => {
+                let input = node.inputs[0];
+                layer.operations(&self.slots[input].shape, rows[input])
+            }
+            Work::Sum | Work::Concat => 0,
+        };
+        self.nodes.iter().map(of_node).sum()
+    }
+
     /// Whether there is anything in a slot.
     pub fn is_there(&self, slot: usize, learning: bool) -> bool {
         !(learning && self.taken && slot == self.output)

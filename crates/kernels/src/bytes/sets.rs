@@ -63,19 +63,17 @@ pub(super) trait Bytes: Copy {
 }
 
 /// The way that was chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum ByteSet {
-    /// AVX-512 with VNNI.
     #[cfg(target_arch = "x86_64")]
-    Vnni512,
-    /// AVX2 with VNNI.
+    Vnni512(Vnni512),
     #[cfg(target_arch = "x86_64")]
-    Vnni256,
+    Vnni256(Vnni256),
     #[cfg(target_arch = "x86_64")]
-    Avx2,
+    Avx2(Avx2),
     #[cfg(target_arch = "aarch64")]
-    Neon,
-    Scalar,
+    Neon(Neon),
+    Scalar(Scalar),
 }
 
 impl ByteSet {
@@ -87,26 +85,37 @@ impl ByteSet {
     /// Those that this machine has and that belong to a set, best first.
     pub(super) fn all_of(kernels: Kernels) -> Vec<Self> {
         let mut sets = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            let name = kernels.name();
-            if name == "avx512" && is_x86_feature_detected!("avx512vnni") {
-                sets.push(Self::Vnni512);
+        match kernels.name() {
+            #[cfg(target_arch = "x86_64")]
+            name @ ("avx512" | "avx2") => {
+                if name == "avx512" && is_x86_feature_detected!("avx512vnni") {
+                    sets.extend(Avx512::detect().map(|simd| Self::Vnni512(Vnni512(simd))));
+                }
+                if is_x86_feature_detected!("avxvnni") {
+                    sets.extend(Avx2::detect().map(|simd| Self::Vnni256(Vnni256(simd))));
+                }
+                sets.extend(Avx2::detect().map(Self::Avx2));
             }
-            if name != "scalar" {
-                let vnni = is_x86_feature_detected!("avxvnni");
-                sets.extend(vnni.then_some(Self::Vnni256));
-                sets.push(Self::Avx2);
-            }
-        }
-        #[cfg(target_arch = "aarch64")]
-        if kernels.name() == "neon" {
-            sets.push(Self::Neon);
-        }
-        if kernels.name() == "scalar" {
-            sets.push(Self::Scalar);
+            #[cfg(target_arch = "aarch64")]
+            "neon" => sets.push(Self::Neon(Neon)),
+            _ => sets.push(Self::Scalar(Scalar)),
         }
         sets
+    }
+
+    #[cfg(test)]
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni512(_) => "avx512vnni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni256(_) => "avxvnni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => "neon",
+            Self::Scalar(_) => "scalar",
+        }
     }
 
     /// Columns of a panel: two vectors.
@@ -137,49 +146,42 @@ impl ByteSet {
 
     /// Runs a loop compiled for it.
     pub(super) fn run<T: ByteTask>(self, task: T) -> T::Output {
-        #[cfg(target_arch = "x86_64")]
-        {
-            #[target_feature(enable = "avx512f,avx512vnni,avx2,fma")]
-            fn compiled_for_vnni512<T: ByteTask>(bytes: Vnni512, task: T) -> T::Output {
-                task.run(bytes)
-            }
-            #[target_feature(enable = "avx2,fma,avxvnni")]
-            fn compiled_for_vnni256<T: ByteTask>(bytes: Vnni256, task: T) -> T::Output {
-                task.run(bytes)
-            }
-            #[target_feature(enable = "avx2,fma")]
-            fn compiled_for_avx2<T: ByteTask>(bytes: Avx2, task: T) -> T::Output {
-                task.run(bytes)
-            }
-            let avx512 = || Avx512::detect().filter(|_| is_x86_feature_detected!("avx512vnni"));
-            let avx2 = || Avx2::detect().expect("a set that this machine has");
-            return match self {
-                // SAFETY: the features are there.
-                Self::Vnni512 => unsafe {
-                    let simd = avx512().expect("a set that this machine has");
-                    compiled_for_vnni512(Vnni512(simd), task)
-                },
-                Self::Vnni256 => {
-                    assert!(is_x86_feature_detected!("avxvnni"));
-                    // SAFETY: as above.
-                    unsafe { compiled_for_vnni256(Vnni256(avx2()), task) }
-                }
-                // SAFETY: as above.
-                Self::Avx2 => unsafe { compiled_for_avx2(avx2(), task) },
-                Self::Scalar => task.run(Scalar),
-            };
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the value proves that the machine has the features.
+            Self::Vnni512(bytes) => unsafe { compiled_for_vnni512(bytes, task) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Vnni256(bytes) => unsafe { compiled_for_vnni256(bytes, task) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx2(bytes) => unsafe { compiled_for_avx2(bytes, task) },
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(bytes) => task.run(bytes),
+            Self::Scalar(bytes) => task.run(bytes),
         }
-        #[cfg(target_arch = "aarch64")]
-        return match self {
-            Self::Neon => task.run(Neon),
-            Self::Scalar => task.run(Scalar),
-        };
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        task.run(Scalar)
     }
 }
 
-/// The machine's own instruction for it, 16 lanes.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vnni,avx2,fma")]
+fn compiled_for_vnni512<T: ByteTask>(bytes: Vnni512, task: T) -> T::Output {
+    task.run(bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avxvnni")]
+fn compiled_for_vnni256<T: ByteTask>(bytes: Vnni256, task: T) -> T::Output {
+    task.run(bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn compiled_for_avx2<T: ByteTask>(bytes: Avx2, task: T) -> T::Output {
+    task.run(bytes)
+}
+
+/// AVX-512's own instruction for it, 16 lanes.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(super) struct Vnni512(Avx512);
@@ -225,7 +227,7 @@ impl Bytes for Vnni512 {
     }
 }
 
-/// The same, 8 lanes.
+/// That of 8 lanes.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(super) struct Vnni256(Avx2);
