@@ -2,11 +2,14 @@
 //! each head with queries Q, keys K and values V of n values a row:
 //!
 //! ```text
-//! S = Q·Kᵀ / √n    P = softmax of each row of S    O = P·V
+//! S = Q·Kᵀ / √n + B    P = softmax of each row of S    O = P·V
 //!
 //! backward, with δᵢ = Σ dOᵢ·Oᵢ:
 //! dV = Pᵀ·dO    dP = dO·Vᵀ    dS = P·(dP - δ) / √n    dQ = dS·K    dK = dSᵀ·Q
 //! ```
+//!
+//! where B, if there is one, depends on how far a key is from a query (Shaw et al. 2018, arXiv:1803.02155; Raffel et al.
+//! 2020, arXiv:1910.10683), and is not learnt here.
 //!
 //! Of P only the logarithm of each row's Σ eˢ is kept, and S is worked out again to go backward (Dao et
 //! al. 2022, arXiv:2205.14135). Some queries at a time meet all keys: memory grows with the length and
@@ -21,13 +24,18 @@ const QUERIES: usize = 64;
 
 /// How rows look at each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Attention {
+pub struct Attention<'a> {
     /// Parts of a row that look for themselves.
     pub heads: usize,
     /// n, the values of a head's query, key and value.
     pub width: usize,
     /// Whether a row sees only itself and those before it.
     pub causal: bool,
+    /// Rows that it sees on each side of itself; `None`: all.
+    pub window: Option<usize>,
+    /// B, for each head by the distance from a query to a key, from the furthest before it to the furthest behind it, whose
+    /// value those beyond have as well: [heads, 2·furthest + 1]. Empty: there is none.
+    pub relative: &'a [f32],
     /// In training, each weight becomes zero with this probability.
     pub dropout: f32,
 }
@@ -37,10 +45,32 @@ struct Block {
     head: usize,
     first: usize,
     queries: usize,
+    first_key: usize,
     keys: usize,
 }
 
-impl Attention {
+/// Which keys of a block its queries see.
+#[derive(Clone, Copy)]
+struct Sight {
+    /// The first query, counted from the first key.
+    before: isize,
+    keys: usize,
+    causal: bool,
+    window: Option<usize>,
+}
+
+impl Sight {
+    #[inline(always)]
+    fn of(self, query: usize) -> std::ops::Range<usize> {
+        let own = self.before + query as isize;
+        let reach = self.window.map_or(isize::MAX / 2, |window| window as isize);
+        let end = if self.causal { own + 1 } else { own.saturating_add(reach + 1) };
+        let keys = self.keys as isize;
+        (own - reach).clamp(0, keys) as usize..end.clamp(0, keys) as usize
+    }
+}
+
+impl Attention<'_> {
     /// How long the scratch for an item of `length` rows is.
     pub fn scratch(&self, length: usize) -> usize {
         3 * QUERIES.min(length) * length
@@ -67,17 +97,18 @@ impl Attention {
         let (scores, scratch) = scratch.split_at_mut(QUERIES.min(length) * length);
         let mut shares = [0.0; QUERIES];
         for block in self.blocks(length) {
-            let Block { head, first, queries, keys } = block;
+            let Block { head, first, queries, first_key, keys } = block;
             let size = queries * keys;
             let scores = &mut scores[..size];
             let q = self.part(projected, 0, head, first, queries);
-            let k = self.part(projected, 1, head, 0, keys);
-            let v = self.part(projected, 2, head, 0, keys);
+            let k = self.part(projected, 1, head, first_key, keys);
+            let v = self.part(projected, 2, head, first_key, keys);
             let to = Target::new(scores, queries, keys);
             multiply(kernels, q, k.transposed(), Start::Zero, None, to, desk);
+            self.add_relative(&block, scores);
             kernels.run(Weigh {
                 keys,
-                seen: self.seen(&block),
+                sight: self.sight(&block),
                 scale: self.scale(),
                 scores,
                 logarithms: &mut logarithms[head * length + first..][..queries],
@@ -117,24 +148,27 @@ impl Attention {
     ) {
         let length = self.length(projected, output, logarithms);
         assert_eq!((output_gradient.len(), gradient.len()), (output.len(), projected.len()));
-        if self.causal {
+        // Where not all queries of an item look at all keys, sums begin with nothing.
+        let all = !self.causal && self.window.is_none();
+        if !all {
             gradient.fill(0.0);
         }
         let room = QUERIES.min(length) * length;
         let (weights, scratch) = scratch.split_at_mut(room);
         let (slopes, scratch) = scratch.split_at_mut(room);
         for block in self.blocks(length) {
-            let Block { head, first, queries, keys } = block;
+            let Block { head, first, queries, first_key, keys } = block;
             let size = queries * keys;
             let (weights, slopes) = (&mut weights[..size], &mut slopes[..size]);
             let q = self.part(projected, 0, head, first, queries);
-            let k = self.part(projected, 1, head, 0, keys);
-            let v = self.part(projected, 2, head, 0, keys);
+            let k = self.part(projected, 1, head, first_key, keys);
+            let v = self.part(projected, 2, head, first_key, keys);
             let row = self.heads * self.width;
             let at = first * row + head * self.width;
             let above = Matrix::spaced(&output_gradient[at..], queries, self.width, row);
             let to = Target::new(weights, queries, keys);
             multiply(kernels, q, k.transposed(), Start::Zero, None, to, desk);
+            self.add_relative(&block, weights);
             let to = Target::new(slopes, queries, keys);
             multiply(kernels, above, v.transposed(), Start::Zero, None, to, desk);
             let factors = &mut scratch[..if random.is_some() { size } else { 0 }];
@@ -144,7 +178,7 @@ impl Attention {
             }
             kernels.run(Slopes {
                 keys,
-                seen: self.seen(&block),
+                sight: self.sight(&block),
                 scale: self.scale(),
                 width: self.width,
                 row,
@@ -161,21 +195,23 @@ impl Attention {
                 let to = &mut gradient[first * 3 * row + part * row + head * self.width..];
                 let to = Target::spaced(to, rows, self.width, 3 * row);
                 // The first queries that look at all keys begin their sums.
-                let begin = part == 0 || block.first == 0 && !self.causal;
+                let begin = part == 0 || block.first == 0 && all;
                 let start = if begin { Start::Zero } else { Start::Held };
                 multiply(kernels, a, b, start, None, to, desk);
             };
             let (weights, slopes) =
                 (Matrix::new(weights, queries, keys), Matrix::new(slopes, queries, keys));
             add(0, first, slopes, k, queries);
-            add(1, 0, slopes.transposed(), q, keys);
-            add(2, 0, weights.transposed(), above, keys);
+            add(1, first_key, slopes.transposed(), q, keys);
+            add(2, first_key, weights.transposed(), above, keys);
         }
     }
 
     fn length(&self, projected: &[f32], output: &[f32], logarithms: &[f32]) -> usize {
         let row = self.heads * self.width;
         assert!(row > 0 && (0.0..1.0).contains(&self.dropout));
+        assert!(self.relative.is_empty() || (self.relative.len() / self.heads) % 2 == 1);
+        assert!(self.relative.len().is_multiple_of(self.heads));
         let length = output.len() / row;
         let lengths = (output.len(), projected.len(), logarithms.len());
         assert_eq!(lengths, (length * row, length * 3 * row, length * self.heads));
@@ -183,19 +219,43 @@ impl Attention {
     }
 
     fn blocks(&self, length: usize) -> impl Iterator<Item = Block> + use<> {
-        let causal = self.causal;
+        let (causal, window) = (self.causal, self.window);
         (0..self.heads).flat_map(move |head| {
             (0..length).step_by(QUERIES).map(move |first| {
                 let queries = (length - first).min(QUERIES);
-                let keys = if causal { first + queries } else { length };
-                Block { head, first, queries, keys }
+                let reach = window.unwrap_or(length);
+                let end = if causal { 0 } else { reach } + first + queries;
+                let first_key = first.saturating_sub(reach);
+                Block { head, first, queries, first_key, keys: end.min(length) - first_key }
             })
         })
     }
 
-    /// Keys that the first query of a block sees, and how many more each one after it.
-    fn seen(&self, block: &Block) -> (usize, usize) {
-        if self.causal { (block.first + 1, 1) } else { (block.keys, 0) }
+    fn sight(&self, block: &Block) -> Sight {
+        let before = (block.first - block.first_key) as isize;
+        Sight { before, keys: block.keys, causal: self.causal, window: self.window }
+    }
+
+    /// Adds B·√n, so that it is B when the scores are divided.
+    fn add_relative(&self, block: &Block, scores: &mut [f32]) {
+        if self.relative.is_empty() {
+            return;
+        }
+        let count = self.relative.len() / self.heads;
+        let table = &self.relative[block.head * count..][..count];
+        let (furthest, by) = ((count / 2) as isize, (self.width as f32).sqrt());
+        for (query, row) in scores.chunks_exact_mut(block.keys).enumerate() {
+            // Of the first key.
+            let distance = block.first_key as isize - (block.first + query) as isize;
+            let near = (-furthest - distance).clamp(0, row.len() as isize) as usize;
+            let far = (furthest + 1 - distance).clamp(0, row.len() as isize) as usize;
+            row[..near].iter_mut().for_each(|score| *score += by * table[0]);
+            row[far..].iter_mut().for_each(|score| *score += by * table[count - 1]);
+            if near < far {
+                let from = &table[(distance + near as isize + furthest) as usize..];
+                row[near..far].iter_mut().zip(from).for_each(|(score, b)| *score += by * b);
+            }
+        }
     }
 
     fn scale(&self) -> f32 {
@@ -263,7 +323,7 @@ impl Task for Share<'_> {
 /// Scores become e^(s - the highest), zero where a query does not see; `shares` are 1 / Σ.
 struct Weigh<'a> {
     keys: usize,
-    seen: (usize, usize),
+    sight: Sight,
     scale: f32,
     scores: &'a mut [f32],
     logarithms: &'a mut [f32],
@@ -280,11 +340,11 @@ impl Task for Weigh<'_> {
         for (group, scores) in groups {
             let first = group * S::LANES;
             let rows = scores.len() / self.keys;
-            let seen = |row: usize| self.seen.0 + (first + row) * self.seen.1;
+            let seen = |row: usize| self.sight.of(first + row);
             // Lane i of what is worked out for all rows of a group is for row i.
             let mut each = [simd.splat(1.0); 16];
             for (row, scores) in scores.chunks_exact(self.keys).enumerate() {
-                each[row] = highest(simd, &scores[..seen(row)]);
+                each[row] = highest(simd, &scores[seen(row)]);
             }
             simd.transpose(&mut each);
             let mut highest = each[0];
@@ -298,9 +358,11 @@ impl Task for Weigh<'_> {
             let mut each = [simd.splat(1.0); 16];
             for (row, scores) in scores.chunks_exact_mut(self.keys).enumerate() {
                 let height = simd.splat(-heights[row]);
-                each[row] = raise(simd, &mut scores[..seen(row)], scale, height);
-                if seen(row) < self.keys {
-                    scores[seen(row)..].fill(0.0);
+                let seen = seen(row);
+                each[row] = raise(simd, &mut scores[seen.clone()], scale, height);
+                if seen.len() < self.keys {
+                    scores[..seen.start].fill(0.0);
+                    scores[seen.end..].fill(0.0);
                 }
             }
             let total = simd.sums(&each);
@@ -366,7 +428,7 @@ fn raise<S: Simd>(simd: S, scores: &mut [f32], scale: S::Vector, height: S::Vect
 /// `weights` come as Q·Kᵀ and become P, `slopes` come as dP and become dS.
 struct Slopes<'a> {
     keys: usize,
-    seen: (usize, usize),
+    sight: Sight,
     scale: f32,
     width: usize,
     /// From one row of `output` and `above` to the next.
@@ -390,7 +452,7 @@ impl Task for Slopes<'_> {
         for (query, (((weights, slopes), logarithm), (output, above))) in
             rows.zip(outputs).enumerate()
         {
-            let seen = self.seen.0 + query * self.seen.1;
+            let seen = self.sight.of(query);
             let (output, above) = (&output[..self.width], &above[..self.width]);
             // SAFETY: `count` values are there in the two that are read, and in the two that are
             // written.
@@ -404,8 +466,8 @@ impl Task for Slopes<'_> {
                 }
                 let delta = simd.splat(-simd.sum(delta) * self.scale);
                 let logarithm = simd.splat(-logarithm);
-                for at in (0..seen).step_by(S::LANES) {
-                    let count = (seen - at).min(S::LANES);
+                for at in seen.clone().step_by(S::LANES) {
+                    let count = (seen.end - at).min(S::LANES);
                     let (weight, slope) =
                         (weights.as_mut_ptr().add(at), slopes.as_mut_ptr().add(at));
                     let score = simd.load_first(weight, count);
@@ -415,9 +477,11 @@ impl Task for Slopes<'_> {
                     simd.store_first(slope, simd.mul(share, change), count);
                 }
             }
-            if seen < self.keys {
-                weights[seen..].fill(0.0);
-                slopes[seen..].fill(0.0);
+            if seen.len() < self.keys {
+                for unseen in [0..seen.start, seen.end..self.keys] {
+                    weights[unseen.clone()].fill(0.0);
+                    slopes[unseen].fill(0.0);
+                }
             }
         }
     }

@@ -29,6 +29,7 @@ mod neon;
 mod norm;
 mod pooling;
 mod product;
+mod rotary;
 mod rows;
 mod scalar;
 mod search;
@@ -61,9 +62,10 @@ pub use math::{exp, ln};
 pub use norm::Norm;
 pub use pooling::{
     average_pool, average_pool_gradient, max_pool, max_pool_gradient, pool_max, pool_mean,
-    pool_mean_gradient,
+    pool_mean_gradient, pool_rising_mean, pool_rising_mean_gradient,
 };
 pub use product::{Desk, Matrix, Packed, Second, Start, Target, multiply};
+pub use rotary::rotate;
 pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,
     prefetch, weigh_rows,

@@ -262,6 +262,61 @@ impl Task for PoolMeanGradient<'_> {
     }
 }
 
+/// y = the mean of rows as wide as y, the first of which counts 1, the next 2, and so on.
+pub fn pool_rising_mean(kernels: Kernels, rows: &[f32], y: &mut [f32]) {
+    kernels.run(PoolRisingMean { rows, y });
+}
+
+/// What a row counts of n that count 1, 2, ..., n.
+#[inline(always)]
+fn rising_share(row: usize, count: usize) -> f32 {
+    (2.0 * (row + 1) as f64 / (count as f64 * (count + 1) as f64)) as f32
+}
+
+struct PoolRisingMean<'a> {
+    rows: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Task for PoolRisingMean<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { rows, y } = self;
+        let count = rows.len() / y.len();
+        y.fill(0.0);
+        for (number, row) in rows.chunks_exact(y.len()).enumerate() {
+            let share = rising_share(number, count);
+            y.iter_mut().zip(row).for_each(|(y, x)| *y += share * x);
+        }
+    }
+}
+
+/// The gradient of rows, from that of such a mean.
+pub fn pool_rising_mean_gradient(kernels: Kernels, gradient: &[f32], rows: &mut [f32]) {
+    kernels.run(PoolRisingMeanGradient { gradient, rows });
+}
+
+struct PoolRisingMeanGradient<'a> {
+    gradient: &'a [f32],
+    rows: &'a mut [f32],
+}
+
+impl Task for PoolRisingMeanGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { gradient, rows } = self;
+        let count = rows.len() / gradient.len();
+        for (number, row) in rows.chunks_exact_mut(gradient.len()).enumerate() {
+            let share = rising_share(number, count);
+            row.iter_mut().zip(gradient).for_each(|(row, g)| *row = share * g);
+        }
+    }
+}
+
 /// y = the largest of rows as wide as y, of which there is at least one, and in which row it was: the
 /// first of equal ones. What is not a number is the largest.
 ///

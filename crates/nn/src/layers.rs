@@ -11,6 +11,7 @@ mod dense;
 mod dropout;
 mod embedding;
 mod flatten;
+mod gated;
 mod linear;
 mod max_pool;
 mod noise;
@@ -21,8 +22,11 @@ mod pool;
 mod pooling;
 mod positions;
 mod recurrent;
+mod relative;
 mod reshape;
+mod rotary;
 mod sampled;
+mod shift;
 mod softmax;
 #[cfg(test)]
 mod transformer;
@@ -50,6 +54,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "dropout" => of::<dropout::Dropout>(options),
         "embedding" => of::<embedding::Embedding>(options),
         "flatten" => of::<flatten::Flatten>(options),
+        "gated" => of::<gated::Gated>(options),
         "gru" => of::<recurrent::Gru>(options),
         "layer-norm" => of::<norm::LayerNorm>(options),
         "lstm" => of::<recurrent::Lstm>(options),
@@ -63,6 +68,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "rms-norm" => of::<norm::RmsNorm>(options),
         "variational" => of::<variational::Variational>(options),
         "self-attention" => of::<attention::SelfAttention>(options),
+        "shift" => of::<shift::Shift>(options),
         "softmax" => of::<softmax::Softmax>(options),
         _ => return activation::named(kind).map(|layer| none_left(options).map(|()| layer)),
     })

@@ -8,6 +8,7 @@ mod description;
 mod direction;
 mod encode;
 mod estimate;
+mod export;
 mod fold;
 mod layer;
 mod layers;

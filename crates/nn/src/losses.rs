@@ -3,6 +3,7 @@
 
 mod contrast;
 mod sampling;
+mod similarity;
 #[cfg(test)]
 mod tests;
 mod triplet;
@@ -53,6 +54,8 @@ pub enum Loss {
         #[serde(default)]
         symmetric: bool,
     },
+    /// Of each pair: that the cosine of its items is its score (see `similarity.rs`).
+    CosineSimilarity,
     /// Of each item: that its positive is nearer than its negative, by a margin (see `triplet.rs`).
     Triplet {
         /// By how much.
@@ -88,8 +91,17 @@ impl Loss {
     pub fn parts(&self) -> RangeInclusive<usize> {
         match self {
             Self::Contrastive { .. } => 2..=3,
+            Self::CosineSimilarity => 2..=2,
             Self::Triplet { .. } => 3..=3,
             _ => 1..=1,
+        }
+    }
+
+    /// What the other items of an example are to the first.
+    pub fn companions(&self) -> &'static [&'static str] {
+        match self {
+            Self::CosineSimilarity => &["others"],
+            _ => &["positives", "negatives"],
         }
     }
 
@@ -112,7 +124,7 @@ impl Loss {
         }
     }
 
-    /// What must be given beside each item; `None`: nothing.
+    /// What must be given beside each example; `None`: nothing.
     ///
     /// # Errors
     /// Why the network's output is nothing for this loss.
@@ -135,13 +147,18 @@ impl Loss {
                 Ok(Some(class_of(output)))
             }
             Self::BinaryCrossEntropy | Self::SquaredError => Ok(Some(output.clone())),
-            Self::Contrastive { .. } | Self::Triplet { .. } => match output.positions {
-                Positions::Fixed(_) => Ok(None),
-                Positions::Any => {
-                    let problem = "and its loss takes a vector for each item: pool them first";
-                    Err(format!("gives {output}, {problem}"))
+            Self::Contrastive { .. } | Self::CosineSimilarity | Self::Triplet { .. } => {
+                match output.positions {
+                    Positions::Fixed(_) if *self == Self::CosineSimilarity => {
+                        Ok(Some(Shape::vector(1)))
+                    }
+                    Positions::Fixed(_) => Ok(None),
+                    Positions::Any => {
+                        let problem = "and its loss takes a vector for each item: pool them first";
+                        Err(format!("gives {output}, {problem}"))
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -158,7 +175,7 @@ impl Loss {
             (Self::SampledSoftmax { .. }, Some(ids)) => {
                 ids.iter().filter(|&&class| class != IGNORED).count() as f64
             }
-            (Self::Contrastive { .. } | Self::Triplet { .. }, _) => 1.0,
+            (Self::Contrastive { .. } | Self::CosineSimilarity | Self::Triplet { .. }, _) => 1.0,
             _ => (window.rows(targets.rows(item)) * targets.width) as f64,
         };
         items.iter().map(of_item).sum()
@@ -178,6 +195,7 @@ impl Loss {
             Self::Contrastive { temperature, symmetric } => {
                 Contrast { temperature, symmetric }.apply(pass, of, room, desk);
             }
+            Self::CosineSimilarity => similarity::apply(&targets.values, pass.share, of),
             Self::Triplet { margin, distance } => triplet::apply(margin, distance, pass.share, of),
             _ => self.row_by_row(pass, targets, of),
         }
@@ -213,7 +231,7 @@ impl Loss {
                     Self::SquaredError => {
                         squared(&targets.values[row * width..][..width], scale, gradient)
                     }
-                    Self::Contrastive { .. } | Self::Triplet { .. } => 0.0,
+                    Self::Contrastive { .. } | Self::CosineSimilarity | Self::Triplet { .. } => 0.0,
                 };
             }
         }

@@ -131,22 +131,15 @@ pub struct Origin {
     /// Rows that are left out before the first.
     #[serde(default)]
     pub skip: usize,
-    /// A row of another tensor that is added to each.
+    /// Only this row of them, without the axis of rows.
     #[serde(default)]
-    pub plus: Option<Row>,
+    pub row: Option<usize>,
     /// Whether the rows may be of another shape with as many values.
     #[serde(default)]
     pub reshaped: bool,
-}
-
-/// A row of a tensor.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The tensor.
-    pub tensor: String,
-    /// Its row.
-    pub row: usize,
+    /// In which of the files they are; in the first that has them, if it is not said.
+    #[serde(default)]
+    pub file: Option<usize>,
 }
 
 impl Origins {
@@ -160,7 +153,15 @@ impl Origins {
 
 impl Origin {
     fn is_there(&self, files: &[&dyn Tensors]) -> bool {
-        self.tensors.iter().any(|name| tensor_of(files, name).is_some())
+        self.tensors.iter().any(|name| tensor_of(self.among(files), name).is_some())
+    }
+
+    /// The files that its tensors may be in.
+    fn among<'a, 'b>(&self, files: &'b [&'a dyn Tensors]) -> &'b [&'a dyn Tensors] {
+        match self.file {
+            Some(file) => files.get(file..=file).unwrap_or_default(),
+            None => files,
+        }
     }
 
     /// The values of a parameter of this shape, or what is wrong.
@@ -169,19 +170,31 @@ impl Origin {
         files: &[&dyn Tensors],
         wanted: &[usize],
     ) -> std::result::Result<Vec<f32>, String> {
-        let named = |name: &str, shape: &[usize]| {
-            let tensor =
-                tensor_of(files, name).ok_or_else(|| format!("`{name}` {shape:?} is missing"))?;
+        let named = |name: &str| {
+            let tensor = tensor_of(self.among(files), name)
+                .ok_or_else(|| format!("`{name}` {wanted:?} is missing"))?;
             let values = tensor
                 .floats()
                 .ok_or_else(|| format!("`{name}` is of type {}", tensor.dtype.name()))?;
             Ok::<_, String>((tensor.shape, values))
         };
+        if let Some(row) = self.row {
+            let [name] = &self.tensors[..] else {
+                return Err("a row can be of one tensor only".into());
+            };
+            let (shape, found) = named(name)?;
+            let width = wanted.iter().product::<usize>();
+            let rows = found.chunks_exact(width.max(1)).nth(row);
+            return match rows.filter(|_| shape.get(1..) == Some(wanted)) {
+                Some(values) => Ok(values.to_vec()),
+                None => Err(format!("`{name}` is {shape:?} and has no row {row} of {wanted:?}")),
+            };
+        }
         let (width, mut values, mut rows) =
             (wanted.iter().skip(1).product::<usize>(), Vec::new(), 0);
         let mut given = Vec::new();
         for name in &self.tensors {
-            let (shape, found) = named(name, wanted)?;
+            let (shape, found) = named(name)?;
             let same = shape.len() == wanted.len() && shape.get(1..) == wanted.get(1..);
             let alike = self.reshaped && shape.iter().skip(1).product::<usize>() == width;
             if !same && !alike {
@@ -197,22 +210,10 @@ impl Origin {
             return Err(format!("{}{all} and should be {wanted:?}", given.join(", ")));
         }
         values.drain(..self.skip * width);
-        if let Some(Row { tensor, row }) = &self.plus {
-            let (shape, found) = named(tensor, wanted)?;
-            let added = found.chunks_exact(width.max(1)).nth(*row);
-            let Some(added) = added.filter(|_| shape.get(1..) == wanted.get(1..)) else {
-                return Err(format!(
-                    "`{tensor}` is {shape:?} and has no row {row} of {width} values"
-                ));
-            };
-            for line in values.chunks_exact_mut(width.max(1)) {
-                line.iter_mut().zip(added).for_each(|(value, added)| *value += added);
-            }
-        }
         Ok(values)
     }
 }
 
-fn tensor_of<'a>(files: &[&'a dyn Tensors], name: &str) -> Option<Found<'a>> {
+pub(crate) fn tensor_of<'a>(files: &[&'a dyn Tensors], name: &str) -> Option<Found<'a>> {
     files.iter().find_map(|file| file.tensor(name))
 }

@@ -95,13 +95,18 @@ fn column(name: &str, (ids, values, lengths): Parts, shape: &Shape) -> Result<Co
 }
 
 pub fn columns(network: &Network, parts: Vec<Parts>) -> Result<Vec<Column>> {
-    columns_of(&network.inputs()?, parts)
+    columns_of(&network.inputs()?, &[], parts)
 }
 
-fn columns_of(inputs: &[(String, Shape)], parts: Vec<Parts>) -> Result<Vec<Column>> {
-    // Of a loss over pairs they come again and again.
-    let groups = ["input", "positives of", "negatives of"];
-    let names = groups.iter().flat_map(|group| inputs.iter().map(move |input| (group, input)));
+/// Of a loss over pairs they come again and again: for each of the `companions`.
+fn columns_of(
+    inputs: &[(String, Shape)],
+    companions: &[&str],
+    parts: Vec<Parts>,
+) -> Result<Vec<Column>> {
+    let others = companions.iter().map(|companion| format!("{companion} of"));
+    let groups = std::iter::once("input".to_string()).chain(others);
+    let names = groups.flat_map(|group| inputs.iter().map(move |input| (group.clone(), input)));
     let named = names
         .zip(parts)
         .map(|((group, (name, shape)), parts)| column(&format!("{group} `{name}`"), parts, shape));
@@ -114,10 +119,12 @@ pub fn examples(
     inputs: Vec<Parts>,
     targets: Option<Parts>,
 ) -> Result<Examples> {
-    of_block(&network.inputs()?, target(network, loss)?.as_ref(), inputs, targets)
+    let (shapes, target) = (network.inputs()?, target(network, loss)?);
+    let inputs = columns_of(&shapes, loss.companions(), inputs)?;
+    with_targets(inputs, target.as_ref(), targets)
 }
 
-/// What a loss wants beside each item; one over pairs wants nothing.
+/// What a loss wants beside each example.
 pub fn target(network: &Network, loss: &Loss) -> Result<Option<Shape>> {
     let problem =
         |problem| Error::InvalidInput { source: "the network".into(), offset: None, problem };
@@ -130,7 +137,14 @@ pub fn of_block(
     inputs: Vec<Parts>,
     targets: Option<Parts>,
 ) -> Result<Examples> {
-    let inputs = columns_of(shapes, inputs)?;
+    with_targets(columns_of(shapes, &[], inputs)?, target, targets)
+}
+
+fn with_targets(
+    inputs: Vec<Column>,
+    target: Option<&Shape>,
+    targets: Option<Parts>,
+) -> Result<Examples> {
     let targets = targets.map(|parts| {
         let needless = || Error::InvalidInput {
             source: "the targets".into(),

@@ -1,6 +1,6 @@
 //! Networks: made, opened, asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inlay_base::{Error, Result, Shared};
@@ -221,6 +221,11 @@ pub fn make_network(
 /// Networks that are loaded once for all threads: worker threads serve from the same weights.
 static SHARED: Shared<Known> = Shared::new();
 
+fn origins_of(json: &str) -> napi::Result<Origins> {
+    serde_json::from_str(json)
+        .map_err(|error| refuse(format!("origins that are not understood: {error}")))
+}
+
 /// How a network is loaded from files.
 #[napi(object, object_to_js = false)]
 pub struct LoadSpec {
@@ -247,8 +252,7 @@ pub fn load_network(
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
     let LoadSpec { origins, bytes, shared } = how;
     let precision = if bytes { Precision::Bytes } else { Precision::Full };
-    let read: Origins = serde_json::from_str(&origins)
-        .map_err(|error| refuse(format!("origins that are not understood: {error}")))?;
+    let read = origins_of(&origins)?;
     launch(env, run, events, move |_| {
         let load = || {
             let mut network = Network::blank(&description)?;
@@ -304,6 +308,49 @@ pub fn save_network(
 ) -> napi::Result<RunHandle> {
     let (known, path) = (network.known()?, PathBuf::from(path));
     launch(env, run, events, move |_| known.network.save(&path))
+}
+
+/// Writes a network's parameters where they came from: all tensors of `paths`, those that `origins` names with what the
+/// network knows, to one file.
+#[napi(
+    ts_args_type = "network: NetworkHandle, paths: string[], origins: string, to: string, run: RunSpec, events: Events<void>"
+)]
+pub fn export_network(
+    env: &Env,
+    network: &NetworkHandle,
+    paths: Vec<String>,
+    origins: String,
+    to: String,
+    run: RunSpec,
+    events: Events<'_, ()>,
+) -> napi::Result<RunHandle> {
+    let known = network.known()?;
+    let origins = origins_of(&origins)?;
+    launch(env, run, events, move |_| {
+        let files = paths.iter().map(|path| inlay_formats::open(Path::new(path)));
+        let files = files.collect::<Result<Vec<_>>>()?;
+        let files: Vec<_> = files.iter().map(|file| &**file).collect();
+        let first = paths.first().map_or(Path::new(""), Path::new);
+        known.network.export(&files, first, &origins, Path::new(&to))
+    })
+}
+
+/// The values of a parameter by its number, in PyTorch's order; `undefined` behind the last.
+#[napi(
+    ts_args_type = "network: NetworkHandle, number: number, run: RunSpec, events: Events<Float32Array | undefined>"
+)]
+pub fn parameter_values(
+    env: &Env,
+    network: &NetworkHandle,
+    number: u32,
+    run: RunSpec,
+    events: Events<'_, Option<Float32Array>>,
+) -> napi::Result<RunHandle> {
+    let known = network.known()?;
+    launch(env, run, events, move |_| {
+        let found = known.network.parameters().get(number as usize);
+        Ok(found.map(|parameter| parameter.get().into()))
+    })
 }
 
 /// The bytes that a training of a network takes.

@@ -43,6 +43,12 @@ impl SubwordHandle {
     pub fn size(&self) -> napi::Result<u32> {
         Ok(self.0.get()?.size() as u32)
     }
+
+    /// The same tokenizer once more, to be closed by itself.
+    #[napi]
+    pub fn share(&self) -> napi::Result<SubwordHandle> {
+        Ok(SubwordHandle(Held::new(Arc::clone(self.0.get()?))))
+    }
 }
 
 /// Reads a `tokenizer.json`; a text has `limit` tokens at most.

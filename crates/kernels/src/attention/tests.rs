@@ -1,12 +1,16 @@
 use super::*;
 
+/// Each row sees all others.
+const ALL: Attention<'_> =
+    Attention { heads: 1, width: 1, causal: false, window: None, relative: &[], dropout: 0.0 };
+
 fn numbers(length: usize, stream: u64) -> Vec<f32> {
     let mut random = Random::new(3, stream);
     (0..length).map(|_| 2.0 * random.unit() - 1.0).collect()
 }
 
 /// What the heads see, in f64, by the formula above; `factors` [heads, length, length].
-fn formula(how: Attention, projected: &[f64], factors: &[f64]) -> Vec<f64> {
+fn formula(how: Attention<'_>, projected: &[f64], factors: &[f64]) -> Vec<f64> {
     let row = how.heads * how.width;
     let length = projected.len() / (3 * row);
     let value = |at: usize, part: usize, head: usize, i: usize| {
@@ -14,12 +18,23 @@ fn formula(how: Attention, projected: &[f64], factors: &[f64]) -> Vec<f64> {
     };
     let mut output = vec![0.0; length * row];
     for (head, query) in (0..how.heads).flat_map(|head| (0..length).map(move |q| (head, q))) {
-        let seen = if how.causal { query + 1 } else { length };
+        let sees = |key: usize| {
+            let near = how.window.is_none_or(|window| key.abs_diff(query) <= window);
+            near && (key <= query || !how.causal)
+        };
+        let count = how.relative.len() / how.heads;
+        let relative = |key: usize| -> f64 {
+            let furthest = count as isize / 2;
+            let distance = (key as isize - query as isize).clamp(-furthest, furthest);
+            let at = head as isize * count as isize + furthest + distance;
+            if count == 0 { 0.0 } else { how.relative[at as usize].into() }
+        };
         let score = |key: usize| -> f64 {
             let terms = (0..how.width).map(|i| value(query, 0, head, i) * value(key, 1, head, i));
-            terms.sum::<f64>() / (how.width as f64).sqrt()
+            terms.sum::<f64>() / (how.width as f64).sqrt() + relative(key)
         };
-        let powers: Vec<f64> = (0..seen).map(|key| score(key).exp()).collect();
+        let power = |key: usize| if sees(key) { score(key).exp() } else { 0.0 };
+        let powers: Vec<f64> = (0..length).map(power).collect();
         let total: f64 = powers.iter().sum();
         for (key, power) in powers.iter().enumerate() {
             let weight = power / total * factors[(head * length + query) * length + key];
@@ -32,11 +47,11 @@ fn formula(how: Attention, projected: &[f64], factors: &[f64]) -> Vec<f64> {
 }
 
 /// The factors that `forward` draws.
-fn factors(how: Attention, length: usize, random: &mut Random) -> Vec<f64> {
+fn factors(how: Attention<'_>, length: usize, random: &mut Random) -> Vec<f64> {
     let mut factors = vec![0.0; how.heads * length * length];
     for block in how.blocks(length) {
         for query in block.first..block.first + block.queries {
-            for key in 0..block.keys {
+            for key in block.first_key..block.first_key + block.keys {
                 let falls = random.unit() < how.dropout;
                 let kept = if falls { 0.0 } else { 1.0 / (1.0 - f64::from(how.dropout)) };
                 factors[(block.head * length + query) * length + key] = kept;
@@ -53,7 +68,7 @@ struct Found {
 
 fn both_ways(
     set: Kernels,
-    how: Attention,
+    how: Attention<'_>,
     projected: &[f32],
     above: &[f32],
     random: Option<&Random>,
@@ -85,10 +100,24 @@ fn both_ways(
 #[test]
 fn rows_look_at_each_other_and_slopes_go_back_on_every_set() {
     let heads_and_widths = [(1, 1), (2, 5), (3, 16)];
-    for (causal, dropout) in [(false, 0.0), (true, 0.0), (false, 0.4), (true, 0.4)] {
+    let (all, near) = (None, Some(3));
+    let relative = numbers(3 * 7, 5);
+    for (causal, window, furthest, dropout) in [
+        (false, all, 0, 0.0),
+        (true, all, 0, 0.0),
+        (false, all, 0, 0.4),
+        (true, all, 0, 0.4),
+        (false, near, 0, 0.0),
+        (true, near, 0, 0.4),
+        (false, Some(70), 0, 0.0),
+        (false, all, 3, 0.0),
+        (true, Some(20), 2, 0.0),
+    ] {
         for (heads, width) in heads_and_widths {
             for length in [0, 1, 2, 17, 67] {
-                let how = Attention { heads, width, causal, dropout };
+                let count = if furthest == 0 { 0 } else { heads * (2 * furthest + 1) };
+                let relative = &relative[..count];
+                let how = Attention { heads, width, causal, window, relative, dropout };
                 let row = heads * width;
                 let (projected, above) = (numbers(length * 3 * row, 1), numbers(length * row, 2));
                 let random = (dropout > 0.0).then(|| Random::new(1, 2));
@@ -133,7 +162,7 @@ fn rows_look_at_each_other_and_slopes_go_back_on_every_set() {
 
 #[test]
 fn what_comes_later_changes_nothing_where_rows_look_back_only() {
-    let how = Attention { heads: 2, width: 8, causal: true, dropout: 0.0 };
+    let how = Attention { heads: 2, width: 8, causal: true, ..ALL };
     let (projected, above) = (numbers(130 * 48, 1), numbers(130 * 16, 2));
     for set in Kernels::available() {
         let whole = both_ways(set, how, &projected, &above, None);
@@ -145,8 +174,20 @@ fn what_comes_later_changes_nothing_where_rows_look_back_only() {
 }
 
 #[test]
+fn what_is_beyond_the_window_changes_nothing() {
+    let how = Attention { heads: 2, width: 8, window: Some(30), ..ALL };
+    let (projected, above) = (numbers(130 * 48, 1), numbers(130 * 16, 2));
+    for set in Kernels::available() {
+        let whole = both_ways(set, how, &projected, &above, None);
+        let part = both_ways(set, how, &projected[..100 * 48], &above[..100 * 16], None);
+        assert_eq!(part.output[..70 * 16], whole.output[..70 * 16], "{}", set.name());
+        assert_ne!(part.output[70 * 16..][..16], whole.output[70 * 16..][..16]);
+    }
+}
+
+#[test]
 fn high_scores_do_not_overflow_and_what_is_no_number_stays_so() {
-    let how = Attention { heads: 1, width: 1, causal: false, dropout: 0.0 };
+    let how = Attention { heads: 1, width: 1, ..ALL };
     for set in Kernels::available() {
         // The first key is far ahead for both queries.
         let found = both_ways(set, how, &[1e3, 1e3, 5.0, 1e3, -1e3, 7.0], &[1.0; 2], None);

@@ -5,7 +5,12 @@ use crate::shape::Shape;
 
 /// The layer that is an activation of this name.
 pub(super) fn named(name: &str) -> Option<Box<dyn Layer>> {
-    let activation = match name {
+    function_named(name).map(|function| Box::new(Each(function)) as Box<dyn Layer>)
+}
+
+/// The activation of this name.
+pub(super) fn function_named(name: &str) -> Option<Activation> {
+    Some(match name {
         "relu" => Activation::Relu,
         "tanh" => Activation::Tanh,
         "sigmoid" => Activation::Sigmoid,
@@ -13,8 +18,7 @@ pub(super) fn named(name: &str) -> Option<Box<dyn Layer>> {
         "gelu" => Activation::Gelu,
         "gelu-tanh" => Activation::GeluTanh,
         _ => return None,
-    };
-    Some(Box::new(Each(activation)))
+    })
 }
 
 /// A function of each value.

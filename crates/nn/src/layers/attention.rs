@@ -1,10 +1,12 @@
 use inlay_base::Random;
-use inlay_kernels::{Attention, Kernels};
+use inlay_kernels::{Attention, Kernels, rotate};
 use serde::Deserialize;
 
 use super::linear::{Linear, learn_bias, learn_weight};
-use crate::layer::{Backward, Forward, Layer, Lesson, Mode};
-use crate::parameter::{Blueprint, Initial, Parameter};
+use super::relative::Buckets;
+use super::rotary::turns;
+use crate::layer::{Backward, Forward, Layer, Lesson, Memo, Mode};
+use crate::parameter::{Blueprint, Initial, Order, Parameter};
 use crate::shape::Shape;
 
 /// The rows of an item look at each other, a part of their values in each head (Vaswani et al. 2017,
@@ -18,20 +20,76 @@ pub(super) struct SelfAttention {
     causal: bool,
     #[serde(default = "super::yes")]
     bias: bool,
+    /// Rows that a row sees on each side of itself; without: all.
+    window: Option<usize>,
+    /// Queries and keys turn by angles that grow with their places (see `rotary.rs`): the base of these, which is how slowly
+    /// the slowest turns.
+    rotary: Option<f32>,
+    /// A value for each head by how far away a row is (see `relative.rs`). It is not learnt here.
+    relative: Option<Buckets>,
     /// In training, each weight of a row for another becomes zero with this probability.
     #[serde(default)]
     dropout: f32,
 }
 
 /// Lists of the memo that `learn` reads. They are, forward: queries, keys and values of all rows; what
-/// the heads see; what they need to go back; room to work. Backward: the gradients of the first two.
+/// the heads see; what they need to go back; room to work. Backward: the gradients of the first two. Behind them, by how
+/// much each place turns, and what each head adds for a distance.
 const SEEN: usize = 1;
 const PROJECTED_GRADIENT: usize = 4;
+const TURNS: usize = 6;
+const RELATIVE: usize = 7;
+
+/// What the memo keeps for all items of a shard, while it is out of there.
+struct Places {
+    turns: Vec<f32>,
+    relative: Vec<f32>,
+}
 
 impl SelfAttention {
-    fn heads(&self, width: usize) -> Attention {
-        let width = width / self.heads;
-        Attention { heads: self.heads, width, causal: self.causal, dropout: self.dropout }
+    fn heads<'a>(&self, width: usize, places: &'a Places) -> Attention<'a> {
+        let &Self { heads, causal, window, dropout, .. } = self;
+        let relative = &places.relative;
+        Attention { heads, width: width / heads, causal, window, relative, dropout }
+    }
+
+    /// Takes out what is kept for places.
+    fn places(&self, memo: &mut Memo) -> Places {
+        memo.values.resize_with(memo.values.len().max(RELATIVE + 1), Vec::new);
+        let [turns, relative] =
+            [TURNS, RELATIVE].map(|list| std::mem::take(&mut memo.values[list]));
+        Places { turns, relative }
+    }
+
+    /// Makes what places of items of so many rows need.
+    fn prepare(&self, places: &mut Places, parameters: &[Parameter], width: usize, rows: usize) {
+        if let Some(base) = self.rotary {
+            turns(&mut places.turns, base, width / self.heads, rows);
+        }
+        if let (Some(buckets), Some(learnt)) = (self.relative, parameters.last()) {
+            buckets.lay_out(&learnt.whole().values, self.heads, &mut places.relative);
+        }
+    }
+
+    /// Queries and keys of an item [rows, 3·width] turn by their places.
+    fn turn(
+        &self,
+        kernels: Kernels,
+        projected: &mut [f32],
+        width: usize,
+        places: &Places,
+        back: bool,
+    ) {
+        if self.rotary.is_some() {
+            let rows = projected.len() / (3 * width);
+            let turns = &places.turns[..rows * width / self.heads];
+            rotate(kernels, projected, 3 * width, 2 * self.heads, turns, back);
+        }
+    }
+
+    fn keep_places(&self, memo: &mut Memo, places: Places) {
+        memo.values[TURNS] = places.turns;
+        memo.values[RELATIVE] = places.relative;
     }
 
     /// What goes into the heads, and what comes out of them.
@@ -69,6 +127,15 @@ impl Layer for SelfAttention {
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(format!("expects a dropout from 0 up to 1, got {}", self.dropout));
         }
+        if let Some(base) = self.rotary
+            && !(base > 0.0 && base.is_finite() && (input.width / self.heads).is_multiple_of(2))
+        {
+            let problem = "a rotary base above 0, and heads of two halves";
+            return Err(format!("expects {problem}, got {base} and {} heads", self.heads));
+        }
+        if let Some(problem) = self.relative.and_then(Buckets::problem) {
+            return Err(problem);
+        }
         Ok(input.clone())
     }
 
@@ -82,12 +149,18 @@ impl Layer for SelfAttention {
         all.extend(self.bias.then(|| zeros("in_proj_bias", 3 * width)));
         all.push(Blueprint::matrix("out_proj.weight", &[width, width], dense));
         all.extend(self.bias.then(|| zeros("out_proj.bias", width)));
+        all.extend(self.relative.map(|Buckets { buckets, .. }| Blueprint {
+            shape: vec![buckets, self.heads],
+            order: Order::Table,
+            ..Blueprint::kept("relative_bias", 0, 0.0)
+        }));
         all
     }
 
     fn operations(&self, input: &Shape, rows: usize) -> u64 {
         let (rows, width) = (rows as u64, input.width as u64);
-        let pairs = if self.causal { rows * (rows + 1) / 2 } else { rows * rows };
+        let near = self.window.map_or(rows, |window| rows.min(2 * window as u64 + 1));
+        let pairs = if self.causal { rows * (near + 1) / 2 } else { rows * near };
         8 * rows * width * width + 4 * pairs * width
     }
 
@@ -97,7 +170,9 @@ impl Layer for SelfAttention {
 
     fn forward(&self, pass: &mut Forward<'_>) {
         let (rows, width) = (pass.input.rows(), pass.input.width());
-        let heads = self.heads(width);
+        let mut places = self.places(pass.memo);
+        self.prepare(&mut places, pass.parameters, width, longest(pass.offsets));
+        let heads = self.heads(width, &places);
         let room = heads.scratch(longest(pass.offsets));
         let [projected, seen, logarithms, scratch] =
             pass.memo.lists([3 * rows * width, rows * width, rows * self.heads, room]);
@@ -105,9 +180,11 @@ impl Layer for SelfAttention {
         inward.forward(pass.input.values, projected, None, pass.desk);
         for (item, ends) in pass.offsets.windows(2).enumerate() {
             let here = |part: usize| ends[0] * part..ends[1] * part;
+            let projected = &mut projected[here(3 * width)];
+            self.turn(pass.kernels, projected, width, &places, false);
             heads.forward(
                 pass.kernels,
-                &projected[here(3 * width)],
+                projected,
                 &mut seen[here(width)],
                 &mut logarithms[here(self.heads)],
                 self.random(pass.mode, item).as_mut(),
@@ -116,11 +193,13 @@ impl Layer for SelfAttention {
             );
         }
         outward.forward(seen, pass.output, None, pass.desk);
+        self.keep_places(pass.memo, places);
     }
 
     fn backward(&self, pass: &mut Backward<'_>) {
         let (rows, width) = (pass.input.rows(), pass.input.width());
-        let heads = self.heads(width);
+        let places = self.places(pass.memo);
+        let heads = self.heads(width, &places);
         let room = heads.scratch(longest(pass.input.offsets));
         let (all, once) = (3 * rows * width, rows * width);
         let [projected, seen, logarithms, scratch, projected_gradient, seen_gradient] =
@@ -129,22 +208,28 @@ impl Layer for SelfAttention {
         outward.backward(pass.output_gradient, seen_gradient, pass.desk);
         for (item, ends) in pass.input.offsets.windows(2).enumerate() {
             let here = |part: usize| ends[0] * part..ends[1] * part;
+            let gradient = &mut projected_gradient[here(3 * width)];
             heads.backward(
                 pass.kernels,
                 &projected[here(3 * width)],
                 &seen[here(width)],
                 &logarithms[here(self.heads)],
                 &seen_gradient[here(width)],
-                &mut projected_gradient[here(3 * width)],
+                gradient,
                 self.random(pass.mode, item).as_mut(),
                 scratch,
                 pass.desk,
             );
+            self.turn(pass.kernels, gradient, width, &places, true);
         }
         if let Some(to) = &mut pass.input_gradient {
             inward.backward(projected_gradient, to, pass.desk);
         }
+        self.keep_places(pass.memo, places);
     }
+
+    // What is relative stays as it was.
+    fn keep(&self, _parameter: usize, _memo: &Memo, _values: &mut [f32]) {}
 
     fn learn(&self, lesson: &mut Lesson<'_>) {
         let number = if self.bias { lesson.parameter } else { 2 * lesson.parameter };
@@ -173,7 +258,22 @@ pub(super) fn formula(
     width: usize,
     (heads, causal): (usize, bool),
     p: &[Vec<f64>],
+    falls: impl FnMut(usize) -> f64,
+) -> Vec<f64> {
+    formula_of_places(x, width, (heads, causal), p, falls, |_, _| Some(0.0), |_, _| 0.0)
+}
+
+/// The same, with what is added to the score of a head for a distance (nothing: it is not seen), and the angle by which
+/// pair i of a head turns at a place.
+#[cfg(test)]
+fn formula_of_places(
+    x: &crate::check::Items,
+    width: usize,
+    (heads, causal): (usize, bool),
+    p: &[Vec<f64>],
     mut falls: impl FnMut(usize) -> f64,
+    relative: impl Fn(usize, isize) -> Option<f64>,
+    angle: impl Fn(usize, usize) -> f64,
 ) -> Vec<f64> {
     let line = |x: &[f64], weight: &[f64], bias: &[f64]| -> Vec<f64> {
         let unit = |(unit, weight): (usize, &[f64])| {
@@ -186,7 +286,17 @@ pub(super) fn formula(
     let mut output = Vec::new();
     for (item, ends) in x.offsets.windows(2).enumerate() {
         let rows = x.values[ends[0] * width..ends[1] * width].chunks(width);
-        let projected: Vec<Vec<f64>> = rows.map(|x| line(x, &p[0], &p[1])).collect();
+        let mut projected: Vec<Vec<f64>> = rows.map(|x| line(x, &p[0], &p[1])).collect();
+        for (place, row) in projected.iter_mut().enumerate() {
+            for head in row[..2 * width].chunks_mut(n) {
+                for i in 0..n / 2 {
+                    let (sine, cosine) = angle(place, i).sin_cos();
+                    let (a, b) = (head[i], head[i + n / 2]);
+                    head[i] = a * cosine - b * sine;
+                    head[i + n / 2] = b * cosine + a * sine;
+                }
+            }
+        }
         let mut seen = vec![vec![0.0; width]; projected.len()];
         for head in 0..heads {
             for (i, query) in projected.iter().enumerate() {
@@ -194,7 +304,10 @@ pub(super) fn formula(
                 let power = |(j, key): (usize, &Vec<f64>)| -> f64 {
                     let terms = (0..n).map(|at| part(query, 0, at) * part(key, 1, at));
                     let score = terms.sum::<f64>() / (n as f64).sqrt();
-                    if causal && j > i { 0.0 } else { score.exp() }
+                    match relative(head, j as isize - i as isize) {
+                        Some(more) if !causal || j <= i => (score + more).exp(),
+                        _ => 0.0,
+                    }
                 };
                 let powers: Vec<f64> = projected.iter().enumerate().map(power).collect();
                 let total: f64 = powers.iter().sum();
@@ -214,7 +327,7 @@ mod tests {
     use inlay_base::Random;
     use serde_json::json;
 
-    use super::formula;
+    use super::{formula, formula_of_places};
     use crate::check::{Case, Items, SEED, check};
 
     fn with_biases(p: &[Vec<f64>]) -> Vec<Vec<f64>> {
@@ -256,6 +369,79 @@ mod tests {
                 false => 1.0,
             })
         });
+    }
+
+    #[test]
+    fn places_turn_and_what_is_far_is_not_seen() {
+        for (causal, bias) in [(false, true), (true, false)] {
+            let layers = json!([{"kind": "self-attention", "heads": 2, "causal": causal,
+                "bias": bias, "rotary": 50.0, "window": 2}]);
+            let case = Case { layers, positions: None, width: 12, lengths: vec![3, 0, 9, 1] };
+            check(&case, |x: &Items, p| {
+                let p = with_biases(p);
+                let near = |_, distance: isize| (distance.abs() <= 2).then_some(0.0);
+                let angle =
+                    |place: usize, i: usize| place as f64 * 50f64.powf(-((2 * i) as f64) / 6.0);
+                formula_of_places(x, 12, (2, causal), &p, |_| 1.0, near, angle)
+            });
+        }
+    }
+
+    #[test]
+    fn a_head_looks_by_distance_and_does_not_learn_that() {
+        let layer = json!({"kind": "self-attention", "heads": 2, "name": "look",
+            "relative": {"buckets": 4, "furthest": 3}});
+        let inputs = json!([{"content": "values", "width": 4}]);
+        let description = json!({"inputs": inputs, "layers": [layer]}).to_string();
+        let mut network = crate::Network::new(&description, 1).expect("a network");
+        let learnt = [0.5, -0.5, 1.0, 2.0, -1.0, 0.25, 0.0, 3.0];
+        network.set("look.relative_bias", &learnt).expect("a parameter");
+        let values: Vec<f32> = (0..24).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let shape = &network.inputs().expect("inputs")[0].1;
+        let cells = crate::Cells::Values(values.clone());
+        let column = crate::Column::new("x", cells, Some(&[2, 4]), shape).expect("a column");
+        let run = inlay_base::Run::quiet(1, 1);
+        let (found, _) = network.encode(&[column], None, &run).expect("rows");
+
+        let wide = |name: &str| -> Vec<f64> {
+            network.get(name).expect("a parameter").into_iter().map(f64::from).collect()
+        };
+        let names = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"];
+        let p = names.map(|name| wide(&format!("look.{name}")));
+        let values = values.into_iter().map(f64::from).collect();
+        let x = Items { values, offsets: vec![0, 2, 6], training: false };
+        // The place itself, one before it, one behind it and all further ones.
+        let bucket = |distance: isize| match distance {
+            0 => 0,
+            ..0 => 1,
+            _ => 3,
+        };
+        let relative = |head, distance| Some(f64::from(learnt[bucket(distance) * 2 + head]));
+        let wanted = formula_of_places(&x, 4, (2, false), &p, |_| 1.0, relative, |_, _| 0.0);
+        for (found, wanted) in found.iter().zip(&wanted) {
+            assert!((f64::from(*found) - wanted).abs() < 1e-5, "{found} {wanted}");
+        }
+        let layers = json!([{"kind": "self-attention", "heads": 2,
+            "relative": {"buckets": 8, "furthest": 4}}]);
+        let case = Case { layers, positions: None, width: 4, lengths: vec![3, 0, 5, 1] };
+        check(&case, |x: &Items, p| formula(x, 4, (2, false), p, |_| 1.0));
+    }
+
+    #[test]
+    fn places_that_cannot_be_are_refused() {
+        for (options, problem) in [
+            (json!({"rotary": 0.0}), "expects a rotary base above 0"),
+            (json!({"rotary": 10.0, "heads": 2}), "expects a rotary base above 0, and heads of"),
+            (json!({"relative": {"buckets": 7, "furthest": 9}}), "expects relative buckets"),
+        ] {
+            let mut layer = json!({"kind": "self-attention", "heads": 1});
+            let options = options.as_object().expect("options").clone();
+            layer.as_object_mut().expect("a layer").extend(options);
+            let inputs = json!([{"content": "values", "width": 6}]);
+            let description = json!({"inputs": inputs, "layers": [layer]}).to_string();
+            let found = crate::Network::new(&description, 1).err().expect("a problem");
+            assert!(found.to_string().contains(problem), "{found}");
+        }
     }
 
     #[test]

@@ -1,4 +1,6 @@
-use inlay_kernels::{pool_max, pool_mean, pool_mean_gradient};
+use inlay_kernels::{
+    pool_max, pool_mean, pool_mean_gradient, pool_rising_mean, pool_rising_mean_gradient,
+};
 use serde::Deserialize;
 
 use crate::layer::{Backward, Forward, Layer};
@@ -15,6 +17,10 @@ pub(super) struct Pool {
 #[serde(rename_all = "kebab-case")]
 enum By {
     Mean,
+    /// Their sum divided by the root of how many there are.
+    MeanRoot,
+    /// A mean in which the first counts 1, the next 2, and so on (Muennighoff 2022, arXiv:2202.08904).
+    RisingMean,
     /// The largest of each channel (Collobert et al. 2011).
     Max,
     First,
@@ -42,6 +48,11 @@ impl Layer for Pool {
             match self.by {
                 _ if x.is_empty() => y.fill(0.0),
                 By::Mean => pool_mean(pass.kernels, x, y),
+                By::MeanRoot => {
+                    pool_mean(pass.kernels, x, y);
+                    scale(root(x.len() / width), y);
+                }
+                By::RisingMean => pool_rising_mean(pass.kernels, x, y),
                 By::Max => pool_max(pass.kernels, x, y, &mut chosen[item * width..][..width]),
                 By::First => y.copy_from_slice(&x[..width]),
                 By::Last => y.copy_from_slice(&x[x.len() - width..]),
@@ -55,7 +66,7 @@ impl Layer for Pool {
     fn backward(&self, pass: &mut Backward<'_>) {
         let Some(to) = &mut pass.input_gradient else { return };
         let width = pass.input.width();
-        if !matches!(self.by, By::Mean) {
+        if let By::Max | By::First | By::Last = self.by {
             to.fill(0.0);
         }
         let items = pass.input.offsets.windows(2).zip(pass.output_gradient.chunks_exact(width));
@@ -65,6 +76,11 @@ impl Layer for Pool {
             match self.by {
                 _ if to.is_empty() => {}
                 By::Mean => pool_mean_gradient(pass.kernels, gradient, to),
+                By::MeanRoot => {
+                    pool_mean_gradient(pass.kernels, gradient, to);
+                    scale(root(to.len() / width), to);
+                }
+                By::RisingMean => pool_rising_mean_gradient(pass.kernels, gradient, to),
                 By::Max => {
                     let chosen = &pass.memo.places[0][item * width..][..width];
                     for (channel, (&row, gradient)) in chosen.iter().zip(gradient).enumerate() {
@@ -76,6 +92,15 @@ impl Layer for Pool {
             }
         }
     }
+}
+
+/// √n
+fn root(count: usize) -> f32 {
+    (count as f32).sqrt()
+}
+
+fn scale(by: f32, values: &mut [f32]) {
+    values.iter_mut().for_each(|value| *value *= by);
 }
 
 #[cfg(test)]
@@ -91,6 +116,12 @@ mod tests {
             match by {
                 _ if count == 0 => 0.0,
                 "mean" => values.sum::<f64>() / count as f64,
+                "mean-root" => values.sum::<f64>() / (count as f64).sqrt(),
+                "rising-mean" => {
+                    let all: f64 = (1..=count).map(|share| share as f64).sum();
+                    values.zip(1..).map(|(value, share)| value * f64::from(share)).sum::<f64>()
+                        / all
+                }
                 "max" => values.fold(f64::NEG_INFINITY, f64::max),
                 "first" => rows[channel],
                 _ => values.next_back().unwrap_or(0.0),
@@ -101,7 +132,7 @@ mod tests {
 
     #[test]
     fn sequences_and_pictures_become_vectors() {
-        for by in ["mean", "max", "first", "last"] {
+        for by in ["mean", "mean-root", "rising-mean", "max", "first", "last"] {
             for (positions, lengths) in
                 [(None, vec![3, 0, 17, 1, 2]), (Some(vec![2, 3]), vec![6; 3])]
             {

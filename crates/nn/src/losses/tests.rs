@@ -20,6 +20,11 @@ fn cosine(x: &[f64], y: &[f64]) -> f64 {
     dot(x, y) / (dot(x, x) * dot(y, y)).sqrt()
 }
 
+/// Of a pair, where the loss wants one.
+fn score(example: usize) -> f32 {
+    example as f32 / 4.0 - 0.5
+}
+
 /// The sum of all losses of items [examples, parts, width].
 fn formula(loss: &Loss, parts: usize, x: &[f64]) -> f64 {
     let item = |example: usize, part: usize| &x[(example * parts + part) * WIDTH..][..WIDTH];
@@ -38,6 +43,10 @@ fn formula(loss: &Loss, parts: usize, x: &[f64]) -> f64 {
             let there: f64 = all().map(|i| search(0, &[1, 2][..parts - 1], i)).sum();
             let back: f64 = all().map(|i| search(1, &[0], i)).sum();
             if symmetric { (there + back) / 2.0 } else { there }
+        }
+        Loss::CosineSimilarity => {
+            let of = |i: usize| cosine(item(i, 0), item(i, 1)) - f64::from(score(i));
+            all().map(|i| of(i).powi(2)).sum()
         }
         Loss::Triplet { margin, distance } => {
             let far = |x: &[f64], y: &[f64]| match distance {
@@ -76,7 +85,9 @@ fn found(
         let output = Rows { values, ids: &[], offsets: &offsets, shape };
         let judged = Judged { output, parts, gradient: &mut gradient, losses: &mut losses };
         let (room, desk) = (&mut Room::default(), &mut Desk::default());
-        loss.apply(&pass, &Targets::default(), judged, room, desk);
+        let scores = (first / parts..end / parts).map(score).collect();
+        let targets = Targets { values: scores, ..Targets::default() };
+        loss.apply(&pass, &targets, judged, room, desk);
         Ok((losses, gradient))
     });
     let (losses, gradients): (Vec<_>, Vec<_>) = worked.unwrap().into_iter().unzip();
@@ -92,6 +103,7 @@ fn losses_over_pairs_and_their_gradients_are_those_of_their_formulas_wherever_th
         (contrastive(0.5, true), 2),
         (contrastive(0.2, false), 3),
         (contrastive(0.2, true), 3),
+        (Loss::CosineSimilarity, 2),
         (triplet(1.0, Distance::Euclidean), 3),
         (triplet(0.5, Distance::Cosine), 3),
     ] {

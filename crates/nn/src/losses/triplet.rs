@@ -48,7 +48,7 @@ pub(super) fn apply(margin: f32, distance: Distance, share: f64, of: Judged<'_>)
 }
 
 impl Distance {
-    fn of(self, x: &[f32], y: &[f32]) -> f64 {
+    pub(super) fn of(self, x: &[f32], y: &[f32]) -> f64 {
         let pairs = x.iter().zip(y).map(|(&x, &y)| (f64::from(x), f64::from(y)));
         match self {
             Self::Euclidean => pairs.map(|(x, y)| (x - y + APART).powi(2)).sum::<f64>().sqrt(),
@@ -61,7 +61,13 @@ impl Distance {
     }
 
     /// Adds the gradient of scale·d(x, y), of which d is known.
-    fn add_gradient(self, [x, y]: [&[f32]; 2], d: f64, scale: f64, [to_x, to_y]: [&mut [f32]; 2]) {
+    pub(super) fn add_gradient(
+        self,
+        [x, y]: [&[f32]; 2],
+        d: f64,
+        scale: f64,
+        [to_x, to_y]: [&mut [f32]; 2],
+    ) {
         let square = |v: &[f32]| v.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
         let (xx, yy) = (square(x), square(y));
         // What has no direction has no gradient.

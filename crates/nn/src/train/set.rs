@@ -34,6 +34,7 @@ impl<'a> Set<'a> {
             let (least, most) = (loss.parts().start() - 1, loss.parts().end() - 1);
             let wanted = match (least, most) {
                 (0, _) => "neither positives nor negatives",
+                (1, 1) => "others to compare items with",
                 (1, _) => "positives, and perhaps negatives",
                 _ => "positives and negatives",
             };
@@ -45,9 +46,9 @@ impl<'a> Set<'a> {
         let set = Self { examples, parts };
         for (number, part) in set.parts.iter().enumerate().skip(1) {
             if part.items() != set.items() {
-                let name = ["the positives", "the negatives"][number - 1];
+                let name = format!("the {}", loss.companions()[number - 1]);
                 let (given, items) = (part.items(), set.items());
-                return Err(problem(name, format!("are {given}, of {items} items")));
+                return Err(problem(&name, format!("are {given}, of {items} items")));
             }
         }
         match target {
@@ -103,7 +104,8 @@ impl<'a> Set<'a> {
             return Err(problem(name, format!("are not what the loss takes: {target}")));
         }
         for item in 0..column.items() {
-            let (given, wanted) = (column.rows(item), self.rows(item, 0)[plan.output]);
+            let given = column.rows(item);
+            let wanted = target.rows().unwrap_or_else(|| self.rows(item, 0)[plan.output]);
             if given != wanted {
                 let problems = format!("of item {item} have {given} rows, its output has {wanted}");
                 return Err(problem(name, problems));
