@@ -192,6 +192,7 @@ export {
   dropout,
   embedding,
   flatten,
+  gated,
   gelu,
   layerNorm,
   noise,
@@ -200,6 +201,7 @@ export {
   relu,
   reshape,
   rmsNorm,
+  shift,
   sigmoid,
   silu,
   softmax,
@@ -224,6 +226,7 @@ export { gru, lstm, positions, selfAttention, transformerBlock } from './nn/sequ
 export {
   binaryCrossEntropy,
   contrastive,
+  cosineSimilarity,
   crossEntropy,
   sampledSoftmax,
   squaredError,
@@ -347,6 +350,16 @@ export {
   type DistillingOptions,
 } from './encoders/static-encoder.js'
 export { downloadModel, downloadOptions, type DownloadOptions } from './encoders/hub.js'
+export {
+  sentenceTrainingOptions,
+  type SentenceTrainingOptions,
+} from './encoders/sentence-training.js'
+export type {
+  ScoredPair,
+  SentenceExample,
+  SentenceExamples,
+  TextTriplet,
+} from './encoders/sentence-examples.js'
 export {
   aiEmbeddingModel,
   langchainEmbeddings,

@@ -93,6 +93,17 @@ export function run<T>(
   })
 }
 
+/** What is being worked on, until it is aborted: then it rejects at once, and what is at hand is done in vain. For work
+ * that leaves nothing behind and has steps that take long. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
 /** A short call on the threads that all such calls share. It cannot be stopped once it is being
  * worked on; an abort rejects at once all the same. */
 export function serve<T>(

@@ -10,7 +10,7 @@ import { wrongValues } from '../fixtures/wrong-values.js'
 
 /** Small models with random weights, and what transformers gives for them: see `make.py` there. */
 const golden = fileURLToPath(new URL('../../../__test__/golden/text-models', import.meta.url))
-const models = ['bert', 'distilbert', 'roberta'] as const
+const models = ['bert', 'distilbert', 'roberta', 'mpnet', 'modernbert'] as const
 
 interface Expected {
   readonly texts: string[]
@@ -117,6 +117,8 @@ test('modules.json says what becomes of the vectors of tokens', async (t) => {
   const places = Array.from({ length: 32 }, (_, j) => j)
   const max = places.map((j) => Math.max(...column(j)))
   const mean = places.map((j) => column(j).reduce((sum, value) => sum + value, 0) / rows)
+  const rising = (values: readonly number[]) =>
+    values.reduce((sum, value, i) => sum + value * (i + 1), 0) / ((rows * (rows + 1)) / 2)
   const unit = (values: readonly number[]) => values.map((value) => value / Math.hypot(...values))
   const vectorWith = async (pooling: object | undefined, ...behind: string[]) => {
     const modules = [moduleOf('Transformer'), moduleOf('Pooling', '1_Pooling')]
@@ -135,6 +137,11 @@ test('modules.json says what becomes of the vectors of tokens', async (t) => {
     [last.slice(-32), { pooling_mode: 'lasttoken', pooling_mode_mean_tokens: true }],
     [unit(max), { pooling_mode: 'max' }, 'Normalize'],
     [
+      mean.map((value) => value * Math.sqrt(rows)),
+      { pooling_mode_mean_sqrt_len_tokens: true, pooling_mode_mean_tokens: false },
+    ],
+    [places.map((j) => rising(column(j))), { pooling_mode: 'weightedmean' }],
+    [
       [...max, ...mean],
       { pooling_mode_mean_tokens: true, pooling_mode_max_tokens: true },
       'Dropout',
@@ -143,9 +150,9 @@ test('modules.json says what becomes of the vectors of tokens', async (t) => {
   for (const [wanted, pooling, ...behind] of cases) {
     t.true(furthest(await vectorWith(pooling, ...behind), wanted) < 2e-5, JSON.stringify(pooling))
   }
-  await t.throwsAsync(vectorWith({ pooling_mode: 'weightedmean' }), {
+  await t.throwsAsync(vectorWith({ pooling_mode: 'median' }), {
     code: 'UNSUPPORTED',
-    message: /pools by "weightedmean"/,
+    message: /pools by "median"/,
   })
   await t.throwsAsync(vectorWith(undefined, 'WordWeights'), {
     code: 'UNSUPPORTED',
@@ -169,6 +176,17 @@ test('prompts stand before texts, by name or as they are', async (t) => {
   t.deepEqual((await encoder.encode(['fox'], { prompt: 'the quick ' })).values, wanted)
   t.deepEqual((await encoder.encodeDocument(['fox'])).values, await of('lazy: fox'))
   t.notDeepEqual(await of('fox'), wanted)
+
+  const without = await folderWith(t, {
+    'modules.json': [moduleOf('Transformer'), moduleOf('Pooling', '1_Pooling')],
+    '1_Pooling/config.json': { pooling_mode: 'mean', include_prompt: false },
+  })
+  using other = await SentenceEncoder.load(without)
+  t.is((await other.encode(['fox'])).length, 1)
+  await t.throwsAsync(other.encode(['fox'], { prompt: 'a ' }), {
+    code: 'UNSUPPORTED',
+    message: /leaves prompts out of vectors/,
+  })
 })
 
 test('vectors are cut and get the length of one', async (t) => {

@@ -6,6 +6,7 @@ import {
   batchNorm,
   binaryCrossEntropy,
   contrastive,
+  cosineSimilarity,
   conv2d,
   dense,
   dropout,
@@ -274,6 +275,30 @@ test('a variational autoencoder of pixels learns by its evidence lower bound', a
   t.true(right.length > 120, `${right.length} of 200`)
 })
 
+test('cosines of pairs become their scores', async (t) => {
+  const description = network({
+    input: ids(),
+    layers: [embedding({ values: 8, dimensions: 6 }), pool({ by: 'mean' })],
+    loss: cosineSimilarity(),
+  })
+  const inputs = [[0], [1, 2], [3], [4, 4]]
+  const others = [[5], [6], [7, 7, 7], [5]]
+  const targets = [1, -0.5, 0.25, 0]
+  const examples = { inputs, others, targets }
+  using model = await Network.train(description, examples, {
+    epochs: 400,
+    learningRate: 0.02,
+    validation: examples,
+  })
+  const vectors = await model.encode([...inputs, ...others])
+  for (const [i, score] of targets.entries()) {
+    t.true(Math.abs(vectors.similarity(i, i + 4) - score) < 0.02)
+  }
+  const { loss } = await model.evaluate(examples)
+  t.true(loss < 1e-3)
+  t.is(Math.min(...model.history.map(({ validation }) => validation!)), loss)
+})
+
 test('examples that a loss cannot take are one clear error', async (t) => {
   const input = values({ shape: [2] })
   const layers = [dense({ units: 3 })]
@@ -304,6 +329,14 @@ test('examples that a loss cannot take are one clear error', async (t) => {
   const both = { positives: items, targets: [0, 1, 2] }
   await refuses(pairs, both, /`targets` is not for `contrastive`, which takes `positives`/)
   await refuses(pairs, { positives: items.slice(1) }, /the positives: are 2, of 3 items/)
+  const scored = network({ input, layers, loss: cosineSimilarity() })
+  await refuses(scored, { targets: [0, 1, 0] }, /`others` must be items as `inputs` has them, for/)
+  await refuses(scored, { others: items }, /`targets` must be a score for each pair, got undefined/)
+  await refuses(scored, { positives: items, targets: [1] }, /`positives` is for `contrastive`/)
+  await refuses(pairs, { positives: items, others: items }, /`others` is for `cosineSimilarity`/)
+  const few = { others: items.slice(1), targets: [0, 1, 0] }
+  await refuses(scored, few, /the others: are 2, of 3 items/)
+  await refuses(scored, { others: items, targets: [0, 1] }, /the targets: are 2, of 3 items/)
   const alone = /learns from 2 examples at a time or more, which its loss compares: a batch has 1/
   await refuses(pairs, { positives: items }, alone, { batchSize: 1 })
   await refuses(pairs, { inputs: [[1, 2]], positives: [[1, 2]] }, alone)

@@ -3,21 +3,25 @@ import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import type { Texts } from '../corpus/source.js'
 import type { Vectors } from '../embedder.js'
+import { InlayError } from '../errors.js'
 import { each } from '../nn/columns.js'
 import type { TokenizedTexts } from '../native.js'
 import { ids, network } from '../nn/description.js'
-import { Network } from '../nn/network.js'
+import { type Epoch, Network } from '../nn/network.js'
 import {
   type Options,
   type RunOptions,
   type RunSettings,
   integer,
+  oneOf,
   settle,
   wrongOption,
 } from '../options.js'
 import type { Path } from '../path.js'
 import { pool } from '../nn/windows.js'
-import { Fields, type Json, ModelFolder, tensorsOf } from './model-folder.js'
+import { Turns } from '../turns.js'
+import { Fields, ModelFolder, tensorsOf } from './model-folder.js'
+import { textTransformer } from './model-types.js'
 import {
   PromptedEncoder,
   SentenceVectors,
@@ -25,9 +29,12 @@ import {
   sentenceEncodingOptions,
   tooLong,
 } from './prompted-encoder.js'
+import type { SentenceExamples } from './sentence-examples.js'
+import { lengthOf, saveSentenceFolder } from './sentence-folder.js'
 import { sentenceModules } from './sentence-modules.js'
+import type { SentenceParts } from './sentence-parts.js'
+import { type SentenceTrainingOptions, trainSentences } from './sentence-training.js'
 import { SubwordTokenizer } from './subword-tokenizer.js'
-import { hiddenLayer, textTransformer } from './text-transformer.js'
 
 /** Every option of `SentenceEncoder.load`. */
 export const sentenceEncoderOptions = {
@@ -45,23 +52,9 @@ const tokenEncodingOptions = {
   layer: integer(undefined, { from: 0 }, 'behind how many blocks'),
 }
 
-interface Parts {
-  readonly folder: ModelFolder
-  readonly network: Network
-  readonly tokenizer: SubwordTokenizer
-  readonly maxTokens: number
-  readonly precision: 'float32' | 'int8'
-  readonly depth: number
-  readonly files: readonly string[]
-  readonly about: Json
-  readonly normalizes: boolean
-  /** How many layers are the Transformer's. */
-  readonly transformerLayers: number
-}
-
 /**
  * Sentence vectors by a pretrained Transformer: a folder of sentence-transformers or of Hugging Face (BERT, DistilBERT,
- * RoBERTa, XLM-RoBERTa, CamemBERT), whose vectors are those of Python.
+ * RoBERTa, XLM-RoBERTa, CamemBERT, MPNet, ModernBERT), whose vectors are those of Python.
  *
  *     using encoder = await SentenceEncoder.load('all-MiniLM-L6-v2')
  *     const vectors = await encoder.encode(['A cat sits.', 'A kitten is sitting.', 'Ham sandwiches'])
@@ -79,15 +72,21 @@ export class SentenceEncoder extends PromptedEncoder {
   readonly depth: number
   /** The layers, any of which gives vectors: 'embeddings', 'layers.0.norm2', ..., 'sentence'. */
   readonly network: Network
-  readonly #parts: Parts
+  /** How its training went, epoch by epoch; of one that was loaded, empty. */
+  readonly history: readonly Epoch[]
+  /** Texts of its training that had more tokens than are read. */
+  readonly truncated: number
+  readonly #parts: SentenceParts
   #fingerprint: Promise<string> | undefined
 
-  private constructor(parts: Parts) {
+  private constructor(parts: SentenceParts) {
     super(parts.about)
     this.#parts = parts
     this.network = parts.network
     this.maxTokens = parts.maxTokens
-    this.depth = parts.depth
+    this.history = parts.learnt?.history ?? []
+    this.truncated = parts.learnt?.truncated ?? 0
+    this.depth = parts.model.depth
     this.dimensions = widthOf(parts.network)
   }
 
@@ -116,22 +115,26 @@ export class SentenceEncoder extends PromptedEncoder {
     const weights = await found.weights(modules.transformer)
     const names = new Set((await tensorsOf(weights, who, run)).keys())
     const model = textTransformer(config, names)
-    const maxTokens = await lengthOf(found, within, model.length)
+    const folderTokens = await lengthOf(found, within, model.length)
     if (settings.maxTokens !== undefined && settings.maxTokens > model.length) {
       const most = `at most ${model.length}, for which the model has positions`
       throw wrongOption('maxTokens', most, settings.maxTokens, who)
     }
     const description = network({
       input: ids({ name: 'tokens' }),
-      layers: [...model.layers, ...named(modules.layers)],
+      layers: [...model.layers, ...modules.layers],
     })
-    const files = [...weights, ...modules.files]
-    const limit = settings.maxTokens ?? maxTokens
-    const tokenizer = await SubwordTokenizer.open(found.file(tokenizerFile), limit, run, who)
+    const maxTokens = settings.maxTokens ?? folderTokens
+    const tokenizer = await SubwordTokenizer.open(found.file(tokenizerFile), maxTokens, run, who)
     try {
+      const files = [...weights, ...modules.weights.map(({ file }) => file)]
+      const ofModules = modules.weights.flatMap(({ tensors }, number) => {
+        const file = weights.length + number
+        return Object.entries(tensors).map(([name, source]) => [name, { ...source, file }] as const)
+      })
       const loaded = await Network.load(description, files, {
         ...run,
-        tensors: { ...model.tensors, ...modules.tensors },
+        tensors: { ...model.tensors, ...Object.fromEntries(ofModules) },
         precision: settings.precision,
         shared: true,
       })
@@ -139,13 +142,13 @@ export class SentenceEncoder extends PromptedEncoder {
         folder: found,
         network: loaded,
         tokenizer,
-        maxTokens: limit,
+        maxTokens,
+        folderTokens,
         precision: settings.precision,
-        depth: model.depth,
-        files: [...files, found.file(tokenizerFile)],
+        model,
+        modules,
+        weights,
         about,
-        normalizes: modules.normalizes,
-        transformerLayers: model.layers.length,
       })
     } catch (error) {
       tokenizer.close()
@@ -169,14 +172,83 @@ export class SentenceEncoder extends PromptedEncoder {
       run,
       who,
     )
-    return this.network.encodeSteps(each(tokens), { ...run, layer: hiddenLayer(layer) })
+    return this.network.encodeSteps(each(tokens), { ...run, layer: this.#parts.model.hidden(layer) })
   }
 
   /** A number that names all that a vector depends on but the text: weights, tokenizer, modules, prompts. An index that
-   * keeps it can tell whether a query's vector belongs to it. SHA-256, in hexadecimal digits. */
+   * keeps it can tell whether a query's vector belongs to it. What is saved and loaded keeps it. SHA-256, in hexadecimal
+   * digits. */
   fingerprint(): Promise<string> {
     this.#fingerprint ??= fingerprintOf(this.#parts)
     return this.#fingerprint
+  }
+
+  /**
+   * Learns further: which texts belong together (pairs, triplets), how alike two are (pairs with a score), or what texts
+   * are about (labels). Another encoder comes of it, with weights of its own; this one stays as it is, and so do all that
+   * share its weights. The same bytes for the same `seed`, whatever the number of threads.
+   *
+   *     const tuned = await encoder.train(
+   *       [{ text: 'How do I reset it?', positive: 'Hold the button for ten seconds.' }, ...],
+   *       { freeze: ['embeddings', 'encoder.layer.0'] },
+   *     )
+   *     await tuned.save('my-encoder')
+   *
+   * @throws {InvalidOptionError} before anything is learnt: a loss that is not for these examples, a name that no
+   *   parameter has, examples of several kinds
+   * @throws {InlayError} `INVALID_INPUT` an item that is no text, or one of too many tokens with `truncate: 'error'`;
+   *   `UNSUPPORTED` weights of 8 bits; `DIVERGED`; `DISK_FULL`, `IO` of the checkpoint
+   */
+  async train(
+    examples: SentenceExamples,
+    options: SentenceTrainingOptions = {},
+  ): Promise<SentenceEncoder> {
+    const who = 'encoder.train'
+    const parts = this.#exact(who)
+    const tokenize = (
+      texts: Texts,
+      prompt: string | undefined,
+      truncate: 'end' | 'error',
+      run: RunSettings,
+    ) => this.#tokenize(this.withPrompt(texts, prompt, who), truncate, run, who)
+    const { found, ...learnt } = await trainSentences(parts, tokenize, examples, options, who)
+    const tokenizer = parts.tokenizer.share(who)
+    return new SentenceEncoder({ ...parts, network: found, tokenizer, learnt })
+  }
+
+  /**
+   * Writes a folder that `load` opens, and sentence-transformers as well: weights as float32 under PyTorch's names, and
+   * what else there is, copied from the folder that this encoder was loaded from. It is there in full or not at all. A
+   * folder that is there already is replaced if it has no other files than these.
+   *
+   * @throws {InvalidOptionError} there is such a folder with other files in it, or a file
+   * @throws {InlayError} `NOT_FOUND` the folder that the encoder was loaded from has gone; `UNSUPPORTED` weights of 8 bits;
+   *   `DISK_FULL`, `IO`
+   */
+  async save(folder: Path, options: RunOptions = {}): Promise<void> {
+    const who = 'encoder.save'
+    const { run } = settle({}, options, who)
+    await saveSentenceFolder(this.#exact(who), folder, run, who)
+  }
+
+  /** All that it is made of, if its weights are as they were. */
+  #exact(who: string): SentenceParts {
+    if (this.#parts.precision === 'float32') return this.#parts
+    const problem = 'its weights have 8 bits: load the folder without `precision` for that'
+    throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
+  }
+
+  /** @internal */
+  protected override withPrompt(
+    texts: Texts,
+    given: string | undefined,
+    who: string,
+    fallback?: string,
+  ): Texts {
+    const whole = super.withPrompt(texts, given, who, fallback)
+    if (whole === texts || !this.#parts.modules.leavesOutPrompts) return whole
+    const problem = 'the folder leaves prompts out of vectors, which cannot be done here'
+    throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
   }
 
   async #tokenize(
@@ -202,7 +274,7 @@ export class SentenceEncoder extends PromptedEncoder {
     const tokens = await this.#tokenize(texts, truncate, run, who)
     // What is cut has another length.
     const isCut = dimensions < this.dimensions
-    const { normalizes } = this.#parts
+    const { normalizes } = this.#parts.modules
     const again = (normalize ?? normalizes) && (isCut || !normalizes)
     const settings = { ...run, dimensions, normalize: again }
     const { values } = await this.network.encode(each(tokens), settings)
@@ -217,7 +289,7 @@ export class SentenceEncoder extends PromptedEncoder {
   /** @internal Another network: the Transformer, and behind it the mean over tokens. */
   async withMean(run: RunSettings): Promise<Network> {
     const { description } = this.network
-    const layers = description.layers.slice(0, this.#parts.transformerLayers)
+    const layers = description.layers.slice(0, this.#parts.model.layers.length)
     return this.network.transfer({ ...description, layers: [...layers, pool({ by: 'mean' })] }, run)
   }
 
@@ -239,45 +311,27 @@ export function widthOf(made: Network): number {
   return Number(shape.slice(1, -1))
 }
 
-/** The last layer, whatever it is, is called `sentence`. */
-function named<Layers extends readonly { readonly kind: string }[]>(layers: Layers): Layers {
-  const last = layers.at(-1)!
-  return [...layers.slice(0, -1), { ...last, name: 'sentence' }] as unknown as Layers
-}
-
-/** How many tokens of a text are read, by what the folder says; not more than there are positions for. */
-async function lengthOf(
-  folder: ModelFolder,
-  within: (name: string) => string,
-  most: number,
-): Promise<number> {
-  const models = ['bert', 'roberta', 'distilbert', 'camembert', 'xlm-roberta']
-  for (const model of models) {
-    const file = within(`sentence_${model}_config.json`)
-    const found = await folder.json(file)
-    const length = found?.['max_seq_length']
-    if (found && length !== undefined && length !== null) {
-      return Math.min(new Fields(folder, file, found).count(['max_seq_length']), most)
-    }
-  }
-  const file = within('tokenizer_config.json')
-  const { model_max_length: length } = (await folder.json(file)) ?? {}
-  // A folder without a limit says 1e30.
-  return typeof length === 'number' && length >= 1 ? Math.min(Math.floor(length), most) : most
-}
-
 async function fingerprintOf({
-  files,
-  network: { description },
+  folder,
+  network: found,
   about,
   maxTokens,
+  modules,
   precision,
-}: Parts): Promise<string> {
+}: SentenceParts): Promise<string> {
   const hash = createHash('sha256')
   const exact = precision === 'float32' ? [] : [precision]
-  hash.update(JSON.stringify([description, about['prompts'] ?? {}, maxTokens, ...exact]))
-  for (const file of files) {
-    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  hash.update(JSON.stringify([found.description, about['prompts'] ?? {}, maxTokens, ...exact]))
+  const who = 'encoder.fingerprint'
+  const turns = new Turns()
+  const together = 1 << 14
+  for await (const values of found.parameterValues(settle({}, {}, who).run, who)) {
+    for (let from = 0; from < values.length; from += together) {
+      hash.update(values.subarray(from, from + together))
+      if (turns.isOver(together)) await turns.next()
+    }
   }
+  const tokenizer = folder.file(join(modules.transformer, 'tokenizer.json'))
+  for await (const chunk of createReadStream(tokenizer)) hash.update(chunk as Buffer)
   return hash.digest('hex')
 }

@@ -2,21 +2,36 @@
 import { join } from 'node:path'
 import { InlayError, shown } from '../errors.js'
 import type { Layer } from '../nn/layer.js'
-import { concat, dense, gelu, normalize, relu, sigmoid, silu, tanh } from '../nn/layers.js'
+import { concat, dense, gelu, normalize, relu, sigmoid, silu, sum, tanh } from '../nn/layers.js'
 import type { TensorSource } from '../nn/network.js'
 import { pool } from '../nn/windows.js'
 import { Fields, type Json, type ModelFolder } from './model-folder.js'
 
 /** What is done with the vectors of tokens, and where the weights for it are. */
 export interface SentenceModules {
+  /** The modules of `modules.json`; `undefined`: there is none. */
+  readonly listed: readonly Module[] | undefined
+  /** The path of the text model. */
+  readonly transformer: string
+  /** The last of them is called `sentence`. */
   readonly layers: readonly Layer[]
-  readonly tensors: Readonly<Record<string, TensorSource>>
-  readonly files: readonly string[]
+  readonly weights: readonly ModuleWeights[]
   /** Whether the last step divides vectors by their length. */
   readonly normalizes: boolean
+  /** Whether tokens of a prompt are to be left out of vectors, which cannot be done here. */
+  readonly leavesOutPrompts: boolean
 }
 
-type Pooling = 'mean' | 'max' | 'first' | 'last'
+/** The weights of a module. */
+export interface ModuleWeights {
+  /** The module's path. */
+  readonly path: string
+  readonly file: string
+  /** Where in the file parameters are. */
+  readonly tensors: Readonly<Record<string, TensorSource>>
+}
+
+type Pooling = 'mean' | 'max' | 'first' | 'last' | 'mean-root' | 'rising-mean'
 
 /** Old keys of `1_Pooling/config.json`, in the order in which several are put together. */
 const flags: Readonly<Record<string, string>> = {
@@ -33,6 +48,8 @@ const poolings: Readonly<Record<string, Pooling>> = {
   max: 'max',
   mean: 'mean',
   lasttoken: 'last',
+  mean_sqrt_len_tokens: 'mean-root',
+  weightedmean: 'rising-mean',
 }
 
 const activations: Readonly<Record<string, readonly Layer[]>> = {
@@ -44,16 +61,17 @@ const activations: Readonly<Record<string, readonly Layer[]>> = {
   SiLU: [silu()],
 }
 
-interface Module {
+/** A module of `modules.json`. */
+export interface Module {
   readonly type: string
   readonly path: string
 }
 
-/** The modules of a folder; without a list of them, a mean over tokens. */
-export async function modulesOf(folder: ModelFolder): Promise<Module[]> {
+/** The modules of a folder; `undefined`: there is no list of them. */
+export async function modulesOf(folder: ModelFolder): Promise<Module[] | undefined> {
   const file = 'modules.json'
   const found = await folder.parsed(file)
-  if (found === undefined) return [{ type: 'Transformer', path: '' }]
+  if (found === undefined) return undefined
   if (!Array.isArray(found)) throw folder.wrong(file, 'should hold a list')
   return found.map((module: Json | null) => {
     const { type, path } = module ?? {}
@@ -86,53 +104,82 @@ function poolingOf(folder: ModelFolder, file: string, config: Json): Layer[] {
  *
  * @throws {InlayError} `UNSUPPORTED` a module that is not known here: a vector without it would be another
  */
-export async function sentenceModules(
-  folder: ModelFolder,
-): Promise<SentenceModules & { readonly transformer: string }> {
-  const [first, ...rest] = await modulesOf(folder)
+export async function sentenceModules(folder: ModelFolder): Promise<SentenceModules> {
+  const listed = await modulesOf(folder)
+  const [first, ...rest] = listed ?? [{ type: 'Transformer', path: '' }]
   if (first?.type !== 'Transformer') {
     const problem = `begins with ${shown(first?.type)}, and a text model is read here`
     throw new InlayError('UNSUPPORTED', `${folder.who}: modules.json ${problem}`)
   }
+  const known = rest.filter(({ type }) => type !== 'Dropout')
+  // Without any, vectors are means over tokens.
+  const modules = known.length > 0 ? known : [{ type: 'Pooling', path: '' }]
   const layers: Layer[] = []
-  const files: string[] = []
-  const tensors: Record<string, TensorSource> = {}
-  for (const { type, path } of rest.length > 0 ? rest : [{ type: 'Pooling', path: '' }]) {
+  const weights: ModuleWeights[] = []
+  let leavesOutPrompts = false
+  for (const [number, { type, path }] of modules.entries()) {
     folder.file(path, 'modules.json')
     const file = join(path, 'config.json')
     const config = path === '' ? undefined : await folder.json(file)
     if (type === 'Pooling') {
       layers.push(...poolingOf(folder, file, config ?? {}))
+      leavesOutPrompts = config?.['include_prompt'] === false
     } else if (type === 'Normalize') {
       layers.push(normalize())
     } else if (type === 'Dense') {
-      const name = `dense${files.length + 1}`
+      const name = number === modules.length - 1 ? 'sentence' : `dense${weights.length + 1}`
       const [own] = await folder.weights(path)
-      files.push(own!)
-      layers.push(...denseOf(new Fields(folder, file, config ?? {}), name))
-      tensors[`${name}.weight`] = { tensors: ['linear.weight'] }
-      tensors[`${name}.bias`] = { tensors: ['linear.bias'] }
-    } else if (type !== 'Dropout') {
+      const module = denseOf(new Fields(folder, file, config ?? {}), name)
+      layers.push(...module.layers)
+      weights.push({ path, file: own!, tensors: module.tensors })
+    } else {
       throw new InlayError('UNSUPPORTED', `${folder.who}: modules.json has a module ${type}`)
     }
   }
-  if (files.length > 1) {
-    throw new InlayError('UNSUPPORTED', `${folder.who}: modules.json has several Dense modules`)
-  }
   const normalizes = layers.at(-1)?.kind === 'normalize'
-  return { transformer: first.path, layers, tensors, files, normalizes }
+  return {
+    listed,
+    transformer: first.path,
+    layers: lastNamed(layers),
+    weights,
+    normalizes,
+    leavesOutPrompts,
+  }
 }
 
-function denseOf(config: Fields, name: string): Layer[] {
+/** The last layer is called `sentence`; several side by side have no name. */
+function lastNamed(layers: readonly Layer[]): Layer[] {
+  const [before, last] = [layers.slice(0, -1), layers.at(-1)!]
+  return [...before, 'branches' in last ? last : { ...last, name: 'sentence' }]
+}
+
+/** act(x·Wᵀ + b), and x or a projection of it added where there is a residual connection. The dense layer has `name` if
+ * it is what comes out. */
+function denseOf(
+  config: Fields,
+  name: string,
+): { layers: Layer[]; tensors: Record<string, TensorSource> } {
   const activationName = config.text(['activation_function'], 'Tanh').split('.').at(-1)!
   const activation = Object.hasOwn(activations, activationName)
     ? activations[activationName]!
     : undefined
-  const residual = config.flag(['use_residual'], false)
-  if (activation === undefined || residual) {
-    const what = residual ? 'a residual Dense module' : `a Dense module with ${activationName}`
+  if (activation === undefined) {
+    const what = `a Dense module with ${activationName}`
     throw new InlayError('UNSUPPORTED', `${config.folder.who}: ${config.file} describes ${what}`)
   }
   const units = config.count(['out_features'])
-  return [dense({ name, units, bias: config.flag(['bias'], true) }), ...activation]
+  const bias = config.flag(['bias'], true)
+  const residual = config.flag(['use_residual'], false)
+  const isLast = activation.length === 0 && !residual
+  const own = isLast || name !== 'sentence' ? name : 'dense'
+  const layers = [dense({ name: own, units, bias }), ...activation]
+  const tensors: Record<string, TensorSource> = {
+    [`${own}.weight`]: { tensors: ['linear.weight'] },
+  }
+  if (bias) tensors[`${own}.bias`] = { tensors: ['linear.bias'] }
+  if (!residual) return { layers, tensors }
+  if (config.count(['in_features']) === units) return { layers: [sum([layers, []])], tensors }
+  const projection = dense({ name: `${own}.residual`, units, bias: false })
+  tensors[`${own}.residual.weight`] = { tensors: ['residual.weight'] }
+  return { layers: [sum([layers, [projection]])], tensors }
 }

@@ -30,7 +30,7 @@ const aboutFile = 'config_sentence_transformers.json'
 export async function isStaticFolder(folder: ModelFolder): Promise<boolean> {
   const config = await folder.json('config.json')
   if (config?.['model_type'] === 'model2vec') return true
-  const [first] = (await folder.has('modules.json')) ? await modulesOf(folder) : []
+  const [first] = (await modulesOf(folder)) ?? []
   return first?.type === 'StaticEmbedding'
 }
 
@@ -74,7 +74,7 @@ async function staticModules(
     const isNested = await folder.has(join(nested, 'model.safetensors'))
     return { path: isNested ? nested : '', normalizes: false }
   }
-  const [first, ...rest] = await modulesOf(folder)
+  const [first, ...rest] = (await modulesOf(folder)) ?? []
   const unknown = [first, ...rest.filter(({ type }) => type !== 'Normalize')].find(
     (module, i) => i > 0 || module?.type !== 'StaticEmbedding',
   )

@@ -11,7 +11,7 @@ import {
   tokenizeTexts,
 } from '../native.js'
 import { type RunSettings, wrongOption } from '../options.js'
-import { run } from '../run.js'
+import { run, unlessAborted } from '../run.js'
 
 /** What a `tokenizer.json` says: WordPiece, byte-pair encoding or Unigram, with all that comes before and after. */
 export class SubwordTokenizer {
@@ -39,12 +39,19 @@ export class SubwordTokenizer {
     if (!open) throw wrongOption('texts', 'an iterable of texts', texts, who)
     const stream = new TextStream()
     const native = this.#native.use(who)
-    return run<TokenizedTexts>(
+    const tokens = run<TokenizedTexts>(
       who,
       settings,
       (spec, events) => tokenizeTexts(native, stream, true, spec, events),
       feed(open, stream, 'replace', who),
     )
+    // A text of a megabyte is cut in one go.
+    return unlessAborted(tokens, settings.signal)
+  }
+
+  /** The same once more, to be closed by itself. */
+  share(who: string): SubwordTokenizer {
+    return new SubwordTokenizer(this.#native.use(who).share())
   }
 
   /** Its tokens, and words that are to be tokens too, each as a text. */

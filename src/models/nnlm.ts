@@ -3,7 +3,7 @@ import type { NumberedTexts } from '../native.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { dense, dropout, embedding, flatten, sum, tanh } from '../nn/layers.js'
 import { Network } from '../nn/network.js'
-import { checkTogether, learningOptions } from '../nn/training.js'
+import { checkTogether, fallingSchedule, learningOptions } from '../nn/training.js'
 import {
   type Options,
   type RunOptions,
@@ -107,7 +107,7 @@ export const nnlmOptions = {
   /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
   initialVectors: wordVectors('the vectors that words begin with'),
   /** The learning rate at the beginning; it falls linearly to nothing. */
-  schedule: { ...learningOptions.schedule, default: 'linear' as const },
+  schedule: fallingSchedule,
   /** Words of a batch. */
   batchSize: integer(256, { from: 1, to: 1_000_000 }, 'words of a batch'),
   /** A text whose loss is worked out after each epoch. */

@@ -4,7 +4,7 @@ import { type NetworkDescription, ids, network, values } from '../nn/description
 import { dense, dropout, embedding } from '../nn/layers.js'
 import { Network } from '../nn/network.js'
 import { gru, lstm } from '../nn/sequences.js'
-import { checkTogether, learningOptions, networkTrainingOptions } from '../nn/training.js'
+import { checkTogether, fallingSchedule, networkTrainingOptions } from '../nn/training.js'
 import {
   type Options,
   type RunOptions,
@@ -104,7 +104,7 @@ export const recurrentLanguageModelOptions = {
   /** The highest learning rate [lr]. */
   learningRate: real(0.002, { above: 0 }, 'the highest learning rate'),
   /** The learning rate at the beginning; it falls linearly to nothing. */
-  schedule: { ...learningOptions.schedule, default: 'linear' as const },
+  schedule: fallingSchedule,
   /** The longest that the gradient may be; a longer one is made as long as this [max_norm]. */
   clip: real(1, { above: 0 }, 'the longest that the gradient may be'),
   /** Passes over the text. */

@@ -4,7 +4,7 @@ import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { concat, dense, dropout, embedding, take, tanh } from '../nn/layers.js'
 import { crossEntropy } from '../nn/losses.js'
 import { Network } from '../nn/network.js'
-import { checkTogether, learningOptions } from '../nn/training.js'
+import { checkTogether, fallingSchedule, learningOptions } from '../nn/training.js'
 import { lstm } from '../nn/sequences.js'
 import {
   type Options,
@@ -136,7 +136,7 @@ export const sequenceTaggerOptions = {
   dropout: real(0.4, { from: 0, below: 1 }, 'with which values become zero while training'),
   /** The learning rate at the beginning; it falls linearly to nothing. */
   learningRate: real(0.003, { above: 0 }, 'the highest learning rate'),
-  schedule: { ...learningOptions.schedule, default: 'linear' as const },
+  schedule: fallingSchedule,
   /** Sentences whose loss is worked out after each epoch. */
   validation: iterable<TaggedSentences>(
     'sentences with tags',

@@ -2,7 +2,7 @@ import type { Text } from '../corpus/source.js'
 import { type NetworkDescription, ids, network } from '../nn/description.js'
 import { dense, dropout } from '../nn/layers.js'
 import { type Loss, crossEntropy } from '../nn/losses.js'
-import { learningOptions } from '../nn/training.js'
+import { fallingSchedule } from '../nn/training.js'
 import { pool } from '../nn/windows.js'
 import { type RunOptions, type Settings, custom, real, refusal, settle } from '../options.js'
 import type { Path } from '../path.js'
@@ -53,7 +53,7 @@ export const transformerClassifierOptions = {
   ),
   /** The highest learning rate. */
   learningRate: real(0.0005, { above: 0 }, 'the highest learning rate'),
-  schedule: { ...learningOptions.schedule, default: 'linear' as const },
+  schedule: fallingSchedule,
 }
 
 /** The options of `TransformerClassifier.train`: see `transformerClassifierOptions`. */

@@ -6,7 +6,7 @@ import type { Layer } from '../nn/layer.js'
 import { dense, dropout, embedding, gelu, layerNorm } from '../nn/layers.js'
 import { contrastive, crossEntropy } from '../nn/losses.js'
 import { Network } from '../nn/network.js'
-import { checkTogether, learningOptions } from '../nn/training.js'
+import { checkTogether, fallingSchedule } from '../nn/training.js'
 import { positions, transformerBlock } from '../nn/sequences.js'
 import { pool } from '../nn/windows.js'
 import {
@@ -144,7 +144,7 @@ export const transformerEncoderOptions = {
   maskings: integer(5, { from: 1, to: 1000 }, 'times that a text comes with other words hidden'),
   /** Steps at the beginning over which the learning rate rises from nothing. */
   warmup: integer(100, { from: 0 }, 'steps over which the learning rate rises'),
-  schedule: { ...learningOptions.schedule, default: 'linear' as const },
+  schedule: fallingSchedule,
   /** The longest that the gradient may be. */
   clip: real(1, { above: 0 }, 'the longest that the gradient may be'),
   /** Passes over the texts with all their maskings. */

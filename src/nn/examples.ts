@@ -10,16 +10,22 @@ export interface Examples {
   /** Items of the only input, or of each by its name. */
   readonly inputs: Items | Readonly<Record<string, Items>>
   /** What is wanted of each item: for `crossEntropy` and `sampledSoftmax` its class, or a class for each position; for
-   * the others as many numbers as the network gives. Without, what goes into the first input. */
+   * `cosineSimilarity` its score with its other; else as many numbers as the network gives. Without, what goes into the
+   * first input. */
   readonly targets?: Items
   /** For `contrastive` and `triplet`, in the place of targets: what is like each item, as `inputs` are. */
   readonly positives?: Items | Readonly<Record<string, Items>>
   /** What is not like it; `contrastive` can do without. */
   readonly negatives?: Items | Readonly<Record<string, Items>>
+  /** For `cosineSimilarity`: what each item is compared with. */
+  readonly others?: Items | Readonly<Record<string, Items>>
 }
 
 /** What a target looks like: classes for one loss, as many numbers as come out for the others. */
 export function targetsOf(description: NetworkDescription, who: string): Omit<Input, 'name'> {
+  if (description.loss?.kind === 'cosine-similarity') {
+    return { content: 'values', positions: [], width: 1 }
+  }
   const shape = summary(description, who).at(-1)!.shape
   const axes = shape.slice(1, -1).split(', ')
   const width = Number(axes.pop())
@@ -53,14 +59,18 @@ export async function itemsOf(
   settings: RunSettings,
 ): Promise<ColumnHandle[]> {
   const wants = companions(loss)
+  if (wants.others && examples.targets === undefined) {
+    throw wrongOption(`${place}targets`, 'a score for each pair', undefined, who)
+  }
   if (wants.positives && examples.targets !== undefined) {
     refusal(who)(`${place}targets`, `is not for \`${loss.kind}\`, which takes \`positives\``)
   }
   const columns = await columnsOf(inputs, examples.inputs, who, settings, `${place}inputs`)
-  for (const part of ['positives', 'negatives'] as const) {
+  for (const part of ['positives', 'negatives', 'others'] as const) {
     const [given, option] = [examples[part], `${place}${part}`]
     if (given !== undefined && !wants[part]) {
-      refusal(who)(option, `is for \`contrastive\` and \`triplet\`, and the loss is '${loss.kind}'`)
+      const losses = part === 'others' ? '`cosineSimilarity`' : '`contrastive` and `triplet`'
+      refusal(who)(option, `is for ${losses}, and the loss is '${loss.kind}'`)
     }
     if (given === undefined && wants[part] === 'needed') {
       throw wrongOption(option, `items as \`inputs\` has them, for \`${loss.kind}\``, given, who)

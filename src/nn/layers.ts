@@ -1,6 +1,15 @@
 // Layers of positions by themselves, activations, and what layers are composed by. Nothing runs here: what each
 // becomes, its shape and its arithmetic, is in the Rust crate of this folder's name.
-import { type Options, counts, flag, integer, real, settleAlone, wrongOption } from '../options.js'
+import {
+  type Options,
+  counts,
+  flag,
+  integer,
+  oneOf,
+  real,
+  settleAlone,
+  wrongOption,
+} from '../options.js'
 import { type Layer, type Named, type Required, layer, name } from './layer.js'
 
 const embeddingOptions = {
@@ -31,6 +40,11 @@ const denseOptions = {
 /** y = x·Wᵀ + b at every position: [..., width] → [..., units]. PyTorch's `nn.Linear`. */
 export function dense(options: Required<Options<typeof denseOptions>, 'units'>): Layer {
   return layer('dense', denseOptions, options, ['units'])
+}
+
+/** x + b, the same b at every position: [..., width] → the same. It begins with zeros. */
+export function shift(options: Named = {}): Layer {
+  return layer('shift', { name }, options)
 }
 
 const dropoutOptions = {
@@ -129,6 +143,22 @@ const geluOptions = {
 export function gelu(options: Options<typeof geluOptions> = {}): Layer {
   const { tanh: byTanh, ...rest } = settleAlone(geluOptions, options, 'gelu')
   return layer(byTanh ? 'gelu-tanh' : 'gelu', { name }, rest)
+}
+
+const gatedOptions = {
+  name,
+  /** What becomes of the first half. */
+  activation: oneOf(
+    ['gelu', 'gelu-tanh', 'silu', 'relu', 'sigmoid', 'tanh'],
+    'what becomes of the first half',
+  ),
+}
+
+/** The first half of each row, through an activation, opens the second: [..., 2 · width] → [..., width], act(a)·b. Behind
+ * a `dense` of both it is a gated linear unit (Dauphin et al. 2017, arXiv:1612.08083): GEGLU with 'gelu', SwiGLU with 'silu'
+ * (Shazeer 2020, arXiv:2002.05202). */
+export function gated(options: Options<typeof gatedOptions> = {}): Layer {
+  return layer('gated', gatedOptions, options)
 }
 
 const layerNormOptions = {

@@ -30,6 +30,7 @@ const kinds = [
   'binary-cross-entropy',
   'squared-error',
   'contrastive',
+  'cosine-similarity',
   'triplet',
 ] as const
 
@@ -42,8 +43,10 @@ export function isLoss(given: unknown): given is Loss {
 export function companions({ kind }: Loss): {
   positives?: 'needed'
   negatives?: 'needed' | 'possible'
+  others?: 'needed'
 } {
   if (kind === 'contrastive') return { positives: 'needed', negatives: 'possible' }
+  if (kind === 'cosine-similarity') return { others: 'needed' }
   return kind === 'triplet' ? { positives: 'needed', negatives: 'needed' } : {}
 }
 
@@ -149,6 +152,15 @@ const contrastiveOptions = {
 export function contrastive(options: Options<typeof contrastiveOptions> = {}): Loss {
   const settled = settleAlone(contrastiveOptions, options, 'contrastive')
   return Object.freeze({ kind: 'contrastive', ...settled })
+}
+
+/**
+ * (cos(a, b) - score)²: the cosine of what the network gives for two items is to be their score (Reimers and Gurevych 2019,
+ * arXiv:1908.10084, section 3). Examples are `{ inputs, others, targets }`, with a score from -1 to 1 for each pair.
+ * sentence-transformers' `CosineSimilarityLoss`.
+ */
+export function cosineSimilarity(): Loss {
+  return Object.freeze({ kind: 'cosine-similarity' })
 }
 
 const tripletOptions = {

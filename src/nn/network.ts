@@ -8,9 +8,11 @@ import {
   describeNetwork,
   encodeNetwork,
   evaluateNetwork,
+  exportNetwork,
   loadNetwork,
   makeNetwork,
   openNetwork,
+  parameterValues,
   saveNetwork,
   trainNetwork,
 } from '../native.js'
@@ -96,12 +98,14 @@ const encodeStepsOptions = {
 export interface TensorSource {
   /** Their names. Rows of several stand one after the other: queries, keys and values in one `in_proj_weight`. */
   readonly tensors: readonly string[]
+  /** In which of the files they are, counted from 0. Default: the first that has them. */
+  readonly file?: number
   /** Rows that are left out before the first. Default: 0. */
   readonly skip?: number
   /** Whether their rows may be of another shape with as many values: of a dense layer that is a convolution here. */
   readonly reshaped?: boolean
-  /** A row of another tensor that is added to each row. */
-  readonly plus?: { readonly tensor: string; readonly row: number }
+  /** Only this row of the tensor, for a parameter that is a vector. */
+  readonly row?: number
 }
 
 const loadOptions = {
@@ -415,6 +419,33 @@ export class Network {
     const settings = settle({}, options, who).run
     const native = this.#handle.use(who)
     await run<void>(who, settings, (spec, events) => saveNetwork(native, file, spec, events))
+  }
+
+  /** Writes all tensors of files to one, those of which parameters are made (`tensors`) with what these are now. @internal */
+  async export(
+    files: readonly string[],
+    tensors: Readonly<Record<string, TensorSource>>,
+    path: string,
+    settings: RunSettings,
+    who: string,
+  ): Promise<void> {
+    const native = this.#handle.use(who)
+    const origins = JSON.stringify({ tensors })
+    await run<void>(who, settings, (spec, events) =>
+      exportNetwork(native, [...files], origins, path, spec, events),
+    )
+  }
+
+  /** The values of all parameters, one after the other. @internal */
+  async *parameterValues(settings: RunSettings, who: string): AsyncGenerator<Float32Array> {
+    for (let number = 0; ; number++) {
+      const native = this.#handle.use(who)
+      const values = await run<Float32Array | undefined>(who, settings, (spec, events) =>
+        parameterValues(native, number, spec, events),
+      )
+      if (!values) return
+      yield values
+    }
   }
 
   /** Frees the memory now rather than when the garbage is collected. */

@@ -1,5 +1,15 @@
 // Layers of sequences: recurrence, attention, places, and the Transformer's block, which is composed of others.
-import { type Options, flag, integer, oneOf, real, settleAlone, wrongOption } from '../options.js'
+import {
+  type Options,
+  custom,
+  flag,
+  integer,
+  isCount,
+  oneOf,
+  real,
+  settleAlone,
+  wrongOption,
+} from '../options.js'
 import { type Layer, type Required, layer, name } from './layer.js'
 import { dense, dropout, gelu, layerNorm, relu, silu, sum } from './layers.js'
 
@@ -38,6 +48,23 @@ const selfAttentionOptions = {
   causal: flag(false, 'whether a position sees only itself and those before it'),
   /** Whether values are added after each product. */
   bias: flag(true, 'whether values are added after each product'),
+  /** Positions that each sees on either side of itself (Beltagy et al. 2020, arXiv:2004.05150). Default: all. */
+  window: integer(undefined, { from: 0 }, 'positions that each sees on either side of itself'),
+  /** Queries and keys turn by angles that grow with their place, so that their products depend on how far they are from
+   * each other (Su et al. 2021, arXiv:2104.09864): the base of these angles [rope_theta], 10,000 as a rule. Default: they do
+   * not. */
+  rotary: real(undefined, { above: 0 }, 'the base of the angles by which places turn'),
+  /** What each head adds to a product by how far two positions are from each other, in so many buckets, from `furthest` on
+   * always the same (Raffel et al. 2020, arXiv:1910.10683). It comes from a file, as `relative_bias` [buckets, heads], and is
+   * not learnt. Default: nothing. */
+  relative: custom<{ readonly buckets: number; readonly furthest: number }>(
+    'an object with `buckets` and `furthest`',
+    (given) => {
+      const { buckets, furthest } = (given ?? {}) as Record<string, unknown>
+      return isCount(buckets) && isCount(furthest)
+    },
+    'what heads add by how far two positions are from each other',
+  ),
   /** With which a weight becomes zero while training. */
   dropout: real(0, { from: 0, below: 1 }, 'with which a weight becomes zero'),
 }

@@ -2,6 +2,7 @@
 import {
   type Options,
   type RunOptions,
+  type RunSettings,
   type Settings,
   custom,
   flag,
@@ -65,6 +66,12 @@ export const learningOptions = {
   /** Seconds from one checkpoint to the next. */
   checkpointEvery: real(30, { above: 0, to: 1e6 }, 'seconds from one checkpoint to the next'),
 }
+
+/** As `schedule`, for models that begin from what is learnt already: the rate falls from the start, if nothing is said. */
+export const fallingSchedule = oneOf(
+  ['linear', 'constant', 'cosine', 'steps'],
+  'how the learning rate goes on',
+)
 
 /** Every option of `Network.train`. In brackets: PyTorch's names. */
 export const networkTrainingOptions = {
@@ -162,4 +169,23 @@ export function trainingOf(
       every: settings.checkpointEvery,
     },
   })
+}
+
+/** A model's settled options. */
+type Settled = { readonly [name: string]: unknown }
+
+/**
+ * Of a model's options those of `Network.train`: what was given, and the model's own defaults where they are
+ * not the network's. The model makes `validation` of its own.
+ */
+export function networkTraining(
+  settings: Settled,
+  given: object,
+  run: RunSettings,
+): NetworkTrainingOptions {
+  const chosen = Object.entries(learningOptions).filter(([name, option]) => {
+    if (name === 'validation') return false
+    return name in given || settings[name] !== option.default
+  })
+  return { ...Object.fromEntries(chosen.map(([name]) => [name, settings[name]])), ...run }
 }

@@ -97,8 +97,12 @@ export function averagePool(
 
 const poolOptions = {
   name,
-  /** What becomes of the values of a channel. */
-  by: oneOf(['mean', 'max', 'first', 'last'], 'what becomes of the values of a channel'),
+  /** What becomes of the values of a channel; 'mean-root' is their sum divided by the root of how many there are, and in a
+   * 'rising-mean' the first counts 1, the next 2, and so on. */
+  by: oneOf(
+    ['mean', 'max', 'first', 'last', 'mean-root', 'rising-mean'],
+    'what becomes of the values of a channel',
+  ),
 }
 
 /** All positions of an item in one vector: [..., width] → [width]. An empty sequence gives zeros. */

@@ -165,7 +165,8 @@ impl Layer for SelfAttention {
     }
 
     fn takes_bytes(&self, parameter: usize) -> bool {
-        !self.bias || parameter.is_multiple_of(2)
+        // The two matrices.
+        parameter == 0 || parameter == 1 + usize::from(self.bias)
     }
 
     fn forward(&self, pass: &mut Forward<'_>) {

@@ -1,0 +1,204 @@
+// An encoder as a folder of sentence-transformers: what it was loaded from, with the weights that it has now.
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, normalize, resolve } from 'node:path'
+import { type RunSettings, wrongOption } from '../options.js'
+import { type Path, settlePath } from '../path.js'
+import { Fields, type Json, ModelFolder } from './model-folder.js'
+import type { SentenceParts } from './sentence-parts.js'
+import { refused } from './whole-files.js'
+
+/** What may lie beside the weights of a text model and belongs to it. */
+const tokenizerFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+  'sentencepiece.bpe.model',
+  'spiece.model',
+]
+
+/** What says how many tokens are read, in the order in which it is looked for. */
+const lengthFiles = ['bert', 'roberta', 'distilbert', 'camembert', 'xlm-roberta'].map(
+  (model) => `sentence_${model}_config.json`,
+)
+
+/** How many tokens of a text are read, by what the folder says; not more than there are positions for. */
+export async function lengthOf(
+  folder: ModelFolder,
+  within: (name: string) => string,
+  most: number,
+): Promise<number> {
+  for (const file of lengthFiles.map(within)) {
+    const found = await folder.json(file)
+    const length = found?.['max_seq_length']
+    if (found && length !== undefined && length !== null) {
+      return Math.min(new Fields(folder, file, found).count(['max_seq_length']), most)
+    }
+  }
+  const file = within('tokenizer_config.json')
+  const { model_max_length: length } = (await folder.json(file)) ?? {}
+  // A folder without a limit says 1e30.
+  return typeof length === 'number' && length >= 1 ? Math.min(Math.floor(length), most) : most
+}
+
+const WEIGHTS = 'model.safetensors'
+
+/** What a file holds, or how it is written. */
+type Content = Uint8Array | string | ((path: string) => Promise<void>)
+
+/** Writes an encoder. @throws {InlayError} see `encoder.save` */
+export async function saveSentenceFolder(
+  parts: SentenceParts,
+  to: Path,
+  run: RunSettings,
+  who: string,
+): Promise<void> {
+  const target = resolve(settlePath(to, who, 'folder'))
+  const files = await filesOf(parts, run, who)
+  const isThere = await checkTarget(target, [...files.keys()], who)
+  const parent = dirname(target)
+  const beside = join(parent, `.${basename(target)}-${randomUUID()}`)
+  try {
+    await mkdir(beside, { recursive: true })
+    for (const [name, content] of files) {
+      run.signal?.throwIfAborted()
+      const path = join(beside, name)
+      await mkdir(dirname(path), { recursive: true })
+      if (typeof content === 'function') await content(path)
+      else await writeFile(path, content, { flush: true })
+    }
+    if (isThere) await replace(target, beside)
+    else await rename(beside, target)
+  } catch (error) {
+    await rm(beside, { recursive: true, force: true })
+    throw refused(error, who)
+  }
+}
+
+/** The old folder stays until the new one is whole, and comes back where that cannot take its place. */
+async function replace(target: string, beside: string): Promise<void> {
+  const old = `${beside}-old`
+  await rename(target, old)
+  try {
+    await rename(beside, target)
+  } catch (error) {
+    await rename(old, target)
+    throw error
+  }
+  await rm(old, { recursive: true, force: true })
+}
+
+/** Whether there is a folder to be replaced. @throws {InvalidOptionError} it holds something else */
+async function checkTarget(
+  target: string,
+  names: readonly string[],
+  who: string,
+): Promise<boolean> {
+  const found = await readdir(target, { recursive: true, withFileTypes: true }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      if (error.code === 'ENOTDIR') throw wrongOption('folder', 'a folder', target, who)
+      throw refused(error, who)
+    },
+  )
+  if (found === undefined) return false
+  const known = new Set(names.map((name) => normalize(join(target, name))))
+  const foreign = found.find((entry) => {
+    return !entry.isDirectory() && !known.has(join(entry.parentPath, entry.name))
+  })
+  if (foreign === undefined) return true
+  const name = join(foreign.parentPath, foreign.name).slice(target.length + 1)
+  throw wrongOption(
+    'folder',
+    `a folder without other files than a model's: not ${name}`,
+    target,
+    who,
+  )
+}
+
+/** All files by their names. */
+async function filesOf(
+  parts: SentenceParts,
+  run: RunSettings,
+  who: string,
+): Promise<Map<string, Content>> {
+  const { network, model, modules, weights, maxTokens, folderTokens } = parts
+  const folder = new ModelFolder(parts.folder.path, who)
+  const files = new Map<string, Content>()
+  const copy = async (name: string) => {
+    const content = await contentOf(folder, name)
+    if (content !== undefined) files.set(name, content)
+  }
+  const within = (name: string) => join(modules.transformer, name)
+  files.set(within('config.json'), await asFloat32(folder, within('config.json')))
+  for (const name of tokenizerFiles) await copy(within(name))
+  for (const name of lengthFiles) await copy(within(name))
+  files.set(within(WEIGHTS), (path) => network.export(weights, model.tensors, path, run, who))
+  for (const name of ['modules.json', 'config_sentence_transformers.json']) await copy(name)
+  for (const { path } of modules.listed?.slice(1) ?? []) await copy(join(path, 'config.json'))
+  for (const { path, file, tensors } of modules.weights) {
+    files.set(join(path, WEIGHTS), (to) => network.export([file], tensors, to, run, who))
+  }
+  if (modules.listed === undefined) addModules(files, model.width)
+  const isSaid = modules.listed !== undefined && maxTokens === folderTokens
+  if (!isSaid) {
+    const name = lengthFiles.map(within).find((file) => files.has(file)) ?? within(lengthFiles[0]!)
+    files.set(name, await withLength(folder, name, maxTokens))
+  }
+  return files
+}
+
+/** Of a folder of Hugging Face, what makes one of sentence-transformers of it. */
+function addModules(files: Map<string, Content>, width: number): void {
+  const types = [
+    ['', 'Transformer'],
+    ['1_Pooling', 'Pooling'],
+  ] as const
+  const modules = types.map(([path, type], idx) => {
+    return { idx, name: `${idx}`, path, type: `sentence_transformers.models.${type}` }
+  })
+  const pooling = {
+    word_embedding_dimension: width,
+    pooling_mode_cls_token: false,
+    pooling_mode_mean_tokens: true,
+    pooling_mode_max_tokens: false,
+    pooling_mode_mean_sqrt_len_tokens: false,
+  }
+  files.set('modules.json', json(modules))
+  files.set(join('1_Pooling', 'config.json'), json(pooling))
+  if (!files.has('config_sentence_transformers.json')) {
+    const about = { __version__: {}, prompts: {}, default_prompt_name: null }
+    files.set('config_sentence_transformers.json', json(about))
+  }
+}
+
+/** A configuration that says which type weights have, which is float32 now. All else stays letter for letter: to
+ * transformers 2.0 is another number than 2. */
+async function asFloat32(folder: ModelFolder, name: string): Promise<string> {
+  await folder.neededJson(name)
+  const text = await readFile(folder.file(name), 'utf8')
+  return text.replaceAll(/("(?:torch_)?dtype"\s*:\s*)"\w+"/g, '$1"float32"')
+}
+
+/** What says how many tokens are read, with another number of them. */
+async function withLength(folder: ModelFolder, name: string, length: number): Promise<string> {
+  const key = 'max_seq_length'
+  const before = await folder.json(name)
+  if (before === undefined || !(key in before)) {
+    return json({ do_lower_case: false, ...before, [key]: length })
+  }
+  const text = await readFile(folder.file(name), 'utf8')
+  return text.replace(/("max_seq_length"\s*:\s*)(?:\d+|null)/, `$1${length}`)
+}
+
+async function contentOf(folder: ModelFolder, name: string): Promise<Uint8Array | undefined> {
+  return (await folder.has(name)) ? readFile(folder.file(name)) : undefined
+}
+
+function json(value: Json | readonly Json[]): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
