@@ -87,3 +87,35 @@ test('a model that is brought by its name is a folder that is printed', async (t
   t.is(wrong.code, 2)
   t.regex(wrong.stderr, /owner\/model/)
 })
+
+test('a model learns further from a table, and is a folder again', async (t) => {
+  const rows = ['fox', 'dog', 'film', 'test'].map((word, i) => `a ${word},"the, ${word}",${i / 4}`)
+  const path = folder(t, {
+    'scores.csv': ['text,other,score', ...rows].join('\n'),
+    'pairs.jsonl': rows.map((_, i) => JSON.stringify({ text: `a ${i}`, positive: 'b' })).join('\n'),
+    'wrong.csv': 'text,other,score\na,b,5',
+    'many.csv': ['text,positive', ...Array(200).fill('a fox,a dog')].join('\n'),
+  })
+  await cp(golden, join(path, 'model'), { recursive: true })
+  const flags =
+    '--epochs 2 --learning-rate 0.01 --freeze embeddings --dropout 0 --validation scores.csv'
+  const done = await inlay(path, `sentences train model scores.csv -o tuned ${flags}`)
+  t.is(done.code, 0, done.stderr)
+  t.regex(done.stderr, /a loss of \d\.\d{4} in the last epoch, \d\.\d{4} on scores\.csv; tuned/)
+  using encoder = await SentenceEncoder.load(join(path, 'tuned'))
+  using before = await SentenceEncoder.load(golden)
+  t.notDeepEqual((await encoder.encode(lines)).values, (await before.encode(lines)).values)
+  const pairs = await inlay(path, 'sentences train model pairs.jsonl -o other -q')
+  t.deepEqual([pairs.code, pairs.stderr], [0, ''])
+  for (const [words, code, message] of [
+    ['model scores.csv -o tuned', 2, /-o tuned: that is there already/],
+    ['model scores.csv', 2, /-o FOLDER is missing/],
+    ['model wrong.csv -o new', 2, /examples\[0\]\.score must be a number from -1 to 1/],
+    ['model scores.csv -o new --loss triplet', 2, /--loss must be 'cosine-similarity'/],
+    ['model none.csv -o new', 1, /none\.csv/],
+  ] as const) {
+    const failed = await inlay(path, `sentences train ${words}`)
+    t.is(failed.code, code, failed.stderr)
+    t.regex(failed.stderr, message)
+  }
+})

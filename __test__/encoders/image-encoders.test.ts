@@ -14,6 +14,7 @@ import {
   values,
 } from 'inlay'
 import { cifar, farthest } from '../fixtures/cifar.js'
+import { longestHoldOf } from '../fixtures/longest-hold.js'
 
 const golden = (name: string) => join('__test__/golden', name)
 
@@ -262,3 +263,13 @@ function arrayOf(path: string, name: string): Float32Array {
   }
   throw new Error(`no ${name} in ${path}`)
 }
+
+test('the event loop has its turn while pictures are encoded', async (t) => {
+  using encoder = await ResNet.load(golden('resnet18.pth'), {
+    preparation: { resize: 64, crop: 64 },
+  })
+  const many = Array.from({ length: 120 }, (_, i) => noise(200 + i, 150))
+  const held = await longestHoldOf(() => encoder.encode(many))
+  t.log(`${held.toFixed(1)} ms`)
+  t.true(held < 5, `${held} ms`)
+})

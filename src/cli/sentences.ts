@@ -1,4 +1,4 @@
-// inlay sentences: texts as vectors by a folder of a pretrained model, and how it comes there.
+// inlay sentences: texts as vectors by a folder of a pretrained model, how it learns further, and how it comes there.
 import { open } from 'node:fs/promises'
 import type { CorpusSource, Texts } from '../corpus/source.js'
 import { InlayError } from '../errors.js'
@@ -9,6 +9,7 @@ import { type Options, type RunOptions, oneOf } from '../options.js'
 import { downloadModel, downloadOptions } from '../encoders/hub.js'
 import { type Command, group } from './command.js'
 import { newDocumentsCommand } from './new-documents.js'
+import { sentencesTrain } from './sentences-train.js'
 import type { Session } from './session.js'
 import { runFlags } from './train.js'
 
@@ -90,4 +91,4 @@ const download: Command = {
   },
 }
 
-export const sentencesCommands: readonly Command[] = [encode, download]
+export const sentencesCommands: readonly Command[] = [encode, sentencesTrain, download]

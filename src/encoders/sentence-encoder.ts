@@ -172,7 +172,10 @@ export class SentenceEncoder extends PromptedEncoder {
       run,
       who,
     )
-    return this.network.encodeSteps(each(tokens), { ...run, layer: this.#parts.model.hidden(layer) })
+    return this.network.encodeSteps(each(tokens), {
+      ...run,
+      layer: this.#parts.model.hidden(layer),
+    })
   }
 
   /** A number that names all that a vector depends on but the text: weights, tokenizer, modules, prompts. An index that
