@@ -362,8 +362,11 @@ export type {
 } from './encoders/sentence-examples.js'
 export {
   aiEmbeddingModel,
+  lancedbEmbeddings,
   langchainEmbeddings,
   type AiEmbeddingModel,
+  type LancedbEmbedding,
+  type LancedbEmbeddings,
   type LangchainEmbeddings,
 } from './encoders/frameworks.js'
 export type { ImageInput, ImagePreparation, RawImage } from './pictures/prepare-pictures.js'

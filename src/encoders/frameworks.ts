@@ -1,6 +1,6 @@
 // Encoders as other libraries want them, by structure alone: none of them is imported.
 import { type Embedder, Vectors } from '../embedder.js'
-import { type Options, integer, oneOf, settleAlone, text, wrongOption } from '../options.js'
+import { type Options, integer, oneOf, settleAlone, text, textOr, wrongOption } from '../options.js'
 import { Turns } from '../turns.js'
 import { SentenceVectors } from './prompted-encoder.js'
 
@@ -97,6 +97,98 @@ export function aiEmbeddingModel<Version extends 'v2' | 'v3' | 'v4' = 'v3'>(
       })
       return { embeddings, usage: { tokens }, warnings }
     },
+  }
+}
+
+const lancedbEmbeddingsOptions = {
+  /** By which a table finds its encoder again. */
+  name: textOr('inlay', 'by which a table finds its encoder again'),
+}
+
+/** What is used of `embedding` of `@lancedb/lancedb`. */
+export interface LancedbEmbedding<Instance extends object> {
+  readonly TextEmbeddingFunction: abstract new () => Instance
+  // The class goes to LanceDB as it is: what it wants of it is LanceDB's own.
+  // eslint-disable-next-line typescript/no-explicit-any -- the type of a class that is not imported
+  register(name?: string): (constructor: any) => unknown
+}
+
+/** What `lancedbEmbeddings` makes: an embedding function of a model, and what LanceDB keeps of the model in a table. */
+export type LancedbEmbeddings<Instance extends object, Model extends object> = (
+  model: Model,
+) => Promise<Instance & { ndims(): number }>
+
+/**
+ * Encoders as [LanceDB](https://lancedb.com) wants them: tables whose texts become vectors when rows come in, and whose
+ * searches take texts. Sources go through `encodeDocument` and queries through `encodeQuery`, where the encoder has them.
+ *
+ *     import { connect, embedding } from '@lancedb/lancedb'
+ *
+ *     const embeddings = lancedbEmbeddings(embedding, ({ folder }: { folder: string }) => SentenceEncoder.load(folder))
+ *     const encoder = await embeddings({ folder: 'all-MiniLM-L6-v2' })
+ *     const schema = embedding.LanceSchema({ text: encoder.sourceField(), vector: encoder.vectorField() })
+ *     const table = await (await connect('data')).createTable('texts', [{ text: 'a cat' }], { schema })
+ *     await table.search('a kitten').limit(1).toArray()
+ *
+ * A table keeps the name and the model, which must be JSON: whoever opens it calls `lancedbEmbeddings` with the same name
+ * before, and `load` brings the encoder of each model once.
+ */
+export function lancedbEmbeddings<Instance extends object, Model extends object>(
+  embedding: LancedbEmbedding<Instance>,
+  load: (model: Model) => Promise<TextEmbedder>,
+  options: Options<typeof lancedbEmbeddingsOptions> = {},
+): LancedbEmbeddings<Instance, Model> {
+  const who = 'lancedbEmbeddings'
+  const { name } = settleAlone(lancedbEmbeddingsOptions, options, who)
+  if (typeof embedding?.TextEmbeddingFunction !== 'function') {
+    throw wrongOption('embedding', '`embedding` of @lancedb/lancedb', embedding, who)
+  }
+  if (typeof load !== 'function') throw wrongOption('load', 'a function', load, who)
+  const loaded = new Map<string, Promise<TextEmbedder>>()
+  const encoderOf = (model: Model) => {
+    const key = JSON.stringify(model)
+    const encoder =
+      loaded.get(key) ?? load(model).then((found) => (checkEmbedder(found, who), found))
+    loaded.set(key, encoder)
+    // What failed may be tried again.
+    encoder.catch(() => loaded.delete(key))
+    return encoder
+  }
+  type Base = new () => { resolveVariables(model: Model): Model }
+  const base = embedding.TextEmbeddingFunction as unknown as Base
+  class InlayEmbeddings extends base {
+    readonly #model: Model
+    #encoder: TextEmbedder | undefined
+
+    constructor(model: Model) {
+      super()
+      this.#model = this.resolveVariables(model)
+    }
+
+    /** LanceDB calls it, and waits, before anything else. */
+    async init(): Promise<void> {
+      this.#encoder = await encoderOf(this.#model)
+    }
+
+    ndims(): number {
+      return this.#encoder!.dimensions
+    }
+
+    async generateEmbeddings(texts: string[]): Promise<Float32Array[]> {
+      const encoder = this.#encoder!
+      return Array.from(await (encoder.encodeDocument ?? encoder.encode).call(encoder, texts))
+    }
+
+    async computeQueryEmbeddings(query: string): Promise<Float32Array> {
+      const encoder = this.#encoder!
+      return (await (encoder.encodeQuery ?? encoder.encode).call(encoder, [query])).row(0)
+    }
+  }
+  embedding.register(name)(InlayEmbeddings)
+  return async (model) => {
+    const made = new InlayEmbeddings(model)
+    await made.init()
+    return made as unknown as Instance & { ndims(): number }
   }
 }
 
