@@ -79,39 +79,16 @@ fn marked() -> String {
         .replace(r#""hat": 7"#, vocabulary)
 }
 
-#[test]
-fn words_that_are_remembered_have_the_tokens_that_they_have_in_their_text() {
-    let tokenizer = open(&marked(), usize::MAX).unwrap();
-    let mut whole = Tokenizer::from_bytes(marked()).unwrap();
+/// Asserts that texts of these words have the tokens that the tokenizer finds in them as a whole.
+fn assert_as_a_whole(json: &str, words: &[&str]) {
+    let tokenizer = open(json, usize::MAX).unwrap();
+    let mut whole = Tokenizer::from_bytes(json).unwrap();
     whole.with_padding(None).with_truncation(None).unwrap();
     assert!(tokenizer.by_words.is_some());
     let mut memory = Memory::default();
-    let words = [
-        "cat",
-        "CATS!",
-        "[MASK]",
-        "[mask]",
-        "cat[MASK]s",
-        "café",
-        "CAFE",
-        "xcafey",
-        "猫cat",
-        "a\u{301}",
-        "\u{301}",
-        "\u{a0}",
-        "hat\u{b}s",
-        "!!",
-        "a-hat",
-        "\u{0}",
-        "[",
-        "é",
-        "",
-        " ",
-        "[MASK",
-    ];
     for first in words {
         for second in words {
-            for space in ["", " ", "\n\t", "\u{2003}"] {
+            for space in ["", " ", "  ", "\n\t", "\u{2003}"] {
                 let text = format!("{first}{space}{second} cat");
                 let mut ids = vec![7];
                 tokenizer.add(&text, &mut memory, &mut ids).unwrap();
@@ -120,6 +97,113 @@ fn words_that_are_remembered_have_the_tokens_that_they_have_in_their_text() {
             }
         }
     }
+}
+
+const WORDS: [&str; 34] = [
+    "cat",
+    "CATS!",
+    "[MASK]",
+    "[mask]",
+    "cat[MASK]s",
+    "café",
+    "CAFE",
+    "xcafey",
+    "猫cat",
+    "a\u{301}",
+    "\u{301}",
+    "\u{a0}",
+    "hat\u{b}s",
+    "!!",
+    "a-hat",
+    "\u{0}",
+    "[",
+    "é",
+    "",
+    " ",
+    "[MASK",
+    "\u{a8}a",
+    "a\u{37a}",
+    "\u{600}a",
+    "ﷺ",
+    "…",
+    "¨",
+    "ά",
+    "\u{fc5e}",
+    "a\u{fc5e}",
+    "hat's",
+    "2,000",
+    "▁a",
+    "한글",
+];
+
+#[test]
+fn words_that_are_remembered_have_the_tokens_that_they_have_in_their_text() {
+    assert_as_a_whole(&marked(), &WORDS);
+}
+
+#[test]
+fn words_with_their_space_have_the_tokens_that_they_have_in_their_text() {
+    let normalizers = [
+        "null",
+        r#"{"type": "NFKC"}"#,
+        r#"{"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"},
+            {"type": "Strip", "strip_left": false, "strip_right": true},
+            {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"}]}"#,
+        r#"{"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}]}"#,
+    ];
+    let metaspace = |scheme: &str| {
+        format!(
+            r#"{{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "{scheme}", "split": true}}"#
+        )
+    };
+    let split = r#"{"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, "#;
+    let cutters = [
+        metaspace("always"),
+        metaspace("first"),
+        metaspace("never"),
+        format!("{split}{}]}}", metaspace("always")),
+        format!("{split}{}]}}", metaspace("first")),
+        r#"{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}"#.into(),
+        r#"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}"#.into(),
+    ];
+    // Every character of the words is a token, so that no difference is lost in unknown ones.
+    let mut letters: Vec<String> =
+        WORDS.concat().chars().chain("Ġ▁ '".chars()).map(String::from).collect();
+    letters.extend((0x21..0x180).filter_map(char::from_u32).map(String::from));
+    letters.extend(["▁a", "▁c", "▁cat", "at", "Ġc", "Ġcat", "▁▁"].map(String::from));
+    letters.sort();
+    letters.dedup();
+    let scores = letters
+        .iter()
+        .enumerate()
+        .map(|(i, token)| serde_json::json!([token, -1.0 - i as f64 / 1e3]));
+    let scores = serde_json::to_string(&scores.collect::<Vec<_>>()).unwrap();
+    let mask = r#"[{"id": 3, "content": "[MASK]", "single_word": false, "lstrip": true, "rstrip": false,
+        "normalized": false, "special": true}]"#;
+    for normalizer in normalizers {
+        for cutter in &cutters {
+            let json = format!(
+                r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": {mask},
+                "normalizer": {normalizer}, "pre_tokenizer": {cutter}, "post_processor": null, "decoder": null,
+                "model": {{"type": "Unigram", "unk_id": 0, "vocab": {scores}}}}}"#
+            );
+            assert_as_a_whole(&json, &WORDS);
+        }
+    }
+}
+
+#[test]
+fn tokenizers_that_look_over_spaces_read_texts_as_a_whole() {
+    let with =
+        |from: &str, to: &str| open(&marked().replace(from, to), 8).unwrap().by_words.is_none();
+    let cutter = r#""pre_tokenizer": {"type": "BertPreTokenizer"}"#;
+    assert!(with(cutter, r#""pre_tokenizer": null"#));
+    let whole =
+        r#"{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": false}"#;
+    assert!(with(cutter, &format!(r#""pre_tokenizer": {whole}"#)));
+    assert!(with(r#""content": "[MASK]""#, r#""content": "[MA SK]""#));
+    assert!(with(r#""rstrip": false"#, r#""rstrip": true"#));
+    assert!(!with("Café", "Cafe"));
 }
 
 #[test]
