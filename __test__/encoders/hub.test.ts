@@ -168,7 +168,9 @@ test('the files that an encoder reads are brought, into the layout of huggingfac
   const all = await contents()
   const sum = sha256(all['model.safetensors']!)
   t.deepEqual(await readFile(join(model, 'blobs', sum)), all['model.safetensors'])
-  t.is(await readlink(join(path, 'model.safetensors')), join('..', '..', 'blobs', sum))
+  // Where links need a right that one may not have, it is a copy.
+  const link = await readlink(join(path, 'model.safetensors')).catch(() => undefined)
+  if (process.platform !== 'win32') t.is(link, join('..', '..', 'blobs', sum))
   t.deepEqual(
     await readdir(join(model, 'blobs')),
     wanted.map((file) => sumOf(file, all[file]!)).toSorted(),
@@ -266,7 +268,7 @@ test('what an earlier process left is gone on with; if it is of other bytes, all
     const cache = folder(t)
     const blobs = join(cache, 'models--some-one--small.bert', 'blobs')
     await mkdir(blobs, { recursive: true })
-    const partial = join(blobs, `${sha256(bytes)}.incomplete`)
+    const partial = join(blobs, `${sha256(bytes)}.inlay.incomplete`)
     await writeFile(partial, left)
     // A process that is no more.
     await writeFile(`${partial}.lock`, '999999999')
@@ -288,7 +290,7 @@ test('another process that is bringing a file is left alone', async (t) => {
   const bytes = await readFile(join(golden, 'model.safetensors'))
   const blobs = join(cache, 'models--some-one--small.bert', 'blobs')
   await mkdir(blobs, { recursive: true })
-  const partial = join(blobs, `${sha256(bytes)}.incomplete`)
+  const partial = join(blobs, `${sha256(bytes)}.inlay.incomplete`)
   await writeFile(partial, 'its bytes')
   await writeFile(`${partial}.lock`, String(process.ppid))
   const path = await download(t, one, { cache })

@@ -1,5 +1,5 @@
 // Files of a hub by what is in them: in the cache under their checksum, complete or not at all.
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -183,7 +183,8 @@ async function take(
 async function ownPartial(
   to: string,
 ): Promise<{ readonly partial: string; readonly unlock: () => Promise<void> }> {
-  const partial = `${to}.incomplete`
+  // Not the name that huggingface_hub has for what it is bringing: it may be at it.
+  const partial = `${to}.inlay.incomplete`
   const lock = `${partial}.lock`
   for (let tries = 0; tries < 2; tries++) {
     try {
@@ -198,7 +199,7 @@ async function ownPartial(
       await rm(lock, { force: true })
     }
   }
-  const own = `${to}.${process.pid}-${Math.random().toString(36).slice(2)}.incomplete`
+  const own = `${to}.${randomUUID()}.incomplete`
   return { partial: own, unlock: () => rm(own, { force: true }) }
 }
 
