@@ -347,6 +347,7 @@ export {
   StaticEncoder,
   distillingOptions,
   staticEncoderOptions,
+  staticSavingOptions,
   type DistillingOptions,
 } from './encoders/static-encoder.js'
 export { downloadModel, downloadOptions, type DownloadOptions } from './encoders/hub.js'

@@ -1,6 +1,6 @@
 // Static encoders: vectors are those of model2vec and sentence-transformers; distilled ones are model2vec's; what is saved
 // is what was.
-import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -10,6 +10,7 @@ import {
   distillingOptions,
   sentenceEncodingOptions,
   staticEncoderOptions,
+  staticSavingOptions,
 } from 'inlay'
 import { folder } from '../fixtures/folder.js'
 import { longestHoldOf } from '../fixtures/longest-hold.js'
@@ -69,6 +70,20 @@ for (const [model, distance, maxTokens] of models) {
     t.regex(await again.fingerprint(), /^[0-9a-f]{64}$/)
   })
 }
+
+test('rows are saved in half of the bytes, and vectors stay where they were', async (t) => {
+  using encoder = await StaticEncoder.load(join(golden, 'model2vec'))
+  const { texts, vectors } = await jsonOf<Expected>('model2vec', 'expected.json')
+  const path = folder(t)
+  await encoder.save(path, { precision: 'float16' })
+  const sizes = [join(golden, 'model2vec'), path].map((one) => stat(join(one, 'model.safetensors')))
+  const [whole, half] = await Promise.all(sizes)
+  t.true(half!.size < whole!.size * 0.6)
+  using small = await StaticEncoder.load(path)
+  const found = await small.encode(texts)
+  for (const [i, wanted] of vectors.entries()) t.true(furthest(found.row(i), wanted) < 1e-3)
+  t.not(await small.fingerprint(), await encoder.fingerprint())
+})
 
 test('a vector depends on its text alone, bit for bit', async (t) => {
   using encoder = await StaticEncoder.load(join(golden, 'model2vec'))
@@ -286,6 +301,10 @@ test('options that are wrong are refused, and so is a closed encoder', async (t)
   }
   for (const { option, value } of wrongValues(staticEncoderOptions)) {
     await t.throwsAsync(StaticEncoder.load(path, { [option]: value }), { code: 'INVALID_OPTION' })
+  }
+  for (const { option, value } of wrongValues(staticSavingOptions)) {
+    const run = encoder.save(folder(t), { [option]: value })
+    await t.throwsAsync(run, { code: 'INVALID_OPTION' })
   }
   for (const { option, value } of wrongValues(distillingOptions)) {
     const run = StaticEncoder.distill(teacher, { [option]: value })

@@ -68,6 +68,12 @@ export const distillingOptions = {
 /** The options of `StaticEncoder.distill`: see `distillingOptions`. */
 export type DistillingOptions = Options<typeof distillingOptions> & RunOptions
 
+/** Every option of `encoder.save`. */
+export const staticSavingOptions = {
+  /** What rows of float32 are written in. Default: float32. Rows that are of fewer bits stay as they are. */
+  precision: oneOf(['float32', 'float16'], 'what rows of float32 are written in'),
+}
+
 /** Bytes that are hashed at once: a millisecond's work. */
 const PIECE = 1 << 20
 /** What stands for no limit. */
@@ -201,12 +207,18 @@ export class StaticEncoder extends PromptedEncoder {
    * Writes a folder that `StaticEncoder.load` reads, and model2vec and sentence-transformers in Python. Each file is there
    * in full or not at all.
    *
-   * @throws {InlayError} `DISK_FULL`, `IO`
+   *     await encoder.save('small', { precision: 'float16' }) // vectors that are the same to three digits
+   *
+   * @throws {InlayError} `INVALID_INPUT` a value beyond what float16 can hold; `DISK_FULL`, `IO`
    */
-  async save(folder: Path, options: RunOptions = {}): Promise<void> {
+  async save(
+    folder: Path,
+    options: Options<typeof staticSavingOptions> & RunOptions = {},
+  ): Promise<void> {
     const who = 'encoder.save'
     const path = settlePath(folder, who, 'folder')
-    const settings = settle({}, options, who).run
+    const { settings: saving, run: settings } = settle(staticSavingOptions, options, who)
+    const isHalf = saving.precision === 'float16'
     const { dimensions, maxTokens } = this
     const native = this.#handle.use(who)
     await makeFolder(path, who)
@@ -214,7 +226,9 @@ export class StaticEncoder extends PromptedEncoder {
     await writeWhole(join(path, 'tokenizer.json'), await this.#tokenizer(settings, who), who)
     const name = this.#about.library === 'model2vec' ? 'embeddings' : 'embedding.weight'
     const file = join(path, 'model.safetensors')
-    await run<void>(who, settings, (spec, events) => saveStatic(native, file, name, spec, events))
+    await run<void>(who, settings, (spec, events) =>
+      saveStatic(native, file, name, isHalf, spec, events),
+    )
   }
 
   /** A number that names all that a vector depends on but the text: rows, tokenizer, prompts. An index that keeps it can

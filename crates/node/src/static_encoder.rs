@@ -163,20 +163,21 @@ pub fn encode_static_texts(
     })
 }
 
-/// Writes the rows to a file, under this name.
+/// Writes the rows to a file, under this name, of 16 bits if they are `half`.
 #[napi(
-    ts_args_type = "encoder: StaticHandle, path: string, name: string, run: RunSpec, events: Events<void>"
+    ts_args_type = "encoder: StaticHandle, path: string, name: string, half: boolean, run: RunSpec, events: Events<void>"
 )]
 pub fn save_static(
     env: &Env,
     encoder: &StaticHandle,
     path: String,
     name: String,
+    half: bool,
     run: RunSpec,
     events: Events<'_, ()>,
 ) -> napi::Result<RunHandle> {
     let (encoder, path) = (Arc::clone(encoder.0.get()?), PathBuf::from(path));
-    launch(env, run, events, move |_| encoder.table().save(&path, &name))
+    launch(env, run, events, move |_| encoder.table().save(&path, &name, half))
 }
 
 /// What a `tokenizer.json` of it holds.

@@ -128,20 +128,29 @@ impl Table {
             .map(Cow::Borrowed)
     }
 
-    /// Writes it to a file, the rows under this name.
+    /// Writes it to a file, the rows under this name, of 16 bits if they are `half`; bytes stay bytes.
     ///
     /// # Errors
-    /// `DiskFull`, `Io`.
-    pub fn save(&self, path: &Path, name: &str) -> Result<()> {
-        let dtype = match &self.values {
-            Values::Own(_) | Values::Mapped(_, _, Kind::Float32) => Dtype::F32,
-            Values::Mapped(_, _, Kind::Float16) => Dtype::F16,
-            Values::Mapped(_, _, Kind::Int8) => Dtype::I8,
-        };
+    /// `InvalidInput` for a value beyond what 16 bits can hold; `DiskFull`, `Io`.
+    pub fn save(&self, path: &Path, name: &str, half: bool) -> Result<()> {
         let [values, weights, _] = self.parts();
+        let (mut dtype, mut bytes) = (self.dtype(), values);
+        if half && dtype == Dtype::F32 {
+            let wide: &[f32] = bytemuck::cast_slice(&bytes);
+            let narrow: Vec<f16> = wide.iter().map(|&value| f16::from_f32(value)).collect();
+            if wide
+                .iter()
+                .zip(&narrow)
+                .any(|(wide, narrow)| wide.is_finite() && !narrow.is_finite())
+            {
+                let problem = "hold a value that float16 cannot hold".into();
+                return Err(Error::InvalidInput { source: "rows".into(), offset: None, problem });
+            }
+            (dtype, bytes) = (Dtype::F16, bytemuck::cast_slice(&narrow).to_vec().into());
+        }
         let shape = [self.rows, self.dimensions];
         let mapping: Vec<i64> = self.mapping.iter().map(|&row| i64::from(row)).collect();
-        let mut parts = vec![Part::bytes(name, dtype, &shape, &values)];
+        let mut parts = vec![Part::bytes(name, dtype, &shape, &bytes)];
         if !self.weights.is_empty() {
             parts.push(Part::bytes("weights", Dtype::F32, &[self.weights.len()], &weights));
         }
@@ -150,6 +159,14 @@ impl Table {
             parts.push(Part::bytes("mapping", Dtype::I64, &[mapping.len()], bytes));
         }
         save(path, &[], parts)
+    }
+
+    fn dtype(&self) -> Dtype {
+        match &self.values {
+            Values::Own(_) | Values::Mapped(_, _, Kind::Float32) => Dtype::F32,
+            Values::Mapped(_, _, Kind::Float16) => Dtype::F16,
+            Values::Mapped(_, _, Kind::Int8) => Dtype::I8,
+        }
     }
 
     /// sum += Σ weight · row over tokens, of each row its first values. `room` is for rows that are not f32.

@@ -113,10 +113,35 @@ fn rows_are_shared_and_weighed_by_token() {
     let wanted = mean(&[(1, 0.5), (0, 2.0), (1, 3.0)], |row, i| f64::from(value(row, i)));
     close(&found.values, &wanted);
     let again = files.path("again.safetensors");
-    encoder.table().save(&again, "embeddings").unwrap();
+    encoder.table().save(&again, "embeddings", false).unwrap();
     let other = StaticEncoder::open(&files.path("tokenizer.json"), &again, None, true).unwrap();
     assert_eq!(encoded(&other, &["cats hat"], false), found);
     assert_eq!(other.table().parts(), encoder.table().parts());
+}
+
+#[test]
+fn rows_are_saved_in_half_of_the_bytes() {
+    let values = matrix(5);
+    let of = |values: &[f32]| {
+        Files::with(vec![Part::bytes(
+            "embeddings",
+            Dtype::F32,
+            &[5, WIDTH],
+            bytemuck::cast_slice(values),
+        )])
+    };
+    let files = of(&values);
+    let half = files.path("half.safetensors");
+    files.open(None, true).unwrap().table().save(&half, "embedding.weight", true).unwrap();
+    let tokenizer = files.path("tokenizer.json");
+    let other = StaticEncoder::open(&tokenizer, &half, None, true).unwrap();
+    assert_eq!(other.table().weight().0, (5 * WIDTH * 2) as u64);
+    let texts = ["cats a hat", "cat"];
+    let wanted = encoded(&files.open(None, true).unwrap(), &texts, false);
+    assert_eq!(encoded(&other, &texts, false), wanted, "halves hold these values");
+    let far = of(&vec![1e6; 5 * WIDTH]).open(None, true).unwrap();
+    let error = far.table().save(&half, "embeddings", true).unwrap_err();
+    assert!(error.to_string().contains("float16 cannot hold"), "{error}");
 }
 
 #[test]
