@@ -64,7 +64,7 @@ pub(super) struct Added {
     /// As they are and as they are normalized, in lower case.
     forms: Vec<Vec<u8>>,
     /// Bytes that such a token begins with.
-    begins: [bool; 256],
+    begins: Box<[bool; 256]>,
 }
 
 impl ByWords {
@@ -101,7 +101,7 @@ impl ByWords {
 
 impl Added {
     fn of(tokenizer: &Tokenizer) -> Option<Self> {
-        let mut found = Self { forms: Vec::new(), begins: [false; 256] };
+        let mut found = Self { forms: Vec::new(), begins: Box::new([false; 256]) };
         for token in tokenizer.get_added_tokens_decoder().values() {
             let mut normalized = NormalizedString::from(token.content.as_str());
             let normalizer = tokenizer.get_normalizer();
