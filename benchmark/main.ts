@@ -12,6 +12,7 @@ import { classifier } from './classifier.js'
 import { corpus } from './corpus.js'
 import { counts } from './counts.js'
 import { doc2vec } from './doc2vec.js'
+import { encoders } from './encoders.js'
 import { fastText } from './fasttext.js'
 import type { Family, Settings } from './family.js'
 import { glove } from './glove.js'
@@ -47,6 +48,7 @@ const families: readonly Family[] = [
   neuralText,
   pictures,
   sentences,
+  encoders,
   counts,
   corpus,
   vectors,

@@ -3,7 +3,7 @@
 #   .venv           gensim, fastText, tomotopy, scikit-learn
 #   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
 #   node_modules    natural, TensorFlow.js
-#   .torch          PyTorch, where `INLAY_TORCH` is set: it takes six gigabytes
+#   .torch          PyTorch and onnxruntime, where `INLAY_TORCH` is set: they take six gigabytes
 #   word2vec-Ofast  the same with -Ofast, which lets the compiler reorder sums
 # Needs python3 with venv, a C compiler and a POSIX system. What is there already is kept.
 set -euo pipefail
@@ -21,6 +21,10 @@ home=$(cd "$home" && pwd)
 if [ -n "${INLAY_TORCH:-}" ] && [ ! -x "$home/.torch/bin/python" ]; then
   python3 -m venv "$home/.torch"
   "$home/.torch/bin/python" -m pip install -q --disable-pip-version-check torch==2.15.0 numpy
+fi
+if [ -n "${INLAY_TORCH:-}" ] && ! "$home/.torch/bin/python" -c 'import onnxruntime' 2> /dev/null; then
+  "$home/.torch/bin/python" -m pip install -q --disable-pip-version-check \
+    onnxruntime==1.32.0 onnx transformers==5.24.0 tokenizers
 fi
 [ -d "$home/node_modules/natural" ] ||
   npm install --silent --no-audit --no-fund --prefix "$home" natural@8.1.1
