@@ -47,6 +47,25 @@ test('what is missing or too long is one line', async (t) => {
   }
 })
 
+test('weights of 8 bits are asked for by a flag, which a static encoder has none of', async (t) => {
+  const path = folder(t, { 'texts.txt': lines.join('\n') })
+  const table = fileURLToPath(
+    new URL('../../../__test__/golden/static-models/model2vec', import.meta.url),
+  )
+  await cp(golden, join(path, 'model'), { recursive: true })
+  await cp(table, join(path, 'table'), { recursive: true })
+  using encoder = await SentenceEncoder.load(golden, { precision: 'int8' })
+  const wanted = await encoder.encode(lines)
+  const printed = await inlay(path, 'sentences encode model texts.txt --weights int8 -q')
+  t.is(printed.code, 0, printed.stderr)
+  const rows = printed.stdout.trim().split('\n')
+  const found = rows.map((row) => Float32Array.from(JSON.parse(row) as number[]))
+  t.deepEqual(found, Array.from(wanted))
+  const refused = await inlay(path, 'sentences encode table texts.txt --weights int8')
+  t.is(refused.code, 2)
+  t.regex(refused.stderr, /--weights int8 is of a Transformer/)
+})
+
 test('a folder of a static encoder is one too', async (t) => {
   const path = folder(t, { 'texts.txt': lines.join('\n') })
   const table = fileURLToPath(

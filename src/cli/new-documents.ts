@@ -27,7 +27,7 @@ interface Maker<Model extends Disposable> extends Pick<Command, 'name' | 'summar
   readonly title: string
   readonly options: Table
   readonly run: FlagGroup
-  open(path: string, run: RunOptions): Promise<Model>
+  open(path: string, run: RunOptions, options: object): Promise<Model>
   make(model: Model, source: CorpusSource, options: object): Promise<Vectors>
 }
 
@@ -75,7 +75,7 @@ export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model
       )
       const work = async (onProgress: RunOptions['onProgress']) => {
         const run = { signal: session.signal, onProgress }
-        using model = await maker.open(path, run)
+        using model = await maker.open(path, run, others)
         using joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
         const source =
           file === undefined

@@ -214,23 +214,19 @@ impl Product<'_> {
         let height = tile.meanings.len();
         let columns = (self.b.columns - tile.panel * self.b.width).min(self.b.width);
         macro_rules! of_rows {
-            ($vectors:literal: $($rows:literal)*) => {
+            ($($rows:literal)*) => {
                 match height {
                     // Tiles that are taller than this set's own never come.
                     $($rows if $rows <= B::ROWS => {
                         // SAFETY: `run` has made as many rows of bytes, each of all steps; a panel has them too;
                         // C and the bias have so many columns.
-                        unsafe { self.fill::<B, $rows, $vectors>(bytes, &tile, first, columns) }
+                        unsafe { self.fill::<B, $rows>(bytes, &tile, first, columns) }
                     })*
                     _ => unreachable!("a tile is as tall as the set says"),
                 }
             };
         }
-        if columns <= B::Floats::LANES {
-            of_rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        } else {
-            of_rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        }
+        of_rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
         if let Some(activation) = self.activation {
             for row in first..first + height {
                 let to = self.c.row(row).wrapping_add(tile.panel * self.b.width);
@@ -242,10 +238,9 @@ impl Product<'_> {
     }
 
     /// # Safety
-    /// There are `ROWS` rows of bytes and of C, and `columns` columns, which fill `VECTORS` vectors or all but the
-    /// last of them.
+    /// There are `ROWS` rows of bytes and of C, and `columns` columns, no more than a panel has.
     #[inline(always)]
-    unsafe fn fill<B: Bytes, const ROWS: usize, const VECTORS: usize>(
+    unsafe fn fill<B: Bytes, const ROWS: usize>(
         &mut self,
         bytes: B,
         tile: &Tile<'_>,
@@ -253,17 +248,14 @@ impl Product<'_> {
         columns: usize,
     ) {
         let (simd, lanes, width) = (bytes.floats(), B::Floats::LANES, self.b.width);
-        let mut sums = [[bytes.nothing(); VECTORS]; ROWS];
+        let mut sums = [[bytes.nothing(); 2]; ROWS];
         let mut panel =
             self.b.values.as_ptr().wrapping_add(tile.panel * tile.steps * width).cast::<i8>();
         let mut row = tile.rows;
         // SAFETY: the caller's promise; vectors of C are read and written up to its last column.
         unsafe {
             for _ in 0..tile.steps {
-                let mut across = [bytes.weights(panel); VECTORS];
-                for (v, across) in across.iter_mut().enumerate().skip(1) {
-                    *across = bytes.weights(panel.add(v * lanes * STEP));
-                }
+                let across = [bytes.weights(panel), bytes.weights(panel.add(lanes * STEP))];
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let down = bytes.four(row.add(i * tile.stride));
                     for (sum, &across) in sums.iter_mut().zip(&across) {
@@ -279,15 +271,20 @@ impl Product<'_> {
                 let (scale, zero) = (simd.splat(scale), simd.splat(-zero));
                 let to = self.c.row(first + i).add(begin);
                 for (v, &sum) in sums.iter().enumerate() {
-                    let (at, count) = (begin + v * lanes, (columns - v * lanes).min(lanes));
+                    let count = columns.saturating_sub(v * lanes).min(lanes);
+                    let at = begin + v * lanes;
                     let of_column = simd.load(self.b.sums.as_ptr().add(at));
                     let sum = simd.fma(zero, of_column, bytes.numbers(sum));
                     let scale = simd.mul(scale, simd.load(self.b.scales.as_ptr().add(at)));
                     let start = match self.bias {
-                        Some(bias) => simd.load_first(bias.as_ptr().add(at), count),
+                        Some(bias) => simd.load_first(bias.as_ptr().wrapping_add(at), count),
                         None => simd.splat(0.0),
                     };
-                    simd.store_first(to.add(v * lanes), simd.fma(sum, scale, start), count);
+                    simd.store_first(
+                        to.wrapping_add(v * lanes),
+                        simd.fma(sum, scale, start),
+                        count,
+                    );
                 }
             }
         }

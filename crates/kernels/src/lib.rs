@@ -74,4 +74,4 @@ pub use scalar::Scalar;
 pub use search::{Scores, Stored};
 pub use simd::Simd;
 pub use softmax::{SCORES_BESIDE, learn_softmax};
-pub use values::{AdamStep, adam, add, add_up, softmax, square_sum};
+pub use values::{AdamStep, adam, add, add_both, add_up, softmax, square_sum};

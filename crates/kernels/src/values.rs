@@ -1,6 +1,6 @@
 //! Plain loops over values and rows, compiled for every set.
 
-use crate::{Kernels, Simd, Task, exp, ln};
+use crate::{Activation, Kernels, Simd, Task, exp, ln};
 
 /// Gives a loop to the compiler once for every set.
 macro_rules! task {
@@ -30,6 +30,47 @@ pub fn add(kernels: Kernels, from: &[f32], to: &mut [f32]) {
             *to += from;
         }
     }));
+}
+
+/// to = `activation`(a + b)
+///
+/// # Panics
+/// If the lengths differ.
+pub fn add_both(
+    kernels: Kernels,
+    a: &[f32],
+    b: &[f32],
+    activation: Option<Activation>,
+    to: &mut [f32],
+) {
+    assert_eq!((a.len(), b.len()), (to.len(), to.len()));
+    kernels.run(AddBoth { a, b, activation, to });
+}
+
+struct AddBoth<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+    activation: Option<Activation>,
+    to: &'a mut [f32],
+}
+
+impl Task for AddBoth<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        // The activation finds in the first cache what was just added up.
+        const BLOCK: usize = 1024;
+        let both = self.a.chunks(BLOCK).zip(self.b.chunks(BLOCK));
+        for ((a, b), to) in both.zip(self.to.chunks_mut(BLOCK)) {
+            for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+                *to = a + b;
+            }
+            if let Some(activation) = self.activation {
+                activation.on(simd, to);
+            }
+        }
+    }
 }
 
 /// Adds up rows, in their order: sums += Σ rows. Rows are `step` values apart.

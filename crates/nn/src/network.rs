@@ -94,7 +94,7 @@ impl Network {
             Work::Layer { parameters: (first, count), .. } => {
                 &self.parameters[*first..first + count]
             }
-            Work::Sum | Work::Concat => &[],
+            Work::Sum { .. } | Work::Concat => &[],
         }
     }
 
@@ -204,7 +204,9 @@ impl Network {
                     operations: layer.operations(input, input.rows().unwrap_or(1)),
                     shape,
                 },
-                Work::Sum => Line { name: "sum".into(), shape, parameters: 0, operations: 0 },
+                Work::Sum { .. } => {
+                    Line { name: "sum".into(), shape, parameters: 0, operations: 0 }
+                }
                 Work::Concat => Line { name: "concat".into(), shape, parameters: 0, operations: 0 },
             }
         });

@@ -94,7 +94,10 @@ pub enum Work {
         still: bool,
     },
     /// Values of the same place, added up.
-    Sum,
+    Sum {
+        /// The function that it applies last, for the node after it.
+        fused: Option<inlay_kernels::Activation>,
+    },
     /// Values of the same row, one behind the other; a vector stands in every row.
     Concat,
 }
@@ -226,7 +229,7 @@ impl Plan {
         let last = self.nodes.iter().find(|node| self.taken && node.output == self.output)?;
         match &last.work {
             Work::Layer { parameters, .. } => Some(*parameters),
-            Work::Sum | Work::Concat => None,
+            Work::Sum { .. } | Work::Concat => None,
         }
     }
 
@@ -237,7 +240,7 @@ impl Plan {
                 let input = node.inputs[0];
                 layer.operations(&self.slots[input].shape, rows[input])
             }
-            Work::Sum | Work::Concat => 0,
+            Work::Sum { .. } | Work::Concat => 0,
         };
         self.nodes.iter().map(of_node).sum()
     }

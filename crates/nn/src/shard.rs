@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::Range;
 
 use inlay_base::Run;
-use inlay_kernels::{Desk, add};
+use inlay_kernels::{Desk, activate, add, add_both};
 
 use crate::layer::{Backward, Forward, Known, Memo, Mode, Pass, Rows, Stretch};
 use crate::network::Network;
@@ -122,12 +122,17 @@ impl Shard {
                     });
                     self.memos[at] = memo;
                 }
-                Work::Sum => {
-                    for (i, &input) in node.inputs.iter().enumerate() {
-                        let input = self.rows(plan, input).values;
-                        match i {
-                            0 => output.values.copy_from_slice(input),
-                            _ => add(kernels, input, &mut output.values),
+                Work::Sum { fused } => {
+                    let values = |input: &usize| self.rows(plan, *input).values;
+                    let to = &mut output.values;
+                    match &node.inputs[..] {
+                        [a, b] => add_both(kernels, values(a), values(b), *fused, to),
+                        all => {
+                            to.copy_from_slice(values(&all[0]));
+                            all[1..].iter().for_each(|input| add(kernels, values(input), to));
+                            if let Some(activation) = *fused {
+                                activate(kernels, activation, to);
+                            }
                         }
                     }
                 }

@@ -64,7 +64,7 @@ impl Plan {
                         pool.give(gradient);
                     }
                 }
-                Work::Sum => {
+                Work::Sum { .. } => {
                     let mut first = true;
                     for &input in inputs.iter().filter(|&&input| wanted[input]) {
                         let mut to = gradient;

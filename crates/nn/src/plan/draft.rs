@@ -35,7 +35,7 @@ impl Draft {
                         return Err(wrong(format!("adds up branches of {shape} and {other}")));
                     }
                 }
-                Ok(self.node(Work::Sum, ends, shape))
+                Ok(self.node(Work::Sum { fused: None }, ends, shape))
             }
             Described::Concat(branches) => {
                 let ends = self.branches(branches, from)?;
@@ -67,7 +67,7 @@ impl Draft {
             let giver = self.nodes.iter().find(|node| node.output == from);
             let giver = match giver.map(|node| &node.work) {
                 Some(Work::Layer { name, .. }) => format!("`{name}`"),
-                Some(Work::Sum) => "the sum before it".into(),
+                Some(Work::Sum { .. }) => "the sum before it".into(),
                 Some(Work::Concat) => "the concat before it".into(),
                 None => "the input".into(),
             };
@@ -176,8 +176,12 @@ impl Draft {
             if hidden || input == output || self.readers(input) > 1 {
                 continue;
             }
-            let Work::Layer { layer, fused, .. } = &mut self.nodes[giver].work else { continue };
-            if layer.fuses() && fused.is_none() {
+            let fused = match &mut self.nodes[giver].work {
+                Work::Layer { layer, fused, .. } if layer.fuses() => fused,
+                Work::Sum { fused } => fused,
+                _ => continue,
+            };
+            if fused.is_none() {
                 *fused = Some(activation);
                 if let Work::Layer { done, .. } = &mut self.nodes[at].work {
                     *done = true;
