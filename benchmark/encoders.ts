@@ -87,7 +87,7 @@ async function ours(
 ): Promise<Sample> {
   using encoder = await SentenceEncoder.load(model, { precision })
   await encoder.encode(texts.slice(0, 32), { threads })
-  return stopwatch(() => encoder.encode(texts, { threads }))
+  return await stopwatch(() => encoder.encode(texts, { threads }))
 }
 
 /** What somebody waits for who has one text. */
