@@ -72,10 +72,10 @@ test('a vector depends on its text alone, bit for bit', async (t) => {
 })
 
 for (const model of models) {
-  test(`${model}: weights of 8 bits give nearly the same vectors, in less memory`, async (t) => {
-    const folder = join(golden, model)
-    using exact = await SentenceEncoder.load(folder)
-    using encoder = await SentenceEncoder.load(folder, { precision: 'int8' })
+  test(`${model}: weights of 8 bits give nearly the same vectors`, async (t) => {
+    const path = join(golden, model)
+    using exact = await SentenceEncoder.load(path)
+    using encoder = await SentenceEncoder.load(path, { precision: 'int8' })
     const { texts } = await expectedOf(model)
     const [wanted, found] = [await exact.encode(texts), await encoder.encode(texts)]
     for (const i of texts.keys()) {
