@@ -1,0 +1,80 @@
+//! Where products work, and who helps.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use inlay_base::Crew;
+
+use super::{TALLEST, WIDEST};
+use crate::Aligned;
+use crate::bytes::Meaning;
+
+/// Memory that products work in; one for each thread, used again and again. It grows with what lies on it:
+/// a short call must not pay for the largest one.
+pub struct Desk {
+    a: Aligned<f32>,
+    b: Aligned<f32>,
+    /// Rows that are not there (see `convolve`).
+    zeros: Vec<f32>,
+    /// Rows copied under the taps of windows.
+    pub(crate) copies: Vec<f32>,
+    /// Rows as bytes, and what these mean (see `multiply_bytes`).
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) meanings: Vec<Meaning>,
+    crew: Option<Arc<Crew>>,
+}
+
+impl Desk {
+    /// Who helps with large products from here on; nobody by default.
+    pub fn share(&mut self, crew: Option<Arc<Crew>>) {
+        self.crew = crew;
+    }
+
+    /// The crew, if it is worth its while for so many products of two numbers.
+    pub(crate) fn crew_for(&self, products: usize) -> Option<Arc<Crew>> {
+        self.crew.as_ref().filter(|_| products >= 1 << 20).map(Arc::clone)
+    }
+
+    /// Room for a block of A, and a vector behind it.
+    pub(super) fn rows(&mut self, rows: usize, depth: usize) -> &mut [f32] {
+        self.a.grow(0.0, (rows + TALLEST) * depth + 16);
+        &mut self.a
+    }
+
+    /// Room for panels of B.
+    pub(super) fn columns(&mut self, depth: usize, columns: usize) -> &mut [f32] {
+        self.b.grow(0.0, depth * (columns + WIDEST));
+        &mut self.b
+    }
+
+    pub(crate) fn zeros(&mut self, length: usize) -> &[f32] {
+        self.zeros.resize(self.zeros.len().max(length), 0.0);
+        &self.zeros
+    }
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        let (a, b) = (Aligned::new(0.0, 0), Aligned::new(0.0, 0));
+        let (zeros, copies) = (Vec::new(), Vec::new());
+        let (bytes, meanings) = (Vec::new(), Vec::new());
+        Self { a, b, zeros, copies, bytes, meanings, crew: None }
+    }
+}
+
+/// Cuts a product for so many threads: by rows if there are many, else by columns, at the panels of any set.
+pub(crate) fn shares(
+    rows: usize,
+    columns: usize,
+    threads: usize,
+) -> Vec<(Range<usize>, Range<usize>)> {
+    let cut = |length: usize, unit: usize| {
+        let units = length.div_ceil(unit);
+        let step = units.div_ceil(2 * threads) * unit;
+        (0..length).step_by(step.max(1)).map(move |first| first..length.min(first + step))
+    };
+    match rows >= 8 * TALLEST * threads {
+        true => cut(rows, TALLEST).map(|down| (down, 0..columns)).collect(),
+        false => cut(columns, WIDEST).map(|across| (0..rows, across)).collect(),
+    }
+}
