@@ -129,7 +129,7 @@ fn a_block_goes_back() {
     for (norm_first, name) in [(false, "relu"), (false, "gelu"), (true, "relu"), (true, "gelu")] {
         let look = |x: &[f64], offsets: &[usize], p: &[Vec<f64>]| {
             let items = Items { values: x.into(), offsets: offsets.into(), training: true };
-            attention::formula(&items, WIDTH, (2, false), p, |_| 1.0)
+            attention::tests::formula(&items, WIDTH, (2, false), p, |_| 1.0)
         };
         let think = |x: &[f64], p: &[Vec<f64>]| {
             let mut hidden = dense(x, &p[0], &p[1]);
