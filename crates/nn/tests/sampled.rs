@@ -245,7 +245,7 @@ fn what_was_stopped_goes_on_to_the_same_bytes() {
         let here = Run::new(1 + stops as usize % 3, 3, Arc::clone(&stop), Box::new(|_| ()));
         let outcome = std::thread::scope(|scope| {
             scope.spawn(move || {
-                std::thread::sleep(Duration::from_micros(1000 + 100 * stops));
+                std::thread::sleep(Duration::from_micros(100 + 50 * stops));
                 stop.store(true, Relaxed);
             });
             run(&how, &here)
