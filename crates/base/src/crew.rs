@@ -9,8 +9,8 @@ const PATIENCE: (u32, u32) = (2000, 200);
 
 type Work = *const (dyn Fn(usize) + Sync);
 
-/// Threads that help one of them, its leader, with tasks of a few microseconds: a share of one product. Whoever is busy
-/// elsewhere is not waited for.
+/// Threads that help one of them, its leader, with tasks of a few microseconds: a share of one product. Whoever has begun
+/// none is not waited for.
 pub struct Crew {
     size: usize,
     /// The leader's tasks, for as long as they are open.
@@ -60,8 +60,13 @@ impl Crew {
         impl Drop for Opened<'_> {
             fn drop(&mut self) {
                 self.0.open.store(false, SeqCst);
+                let mut looks = 0;
                 while self.0.busy.load(SeqCst) > 0 {
-                    hint::spin_loop();
+                    looks += 1;
+                    match looks < PATIENCE.0 {
+                        true => hint::spin_loop(),
+                        false => thread::yield_now(),
+                    }
                 }
             }
         }
@@ -136,6 +141,7 @@ impl Crew {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::time::Instant;
 
     use super::*;
     use crate::Run;
@@ -172,9 +178,13 @@ mod tests {
                 crew.help();
                 return Ok(());
             }
-            crew.each(8, &|_| {
-                thread::sleep(Duration::from_millis(5));
+            crew.each(2, &|_| {
                 who.lock().unwrap().insert(thread::current().id());
+                let begin = Instant::now();
+                // Who has one task leaves the other to somebody else.
+                while who.lock().unwrap().len() < 2 && begin.elapsed() < Duration::from_secs(20) {
+                    thread::yield_now();
+                }
             });
             crew.close();
             Ok(())
@@ -200,12 +210,13 @@ mod tests {
             }
             let _close = Close(&crew);
             *leader.lock().unwrap() = Some(thread::current().id());
-            crew.each(200, &|_| {
-                thread::sleep(Duration::from_millis(1));
-                assert!(
-                    Some(thread::current().id()) == *leader.lock().unwrap(),
-                    "a fault of our own"
-                );
+            crew.each(2, &|_| {
+                let own = Some(thread::current().id());
+                assert!(own == *leader.lock().unwrap(), "a fault of our own");
+                let begin = Instant::now();
+                while !crew.spoilt.load(Acquire) && begin.elapsed() < Duration::from_secs(20) {
+                    thread::yield_now();
+                }
             });
             Ok(())
         });

@@ -132,7 +132,7 @@ pub fn multiply_bytes(
     let shares = shares(rows, columns, crew.size());
     crew.each(shares.len(), &|number| {
         let (down, across) = shares[number].clone();
-        // SAFETY: no two shares have a value in common.
+        // SAFETY: no two shares have a value in common, and none goes beyond its own.
         let c = unsafe { c.part(down.clone(), 0..columns) };
         let a = a.some_rows(down.start, down.len());
         let panels = across.start / b.width..across.end.div_ceil(b.width);

@@ -108,7 +108,7 @@ pub fn convolve(
     let (shares, whole) = (shares(total, columns, crew.size()), (y.rows(), y.columns()));
     crew.each(shares.len(), &|number| {
         let (down, across) = shares[number].clone();
-        // SAFETY: no two shares have a value in common.
+        // SAFETY: no two shares have a value in common, and none goes beyond its own.
         let y = unsafe { y.part(0..whole.0, 0..whole.1) };
         kernels.run(Convolve { x, windows, down, across, weights, start, activation, y, zeros });
     });

@@ -17,7 +17,7 @@ mod desk;
 mod operands;
 mod pack;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tile;
 
 use std::ops::Range;
@@ -66,7 +66,7 @@ pub fn multiply<'a>(
         let shares = shares(rows, columns, crew.size());
         crew.each(shares.len(), &|number| {
             let (down, across) = &shares[number];
-            // SAFETY: no two shares have a value in common.
+            // SAFETY: no two shares have a value in common, and none goes beyond its own.
             let c = unsafe { c.part(down.clone(), across.clone()) };
             let (a, b) = (a.of_rows(down), b.columns(across));
             let start = start.columns(across);

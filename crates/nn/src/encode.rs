@@ -290,6 +290,8 @@ mod tests {
         assert_eq!(shape, Shape { positions: Positions::Fixed(vec![20, 20]), ..shape.clone() });
         for bytes in [false, true] {
             if bytes {
+                // What is bytes already stays as it is.
+                network.turn_into_bytes().unwrap();
                 network.turn_into_bytes().unwrap();
             }
             let cells = (0..3 * 6400).map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0).collect();

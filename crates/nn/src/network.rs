@@ -150,7 +150,7 @@ impl Network {
             let folds = plan.folds.iter().any(|fold| fold.giver.0 == *first);
             for parameter in (0..*count).filter(|&number| !folds && layer.takes_bytes(number)) {
                 let parameter = &mut self.parameters[first + parameter];
-                if !parameter.get().iter().all(|value| value.is_finite()) {
+                if !parameter.is_finite() {
                     return Err(wrong(format!(
                         "has values in `{}` that are no numbers",
                         parameter.name

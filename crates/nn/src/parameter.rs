@@ -296,12 +296,21 @@ impl Parameter {
     /// Values of 8 bits from here on: to encode with, in a quarter of the memory and less of the time. Whoever asks for
     /// the values gets what the bytes stand for.
     pub fn turn_into_bytes(&mut self, kernels: Kernels) {
+        if self.bytes.is_some() {
+            return;
+        }
         let mut bytes = ByteMatrix::new(kernels, self.rows, self.columns);
         for piece in self.pieces.drain(..) {
             let piece = piece.into_inner().unwrap_or_else(PoisonError::into_inner);
             bytes.take(piece.first, Matrix::new(&piece.values, self.rows, piece.count));
         }
         self.bytes = Some(bytes);
+    }
+
+    /// Whether all values are numbers.
+    pub fn is_finite(&self) -> bool {
+        let finite = |piece| self.piece(piece).values.iter().all(|value| value.is_finite());
+        (0..self.pieces()).all(finite)
     }
 
     /// The values, where they have 8 bits.

@@ -1,6 +1,7 @@
 use inlay_base::Random;
 
 use super::*;
+use crate::product::tests::SHAPES;
 
 fn numbers(length: usize, stream: u64) -> Vec<f32> {
     let mut random = Random::new(17, stream);
@@ -29,20 +30,6 @@ fn product(b: &ByteMatrix, a: &[f32], bias: Option<&[f32]>, rows: usize) -> Vec<
     multiply_bytes(a, b, bias, None, to, &mut Desk::default());
     c
 }
-
-const SHAPES: [(usize, usize, usize); 11] = [
-    (1, 1, 1),
-    (1, 5, 40),
-    (3, 0, 4),
-    (0, 3, 4),
-    (4, 3, 0),
-    (5, 7, 3),
-    (14, 33, 32),
-    (15, 256, 33),
-    (29, 300, 31),
-    (341, 30, 40),
-    (3, 20, 310),
-];
 
 #[test]
 fn products_are_near_those_of_numbers_on_every_set() {

@@ -118,7 +118,7 @@ impl<'a> Target<'a> {
     /// Some of its rows and columns.
     ///
     /// # Safety
-    /// Nobody else reads or writes these while it lives.
+    /// Nobody else reads or writes the values that are read or written through it, while it lives.
     pub(crate) unsafe fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Target<'_> {
         assert!(rows.end <= self.rows && columns.end <= self.columns);
         let values = self.values.wrapping_add(rows.start * self.step + columns.start);

@@ -41,7 +41,7 @@ impl Packed {
     /// If there is no room for it there.
     pub fn pack_rows(&mut self, kernels: Kernels, top: usize, matrix: Matrix<'_>) {
         assert!(matrix.columns == self.columns && top + matrix.rows <= self.rows);
-        kernels.run(Pack { matrix, top, packed: self });
+        kernels.run(Pack { matrix, top, first: 0, packed: self });
     }
 
     /// Takes in a matrix as the columns from `first` on.
@@ -51,7 +51,7 @@ impl Packed {
     pub fn pack_columns(&mut self, kernels: Kernels, first: usize, matrix: Matrix<'_>) {
         assert!(matrix.rows == self.rows && first + matrix.columns <= self.columns);
         assert!(first.is_multiple_of(self.width));
-        kernels.run(PackColumns { matrix, first, packed: self });
+        kernels.run(Pack { matrix, top: 0, first, packed: self });
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -86,7 +86,9 @@ impl Task for Width {
 
 struct Pack<'a, 'p> {
     matrix: Matrix<'a>,
+    /// Where its first row and its first column go.
     top: usize,
+    first: usize,
     packed: &'p mut Packed,
 }
 
@@ -94,32 +96,16 @@ impl Task for Pack<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Packed { values, rows, columns, width } = self.packed;
-        let deep = 0..self.matrix.rows;
+        let Packed { values, rows, width, .. } = self.packed;
+        let (deep, columns) = (0..self.matrix.rows, self.matrix.columns);
         if deep.is_empty() {
             return;
         }
-        let panels = values.chunks_mut(*rows * *width).zip((0..*columns).step_by(*width));
-        for (panel, first) in panels {
-            let across = first..(first + *width).min(*columns);
+        let panels = values.chunks_mut(*rows * *width).skip(self.first / *width);
+        for (panel, first) in panels.zip((0..columns).step_by(*width)) {
+            let across = first..(first + *width).min(columns);
             pack_columns(simd, self.matrix, deep.clone(), across, &mut panel[self.top * *width..]);
         }
-    }
-}
-
-struct PackColumns<'a, 'p> {
-    matrix: Matrix<'a>,
-    first: usize,
-    packed: &'p mut Packed,
-}
-
-impl Task for PackColumns<'_, '_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Matrix { rows, columns, .. } = self.matrix;
-        let to = &mut self.packed.values[self.first * rows..];
-        pack_columns(simd, self.matrix, 0..rows, 0..columns, to);
     }
 }
 

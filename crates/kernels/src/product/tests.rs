@@ -29,7 +29,8 @@ fn check(a: &[f32], b: &[f32], c: &[f32], from: &[f32], shape: (usize, usize, us
     }
 }
 
-const SHAPES: [(usize, usize, usize); 15] = [
+/// Rows, depth and columns: none, one, whole tiles and blocks, and some more.
+pub(crate) const SHAPES: [(usize, usize, usize); 15] = [
     (1, 1, 1),
     (1, 5, 40),
     (3, 0, 4),
