@@ -11,6 +11,11 @@ import { folder, inlay } from './inlay.js'
 const golden = fileURLToPath(new URL('../../../__test__/golden/text-models/bert', import.meta.url))
 const lines = ['a quick fox', '', 'a lazy dog']
 
+const rowsOf = (printed: string) => {
+  const rows = printed.trim().split('\n')
+  return rows.map((row) => Float32Array.from(JSON.parse(row) as number[]))
+}
+
 test('the lines of a file become vectors, on standard output or in a file', async (t) => {
   const path = folder(t, { 'texts.txt': lines.join('\n') })
   await cp(golden, join(path, 'model'), { recursive: true })
@@ -19,13 +24,7 @@ test('the lines of a file become vectors, on standard output or in a file', asyn
   const flags = '--dimensions 8 --normalize -q'
   const printed = await inlay(path, `sentences encode model texts.txt ${flags}`)
   t.is(printed.code, 0, printed.stderr)
-  t.deepEqual(
-    printed.stdout
-      .trim()
-      .split('\n')
-      .map((row) => Float32Array.from(JSON.parse(row) as number[])),
-    Array.from(wanted),
-  )
+  t.deepEqual(rowsOf(printed.stdout), Array.from(wanted))
   const saved = await inlay(path, 'sentences encode model texts.txt -o rows.npy')
   t.is(saved.code, 0, saved.stderr)
   t.regex(saved.stderr, /3 documents of 32 dimensions in rows\.npy/)
@@ -58,9 +57,7 @@ test('weights of 8 bits are asked for by a flag, which a static encoder has none
   const wanted = await encoder.encode(lines)
   const printed = await inlay(path, 'sentences encode model texts.txt --weights int8 -q')
   t.is(printed.code, 0, printed.stderr)
-  const rows = printed.stdout.trim().split('\n')
-  const found = rows.map((row) => Float32Array.from(JSON.parse(row) as number[]))
-  t.deepEqual(found, Array.from(wanted))
+  t.deepEqual(rowsOf(printed.stdout), Array.from(wanted))
   const refused = await inlay(path, 'sentences encode table texts.txt --weights int8')
   t.is(refused.code, 2)
   t.regex(refused.stderr, /--weights int8 is of a Transformer/)
@@ -76,13 +73,7 @@ test('a folder of a static encoder is one too', async (t) => {
   const wanted = await encoder.encode(lines)
   const printed = await inlay(path, 'sentences encode model texts.txt -q')
   t.is(printed.code, 0, printed.stderr)
-  t.deepEqual(
-    printed.stdout
-      .trim()
-      .split('\n')
-      .map((row) => Float32Array.from(JSON.parse(row) as number[])),
-    Array.from(wanted),
-  )
+  t.deepEqual(rowsOf(printed.stdout), Array.from(wanted))
 })
 
 test('a model that is brought by its name is a folder that is printed', async (t) => {

@@ -1,10 +1,7 @@
 // Models by name, from a hub that is a server of this test: it cuts connections, lies, sends elsewhere and is busy.
-import { createHash } from 'node:crypto'
 import { mkdir, readFile, readdir, readlink, stat, writeFile } from 'node:fs/promises'
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import {
   type DownloadOptions,
@@ -13,147 +10,26 @@ import {
   downloadModel,
   downloadOptions,
 } from 'inlay'
+import { filesIn } from '../fixtures/files-in.js'
 import { folder } from '../fixtures/folder.js'
+import {
+  type TestHub,
+  type Trouble,
+  commit,
+  contents,
+  golden,
+  hub,
+  name,
+  send,
+  serve,
+  sha256,
+  sumOf,
+  wanted,
+} from '../fixtures/test-hub.js'
 import { wrongValues } from '../fixtures/wrong-values.js'
-
-const golden = fileURLToPath(new URL('../../../__test__/golden/text-models/bert', import.meta.url))
-const commit = 'c0ffee'.padEnd(40, '0')
-const name = 'some-one/small.bert'
-
-/** What lies on the hub: what an encoder reads, and what it does not. */
-async function contents(): Promise<Record<string, Buffer>> {
-  const read = (file: string) => readFile(join(golden, file))
-  const modules = [
-    { type: 'sentence_transformers.models.Transformer', path: '' },
-    { type: 'sentence_transformers.models.Pooling', path: '1_Pooling' },
-  ]
-  return {
-    'config.json': await read('config.json'),
-    'tokenizer.json': await read('tokenizer.json'),
-    'model.safetensors': await read('model.safetensors'),
-    'modules.json': Buffer.from(JSON.stringify(modules)),
-    '1_Pooling/config.json': Buffer.from('{"pooling_mode": "mean"}'),
-    'README.md': Buffer.from('no'),
-    'pytorch_model.bin': Buffer.from('no'),
-    'onnx/model.onnx': Buffer.from('no'),
-    'onnx/config.json': Buffer.from('{}'),
-    'model.fp16.safetensors': Buffer.from('no'),
-  }
-}
-const wanted = [
-  '1_Pooling/config.json',
-  'config.json',
-  'model.safetensors',
-  'modules.json',
-  'tokenizer.json',
-]
-
-const gitSum = (bytes: Buffer) =>
-  createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
-const sumOf = (file: string, bytes: Buffer) =>
-  file.endsWith('.safetensors') ? sha256(bytes) : gitSum(bytes)
-
-/** What is done with a request instead of answering it well; `true` if it has been answered. */
-type Trouble = (
-  file: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-  bytes: Buffer,
-) => boolean
-
-interface TestHub {
-  readonly endpoint: string
-  readonly requests: IncomingMessage[]
-  /** Files that were asked for, without the lists. */
-  readonly asked: () => string[]
-}
-
-async function serve(
-  t: ExecutionContext,
-  answer: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<string> {
-  const server: Server = createServer(answer)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-/** A hub with one model. */
-async function hub(
-  t: ExecutionContext,
-  {
-    trouble,
-    files,
-    list,
-  }: {
-    readonly trouble?: Trouble
-    readonly files?: Record<string, Buffer>
-    /** What the list becomes. */
-    readonly list?: (all: { siblings: Record<string, unknown>[]; sha: string }) => unknown
-  } = {},
-): Promise<TestHub> {
-  const all = files ?? (await contents())
-  const requests: IncomingMessage[] = []
-  const siblings = Object.entries(all).map(([file, bytes]) => ({
-    rfilename: file,
-    size: bytes.length,
-    blobId: gitSum(bytes),
-    lfs: file.endsWith('.safetensors') ? { sha256: sha256(bytes), size: bytes.length } : undefined,
-  }))
-  const endpoint = await serve(t, (request, response) => {
-    requests.push(request)
-    const path = decodeURIComponent(request.url!)
-    if (path.startsWith(`/api/models/${name}/revision/`)) {
-      const said = { sha: commit, siblings }
-      response.end(JSON.stringify(list ? list(said) : said))
-      return
-    }
-    const file = path.replace(`/${name}/resolve/${commit}/`, '')
-    const bytes = all[file]
-    if (!bytes) {
-      response.writeHead(404).end()
-      return
-    }
-    if (trouble?.(file, request, response, bytes)) return
-    send(request, response, file, bytes)
-  })
-  const asked = () =>
-    requests
-      .map(({ url }) => url!)
-      .filter((url) => !url.startsWith('/api'))
-      .map((url) => url.split(`${commit}/`)[1]!)
-  return { endpoint, requests, asked }
-}
-
-/** A file as a hub sends it, or the rest of it. */
-function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  file: string,
-  bytes: Buffer,
-): void {
-  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
-  const rest = bytes.subarray(from)
-  response.setHeader('etag', `W/"${sumOf(file, bytes)}"`)
-  response.setHeader('content-length', rest.length)
-  if (from > 0)
-    response.setHeader('content-range', `bytes ${from}-${bytes.length - 1}/${bytes.length}`)
-  response.writeHead(from > 0 ? 206 : 200)
-  response.end(request.method === 'HEAD' ? undefined : rest)
-}
 
 const download = (t: ExecutionContext, { endpoint }: TestHub, options: DownloadOptions = {}) =>
   downloadModel(name, { endpoint, cache: folder(t), ...options })
-
-const filesOf = async (path: string) =>
-  (await readdir(path, { recursive: true, withFileTypes: true }))
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1))
-    .toSorted()
 
 test('the files that an encoder reads are brought, into the layout of huggingface_hub', async (t) => {
   const one = await hub(t)
@@ -161,7 +37,7 @@ test('the files that an encoder reads are brought, into the layout of huggingfac
   const events: Progress[] = []
   const onProgress = (progress: Progress) => void events.push(progress)
   const path = await download(t, one, { cache, onProgress })
-  t.deepEqual(await filesOf(path), wanted)
+  t.deepEqual(await filesIn(path), wanted)
   const model = join(cache, 'models--some-one--small.bert')
   t.is(path, join(model, 'snapshots', commit))
   t.is(await readFile(join(model, 'refs', 'main'), 'utf8'), commit)
@@ -218,7 +94,7 @@ test('files may be named, and a model without modules is read from its root', as
     'model-00002-of-00002.safetensors': Buffer.from('b'),
     'model.safetensors.index.json': Buffer.from('{}'),
   }
-  t.deepEqual(await filesOf(await download(t, await hub(t, { files: parts }))), [
+  t.deepEqual(await filesIn(await download(t, await hub(t, { files: parts }))), [
     'config.json',
     'model-00001-of-00002.safetensors',
     'model-00002-of-00002.safetensors',
@@ -226,7 +102,7 @@ test('files may be named, and a model without modules is read from its root', as
   ])
   const files = ['onnx/model.onnx', 'README.md']
   const one = await hub(t)
-  t.deepEqual(await filesOf(await download(t, one, { files })), ['README.md', 'onnx/model.onnx'])
+  t.deepEqual(await filesIn(await download(t, one, { files })), ['README.md', 'onnx/model.onnx'])
   await t.throwsAsync(download(t, one, { files: ['none.json'] }), {
     code: 'NOT_FOUND',
     message: /has no file "none.json"/,
@@ -313,7 +189,7 @@ test('wrong bytes are refused, and leave nothing', async (t) => {
       const cache = folder(t)
       const run = download(t, await hub(t, { trouble }), { cache })
       await t.throwsAsync(run, { code: 'INVALID_INPUT', message })
-      const left = await filesOf(cache)
+      const left = await filesIn(cache)
       const sum = sumOf(file, (await contents())[file]!)
       t.false(left.some((path) => path.endsWith(sum) || path.endsWith(`${commit}/${file}`)))
       t.false(left.some((path) => path.includes('refs')))
@@ -370,7 +246,7 @@ test('a hub that is busy is asked again when it says, one that refuses is not', 
     return true
   }
   const one = await hub(t, { trouble })
-  t.deepEqual(await filesOf(await download(t, one)), wanted)
+  t.deepEqual(await filesIn(await download(t, one)), wanted)
   t.is(one.asked().length, wanted.length + 3)
   for (const [status, code, message] of [
     [401, 'IO', /is refused \(401\): .* needs a `token`/],
@@ -454,7 +330,7 @@ test('a list without checksums is made up for by what the hub says of each file'
     siblings: all.siblings.map(({ rfilename }) => ({ rfilename })),
   })
   const one = await hub(t, { list })
-  t.deepEqual(await filesOf(await download(t, one)), wanted)
+  t.deepEqual(await filesIn(await download(t, one)), wanted)
   t.true(one.requests.some(({ method }) => method === 'HEAD'))
   const silent: Trouble = (_file, _request, response, bytes) => {
     response.end(bytes)
@@ -475,7 +351,7 @@ test('two downloads at once of one model bring each file once', async (t) => {
   ])
   t.is(first, second)
   t.deepEqual(one.asked().toSorted(), wanted)
-  t.deepEqual(await filesOf(first), wanted)
+  t.deepEqual(await filesIn(first), wanted)
 })
 
 test('a download stops when it is told to, and goes on the next time', async (t) => {
@@ -493,7 +369,7 @@ test('a download stops when it is told to, and goes on the next time', async (t)
   await t.throwsAsync(download(t, one, { cache, signal: controller.signal }), { message: 'enough' })
   const path = await download(t, one, { cache })
   t.is(one.requests.at(-1)!.headers.range ?? one.requests.at(-2)!.headers.range, 'bytes=60000-')
-  t.deepEqual(await filesOf(path), wanted)
+  t.deepEqual(await filesIn(path), wanted)
   await t.throwsAsync(
     download(t, one, {
       onProgress: () => {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { SentenceEncoder } from 'inlay'
+import { filesIn } from '../fixtures/files-in.js'
 import { folder } from '../fixtures/folder.js'
 import { readSafetensors, safetensorsOf } from '../fixtures/safetensors.js'
 
@@ -13,14 +14,6 @@ const pairs = [
   { text: 'a fox', positive: 'the quick fox' },
   { text: 'a dog', positive: 'the lazy dog' },
 ]
-
-const filesIn = async (path: string) => {
-  const found = await readdir(path, { recursive: true, withFileTypes: true })
-  const files = found.filter((entry) => entry.isFile())
-  return files
-    .map(({ parentPath, name }) => join(parentPath, name).slice(path.length + 1))
-    .toSorted()
-}
 
 const jsonOf = async (path: string) => JSON.parse(await readFile(path, 'utf8')) as unknown
 

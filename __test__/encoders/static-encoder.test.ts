@@ -12,6 +12,7 @@ import {
   staticEncoderOptions,
   staticSavingOptions,
 } from 'inlay'
+import { takesAnyTexts } from '../fixtures/any-texts.js'
 import { folder } from '../fixtures/folder.js'
 import { longestHoldOf } from '../fixtures/longest-hold.js'
 import { wrongValues } from '../fixtures/wrong-values.js'
@@ -278,17 +279,14 @@ test('folders without a list of modules are found by where their files are', asy
 
 test('texts of any kind: empty, very long, no text at all', async (t) => {
   using encoder = await StaticEncoder.load(join(golden, 'bytes'))
-  const long = 'a fox and a dog '.repeat(65_536)
-  const found = await encoder.encode(['', long, '\u0000\uD800', '🦊'])
-  t.is(found.length, 4)
-  t.true(found.values.every(Number.isFinite))
-  t.is((await encoder.encode([])).length, 0)
-  await t.throwsAsync(encoder.encode([7 as never]), { code: 'INVALID_INPUT' })
-  await t.throwsAsync(encoder.encode('a text' as never), { code: 'INVALID_OPTION' })
-  const controller = new AbortController()
-  const run = encoder.encode(Array(200).fill(long), { signal: controller.signal })
-  setTimeout(() => controller.abort(), 20)
-  await t.throwsAsync(run, { any: true, instanceOf: DOMException })
+  await takesAnyTexts(t, encoder)
+})
+
+test('whoever takes it for a Transformer hears what reads it', async (t) => {
+  for (const layout of ['model2vec', 'nested']) {
+    const load = SentenceEncoder.load(join(golden, layout))
+    await t.throwsAsync(load, { code: 'UNSUPPORTED', message: /`StaticEncoder\.load` reads it/ })
+  }
 })
 
 test('options that are wrong are refused, and so is a closed encoder', async (t) => {

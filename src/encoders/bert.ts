@@ -3,7 +3,7 @@
 import { InlayError } from '../errors.js'
 import type { Layer } from '../nn/layer.js'
 import { dense, embedding, layerNorm, shift, sum } from '../nn/layers.js'
-import type { TensorSource } from '../nn/network.js'
+import type { TensorSource } from '../nn/loading.js'
 import { positions, selfAttention } from '../nn/sequences.js'
 import type { Fields } from './model-folder.js'
 import {

@@ -1,5 +1,5 @@
 // Which layers stay as they are, by the names that PyTorch has for their parameters.
-import type { TensorSource } from '../nn/network.js'
+import type { TensorSource } from '../nn/loading.js'
 import { wrongOption } from '../options.js'
 
 /**

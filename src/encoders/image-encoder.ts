@@ -4,7 +4,8 @@ import { InlayError } from '../errors.js'
 import { type NetworkDescription, network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { softmax } from '../nn/layers.js'
-import { Network, type TensorSource } from '../nn/network.js'
+import type { TensorSource } from '../nn/loading.js'
+import { Network } from '../nn/network.js'
 import {
   type Options,
   type RunOptions,

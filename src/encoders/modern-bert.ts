@@ -3,7 +3,7 @@
 import { InlayError, shown } from '../errors.js'
 import { dense, dropout, embedding, gated, layerNorm, sum } from '../nn/layers.js'
 import type { Layer } from '../nn/layer.js'
-import type { TensorSource } from '../nn/network.js'
+import type { TensorSource } from '../nn/loading.js'
 import { selfAttention } from '../nn/sequences.js'
 import type { Fields } from './model-folder.js'
 import {

@@ -34,14 +34,15 @@ import { lengthOf, saveSentenceFolder } from './sentence-folder.js'
 import { sentenceModules } from './sentence-modules.js'
 import type { SentenceParts } from './sentence-parts.js'
 import { type SentenceTrainingOptions, trainSentences } from './sentence-training.js'
+import { isStaticFolder } from './static-folder.js'
 import { SubwordTokenizer } from './subword-tokenizer.js'
 
 /** Every option of `SentenceEncoder.load`. */
 export const sentenceEncoderOptions = {
   /** Tokens of a text that are read, those around it among them. Default: what the folder says. */
   maxTokens: integer(undefined, { from: 3 }, 'tokens of a text that are read'),
-  /** `'int8'`: weights of 8 bits, a quarter of the memory and less than half of the time, for vectors that are a little less
-   * exact. */
+  /** `'int8'`: weights of 8 bits, in less memory and less than half of the time, for vectors that are a little less exact. Such
+   * an encoder neither learns nor is saved. */
   precision: oneOf(['float32', 'int8'], 'how exact the weights are'),
 }
 
@@ -105,6 +106,10 @@ export class SentenceEncoder extends PromptedEncoder {
     const who = 'SentenceEncoder.load'
     const { settings, run } = settle(sentenceEncoderOptions, options, who)
     const found = new ModelFolder(folder, who)
+    if (await isStaticFolder(found)) {
+      const problem = 'a static encoder, which has no network: `StaticEncoder.load` reads it'
+      throw new InlayError('UNSUPPORTED', `${who}: the folder is of ${problem}`)
+    }
     const about = (await found.json('config_sentence_transformers.json')) ?? {}
     const modules = await sentenceModules(found)
     const within = (name: string) => join(modules.transformer, name)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { InlayError, shown } from '../errors.js'
 import type { Layer } from '../nn/layer.js'
 import { concat, dense, gelu, normalize, relu, sigmoid, silu, sum, tanh } from '../nn/layers.js'
-import type { TensorSource } from '../nn/network.js'
+import type { TensorSource } from '../nn/loading.js'
 import { pool } from '../nn/windows.js'
 import { Fields, type Json, type ModelFolder } from './model-folder.js'
 

@@ -2,7 +2,7 @@
 import { InlayError } from '../errors.js'
 import type { Layer } from '../nn/layer.js'
 import { dropout, gelu, relu, silu } from '../nn/layers.js'
-import type { TensorSource } from '../nn/network.js'
+import type { TensorSource } from '../nn/loading.js'
 import type { Fields } from './model-folder.js'
 
 /** A text model as layers over the ids of tokens. */

@@ -11,7 +11,7 @@ export async function writeWhole(
 ): Promise<void> {
   const partial = `${path}.${randomUUID()}`
   try {
-    await writeFile(partial, content)
+    await writeFile(partial, content, { flush: true })
     await rename(partial, path)
   } catch (error) {
     await rm(partial, { force: true })

@@ -24,7 +24,6 @@ import {
   custom,
   flag,
   integer,
-  oneOf,
   settle,
   text,
   wrongOption,
@@ -34,6 +33,7 @@ import { run } from '../run.js'
 import { arrayOf } from '../turns.js'
 import { type LayerSummary, type NetworkDescription, summary, toJson } from './description.js'
 import { type Examples, columnsOf, itemsOf, targetsOf, wantedOf } from './examples.js'
+import { type TensorSource, networkLoadingOptions } from './loading.js'
 import { type ExampleStream, isStream, streamOf } from './stream.js'
 import {
   type NetworkTrainingOptions,
@@ -92,45 +92,6 @@ const encodeStepsOptions = {
   layer: layerOption,
   /** Only so many positions at the end of each item; of a long one the others take no memory. Default: all. */
   last: integer(undefined, { from: 1, to: 0xffff_ffff }, 'positions at the end of each item'),
-}
-
-/** Of which tensors of a file a parameter is made. */
-export interface TensorSource {
-  /** Their names. Rows of several stand one after the other: queries, keys and values in one `in_proj_weight`. */
-  readonly tensors: readonly string[]
-  /** In which of the files they are, counted from 0. Default: the first that has them. */
-  readonly file?: number
-  /** Rows that are left out before the first. Default: 0. */
-  readonly skip?: number
-  /** Whether their rows may be of another shape with as many values: of a dense layer that is a convolution here. */
-  readonly reshaped?: boolean
-  /** Only this row of the tensor, for a parameter that is a vector. */
-  readonly row?: number
-}
-
-const loadOptions = {
-  /** Where parameters are that have other names in the file, by their own names: 'layers.0.norm1.weight'. */
-  tensors: custom<Readonly<Record<string, TensorSource>>>(
-    'an object with lists of tensors by the names of parameters',
-    (given) =>
-      typeof given === 'object' &&
-      given !== null &&
-      Object.values(given).every((source: unknown) =>
-        Array.isArray((source as TensorSource | null)?.tensors),
-      ),
-    'where parameters are that have other names in the file',
-  ),
-  /** `'int8'`: the weights of dense layers and of attention have 8 bits, and what they are multiplied with has so too; a
-   * quarter of the memory, and less than half of the time, for vectors that are a little less exact. */
-  precision: oneOf(['float32', 'int8'], 'how exact the weights of dense layers and attention are'),
-  /** Whether all threads of the process that load the same network from the same files share its memory. */
-  shared: flag(false, 'whether all threads of the process share its memory'),
-  /** What stands before each name in the file: 'encoder.'. */
-  prefix: custom<string>(
-    'a string',
-    (given) => typeof given === 'string',
-    'what stands before names',
-  ),
 }
 
 /**
@@ -233,13 +194,13 @@ export class Network {
   static async load(
     description: NetworkDescription,
     path: Path | readonly Path[],
-    options: Options<typeof loadOptions> & RunOptions = {},
+    options: Options<typeof networkLoadingOptions> & RunOptions = {},
   ): Promise<Network> {
     const who = 'Network.load'
     const paths = Array.isArray(path) ? (path as readonly Path[]) : [path as Path]
     if (paths.length === 0) throw wrongOption('path', 'a path, or several', path, who)
     const files = paths.map((file) => settlePath(file, who))
-    const { settings, run: runSettings } = settle(loadOptions, options, who)
+    const { settings, run: runSettings } = settle(networkLoadingOptions, options, who)
     const { prefix = '', tensors = {}, shared, precision } = settings
     const origins = JSON.stringify({ prefix, tensors })
     const how = { origins, bytes: precision === 'int8', shared }

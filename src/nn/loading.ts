@@ -1,0 +1,43 @@
+// What `Network.load` reads of files, and how.
+import { custom, flag, oneOf } from '../options.js'
+
+/** Of which tensors of a file a parameter is made. */
+export interface TensorSource {
+  /** Their names. Rows of several stand one after the other: queries, keys and values in one `in_proj_weight`. */
+  readonly tensors: readonly string[]
+  /** In which of the files they are, counted from 0. Default: the first that has them. */
+  readonly file?: number
+  /** Rows that are left out before the first. Default: 0. */
+  readonly skip?: number
+  /** Whether their rows may be of another shape with as many values: of a dense layer that is a convolution here. */
+  readonly reshaped?: boolean
+  /** Only this row of the tensor, for a parameter that is a vector. */
+  readonly row?: number
+}
+
+/** Every option of `Network.load`. */
+export const networkLoadingOptions = {
+  /** Where parameters are that have other names in the file, by their own names: 'layers.0.norm1.weight'. */
+  tensors: custom<Readonly<Record<string, TensorSource>>>(
+    'an object with lists of tensors by the names of parameters',
+    (given) =>
+      typeof given === 'object' &&
+      given !== null &&
+      Object.values(given).every((source: unknown) =>
+        Array.isArray((source as TensorSource | null)?.tensors),
+      ),
+    'where parameters are that have other names in the file',
+  ),
+  /** `'int8'`: the weights of dense layers and of attention have 8 bits, and what they are multiplied with has so too: in less
+   * memory and less time, for vectors that are a little less exact. What is asked, saved or trained of such a network is what its
+   * bytes stand for. */
+  precision: oneOf(['float32', 'int8'], 'how exact the weights of dense layers and attention are'),
+  /** Whether all threads of the process that load the same network from the same files share its memory. */
+  shared: flag(false, 'whether all threads of the process share its memory'),
+  /** What stands before each name in the file: 'encoder.'. */
+  prefix: custom<string>(
+    'a string',
+    (given) => typeof given === 'string',
+    'what stands before names',
+  ),
+}
