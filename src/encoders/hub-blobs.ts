@@ -173,7 +173,7 @@ async function take(
       const message = `${who}: ${path} is longer than the hub says`
       throw new InlayError('INVALID_INPUT', message, { file: path })
     }
-    await file.write(step.value)
+    await file.appendFile(step.value)
     left -= step.value.length
     advance(step.value.length)
   }
