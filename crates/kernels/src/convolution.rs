@@ -17,13 +17,15 @@ mod channels;
 mod gradient;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 pub use channels::{convolve_channels, convolve_channels_gradient};
 pub use gradient::convolve_gradient;
+pub use winograd::{Plane, Winograd, convolve_winograd};
 
 use std::ops::Range;
 
-use crate::product::{Place, read, shares, write};
+use crate::product::{Place, ask, begin, read, shares, write};
 use crate::{Activation, Desk, Kernels, Matrix, Packed, Simd, Start, Target, Task};
 
 /// The place of a tap that falls outside of its item: zeros.
@@ -85,9 +87,7 @@ pub fn convolve(
     windows.check(taps);
     let items = y.rows().checked_div(windows.outputs).unwrap_or(0);
     assert_eq!((items * windows.inputs, items * windows.outputs), (x.rows(), y.rows()));
-    if let Start::Bias(bias) = start {
-        assert_eq!(bias.len(), y.columns());
-    }
+    assert!(start.bias().is_none_or(|bias| bias.len() == y.columns()));
     let (total, columns) = (items * windows.rows.len(), y.columns());
     let crew = desk.crew_for(total * weights.rows() * columns);
     let zeros = desk.zeros(channels);
@@ -172,11 +172,7 @@ impl Convolve<'_> {
                 (item, window) = (item + 1, 0);
             }
         }
-        let start = match self.start {
-            Start::Zero => Place::Zero,
-            Start::Held => Place::Held,
-            Start::Bias(bias) => Place::Row(bias[column..].as_ptr()),
-        };
+        let start = self.start.place(column);
         let tile = Tile {
             channels: self.x.columns(),
             step: self.x.step(),
@@ -242,16 +238,10 @@ impl Tile<'_> {
     #[inline(always)]
     unsafe fn fill<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S, start: Place) {
         let last = self.columns - (VECTORS - 1) * S::LANES;
-        let mut sums = [[simd.splat(0.0); VECTORS]; ROWS];
+        let rows = std::array::from_fn(|i| self.to[i].cast_const());
         // SAFETY: the caller's promise.
         unsafe {
-            for (i, sums) in sums.iter_mut().enumerate() {
-                match start {
-                    Place::Zero => {}
-                    Place::Held => *sums = read(simd, self.to[i], last),
-                    Place::Row(values) => *sums = read(simd, values, last),
-                }
-            }
+            let mut sums: [[S::Vector; VECTORS]; ROWS] = begin(simd, start, rows, last);
             for (tap, &number) in self.taps.iter().enumerate() {
                 let mut a = [self.zeros; ROWS];
                 for (i, a) in a.iter_mut().enumerate() {
@@ -262,6 +252,7 @@ impl Tile<'_> {
                 }
                 let mut b = self.panel.add(number as usize * self.channels * self.width);
                 for channel in 0..self.channels {
+                    ask::<S, VECTORS>(simd, b, self.width);
                     let across: [S::Vector; VECTORS] = read(simd, b, S::LANES);
                     for (sums, a) in sums.iter_mut().zip(&a) {
                         let down = simd.splat(*a.add(channel));

@@ -44,7 +44,8 @@ pub use attention::Attention;
 pub use bytes::{ByteMatrix, multiply_bytes};
 pub use columns::{column_gradient, column_moments, column_slopes, scale_columns};
 pub use convolution::{
-    NOWHERE, Windows, convolve, convolve_channels, convolve_channels_gradient, convolve_gradient,
+    NOWHERE, Plane, Windows, Winograd, convolve, convolve_channels, convolve_channels_gradient,
+    convolve_gradient, convolve_winograd,
 };
 pub use detect::{Kernels, Task};
 pub use draw::{

@@ -28,7 +28,7 @@ pub use operands::{Matrix, Second, Start, Target};
 pub use pack::Packed;
 use pack::{pack_columns, pack_rows};
 use tile::{Left, Right, tile};
-pub(crate) use tile::{Place, read, write};
+pub(crate) use tile::{Place, ask, begin, read, write};
 
 use crate::{Activation, Kernels, Simd, Task};
 
@@ -58,9 +58,7 @@ pub fn multiply<'a>(
     let b = b.into();
     assert_eq!((a.columns, c.columns), b.shape());
     assert_eq!(a.rows, c.rows);
-    if let Start::Bias(bias) = start {
-        assert_eq!(bias.len(), c.columns);
-    }
+    assert!(start.bias().is_none_or(|bias| bias.len() == c.columns));
     let (rows, columns) = (c.rows, c.columns);
     if let Some(crew) = desk.crew_for(rows * columns * a.columns) {
         let shares = shares(rows, columns, crew.size());
@@ -190,9 +188,7 @@ impl Product<'_, '_> {
         let last = deep.end == self.a.columns;
         let start = match self.start {
             _ if deep.start > 0 => Place::Held,
-            Start::Zero => Place::Zero,
-            Start::Held => Place::Held,
-            Start::Bias(bias) => Place::Row(bias[across.start..].as_ptr()),
+            start => start.place(across.start),
         };
         for (number, row) in down.clone().step_by(tall).enumerate() {
             let left = Left { values: left.values.wrapping_add(number * skip), ..left };
@@ -218,6 +214,7 @@ impl Product<'_, '_> {
                 Start::Zero => row.fill(0.0),
                 Start::Held => {}
                 Start::Bias(bias) => row.copy_from_slice(bias),
+                Start::Both(bias) => row.iter_mut().zip(bias).for_each(|(c, bias)| *c += bias),
             }
             if let Some(activation) = self.activation {
                 activation.on(simd, row);

@@ -12,7 +12,7 @@ use crate::data::{Column, Window};
 use crate::layer::{Mode, Pass, Stretch};
 use crate::meeting::Seat;
 use crate::network::{Fitted, Network, fill};
-use crate::plan::{Plan, Purpose};
+use crate::plan::{Node, Plan, Purpose};
 use crate::shard::Shard;
 
 /// Rows of a window of a long sequence.
@@ -137,8 +137,14 @@ impl Network {
         let weights = self.parameters.iter().filter(|known| known.is_of_products());
         let wanted = weights.map(|known| known.blueprint.size()).sum::<usize>();
         let of_item = |item: usize| {
-            let slots = plan.slots.iter().zip(rows.of(item));
-            slots.map(|(slot, rows)| slot.shape.width * rows).sum::<usize>().max(1)
+            // What lies where something lay before takes no more room.
+            let written = plan
+                .nodes
+                .iter()
+                .filter(|node| plan.slots[node.output].buffer != plan.slots[node.inputs[0]].buffer);
+            let values =
+                |node: &Node| rows.of(item)[node.output] * plan.slots[node.output].shape.width;
+            written.map(values).sum::<usize>().max(1)
         };
         let total: usize = (0..rows.items()).map(of_item).sum();
         // The same number for each thread, where there are few.
@@ -280,6 +286,7 @@ mod tests {
             "inputs": [{"content": "values", "positions": [20, 20], "width": 16}],
             "layers": [
                 {"kind": "conv2d", "channels": 65, "kernel": 3, "padding": 1}, {"kind": "relu"},
+                {"kind": "conv2d", "channels": 64, "kernel": 3, "padding": 1},
                 {"kind": "conv2d", "channels": 64, "kernel": 3, "stride": 2}, {"kind": "gelu"},
                 {"kind": "dense", "units": 330}, {"kind": "tanh"}, {"kind": "flatten"},
                 {"kind": "dense", "units": 100},

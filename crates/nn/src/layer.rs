@@ -93,6 +93,11 @@ pub trait Layer: Send + Sync {
         false
     }
 
+    /// Whether `forward` can add what it gives to what is there, in encoding.
+    fn adds(&self) -> bool {
+        false
+    }
+
     /// Whether each value that it gives is a sum of products with a row of its first parameter, plus a
     /// value of its second one, if it has two: then a scale and a shift can become part of both.
     fn takes_scale(&self) -> bool {
@@ -314,6 +319,8 @@ pub struct Forward<'a> {
     pub offsets: &'a [usize],
     /// What it gives: [rows, width]. A layer `in_place` finds its input here.
     pub output: &'a mut [f32],
+    /// Whether what it gives is to be added to what is there, if the layer `adds`.
+    pub added: bool,
     /// A function to apply last, if the layer `fuses`.
     pub activation: Option<Activation>,
     /// What the rows are of their items.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use inlay_base::Random;
-use inlay_kernels::{ByteMatrix, Kernels, Matrix, Packed, Second};
+use inlay_kernels::{ByteMatrix, Kernels, Matrix, Packed, Second, Winograd};
 
 /// Values of a piece, about: the work of a task, and what fits the second cache with its gradient.
 const PIECE: usize = 1 << 17;
@@ -45,6 +45,8 @@ pub enum Order {
         groups: usize,
         /// Whether it is read transposed, tap by tap, on the way forward as well.
         back: bool,
+        /// Side of the tiles in which windows of 3x3 are taken together to encode (see `Winograd`); none: each by itself.
+        tiles: Option<usize>,
     },
 }
 
@@ -72,6 +74,8 @@ pub struct Parameter {
     pieces: Vec<RwLock<Piece>>,
     /// All columns packed for products, where none are being learnt.
     whole: Option<Packed>,
+    /// All columns for tiles of windows, where none are being learnt.
+    winograd: Option<Winograd>,
     /// What stands in place of pieces where values have 8 bits.
     bytes: Option<ByteMatrix>,
 }
@@ -174,7 +178,8 @@ impl Blueprint {
     /// The same, of groups of outputs that have inputs of their own: [outputs, inputs of a group,
     /// taps...].
     pub fn grouped(name: &str, shape: &[usize], groups: usize, initial: Initial) -> Self {
-        let order = Order::Turned { taps: shape[2..].iter().product(), groups, back: false };
+        let taps = shape[2..].iter().product();
+        let order = Order::Turned { taps, groups, back: false, tiles: None };
         Self { name: name.into(), shape: shape.to_vec(), order, initial, decays: true, kept: false }
     }
 
@@ -254,8 +259,9 @@ impl Parameter {
             RwLock::new(Piece { first, count, values, packed: None, packed_back: None, taps })
         });
         let pieces = pieces.collect();
-        let (frozen, whole, bytes) = (false, None, None);
-        Self { name, blueprint, frozen, rows, columns, pieces, whole, bytes }
+        let (whole, winograd, bytes) = (None, None, None);
+        let frozen = false;
+        Self { name, blueprint, frozen, rows, columns, pieces, whole, winograd, bytes }
     }
 
     /// Takes its first values, from a stream of random numbers of its own.
@@ -376,7 +382,8 @@ impl Parameter {
                 |packed: &Option<Packed>, size: usize| if packed.is_some() { size } else { 0 };
             used(&piece.packed, forward) + used(&piece.packed_back, back)
         };
-        let whole = self.whole.as_ref().map_or(0, Packed::size);
+        let whole = self.whole.as_ref().map_or(0, Packed::size)
+            + self.winograd.as_ref().map_or(0, Winograd::size);
         4 * (whole + (0..self.pieces()).map(of_piece).sum::<usize>()) as u64
     }
 
@@ -388,6 +395,11 @@ impl Parameter {
     /// How many pieces there are.
     pub fn pieces(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// What tiles of windows are multiplied by, if they are.
+    pub fn winograd(&self) -> Option<&Winograd> {
+        self.winograd.as_ref()
     }
 
     /// What products read, one part after the other.
@@ -424,7 +436,7 @@ impl Parameter {
 
     /// Forgets its copies for products: whoever reads it does so as it lies.
     pub fn unpack(&mut self) {
-        self.whole = None;
+        (self.whole, self.winograd) = (None, None);
         for number in 0..self.pieces.len() {
             let mut piece = self.piece_mut(number);
             (piece.packed, piece.packed_back) = (None, None);
@@ -433,8 +445,18 @@ impl Parameter {
 
     /// Makes it ready for products, forward and, for training, backward.
     pub fn prepare(&mut self, kernels: Kernels, training: bool) {
-        let Order::Turned { groups, back, .. } = self.blueprint.order else { return };
-        self.whole = None;
+        let Order::Turned { groups, back, tiles, .. } = self.blueprint.order else { return };
+        self.unpack();
+        if let (Some(side), false) = (tiles, training) {
+            let mut winograd = Winograd::new(kernels, side, self.rows / 9, self.columns);
+            for number in 0..self.pieces.len() {
+                let piece = self.piece(number);
+                let columns = Matrix::new(&piece.values, self.rows, piece.count);
+                winograd.take(kernels, piece.first, columns);
+            }
+            self.winograd = Some(winograd);
+            return;
+        }
         let together = !training && !back && groups == 1 && self.bytes.is_none();
         let mut whole = together.then(|| Packed::new(kernels, self.rows, self.columns));
         for number in 0..self.pieces.len() {
@@ -444,7 +466,6 @@ impl Parameter {
                 Some(whole) => {
                     let columns = Matrix::new(&piece.values, rows, count);
                     whole.pack_columns(kernels, piece.first, columns);
-                    (piece.packed, piece.packed_back) = (None, None);
                 }
                 None => {
                     piece.packed = Some(Packed::new(kernels, rows, count));

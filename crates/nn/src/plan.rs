@@ -88,6 +88,8 @@ pub enum Work {
         parameters: (usize, usize),
         /// Where the gradient of its output is while parameters learn.
         output_gradient: usize,
+        /// Whether it adds what it gives to its second input, in place of the sum that followed.
+        added: bool,
         /// The fold whose parameters it has instead of its own.
         folded: Option<usize>,
         /// Whether it goes through training as through encoding: what it keeps is frozen.
@@ -179,6 +181,7 @@ impl Plan {
         }
         if matches!(purpose, Purpose::Encode(_)) {
             folds.iter().enumerate().for_each(|(number, fold)| draft.fold(number, fold, output));
+            draft.add_in_place(output);
         }
         if draft.slots[output].shape.content == Content::Ids {
             return Err(wrong("has no layer"));

@@ -99,7 +99,7 @@ impl Shard {
             let mut output = mem::take(&mut self.buffers[buffer]);
             output.values.resize(size, 0.0);
             match &node.work {
-                Work::Layer { layer, fused, still, .. } => {
+                Work::Layer { layer, fused, still, added, .. } => {
                     let mut memo = mem::take(&mut self.memos[at]);
                     let input = self.rows(plan, node.inputs[0]);
                     if !over && (layer.in_place() || layer.activation().is_some()) {
@@ -112,6 +112,7 @@ impl Shard {
                         input,
                         offsets: &self.offsets[node.output],
                         output: &mut output.values,
+                        added: *added,
                         activation: *fused,
                         stretch: self.stretch,
                         memo: &mut memo,

@@ -26,9 +26,7 @@ pub fn convolve_channels(
     windows.check(weights.rows());
     let items = y.rows().checked_div(windows.outputs).unwrap_or(0);
     assert_eq!((items * windows.inputs, items * windows.outputs), (x.rows(), y.rows()));
-    if let Start::Bias(bias) = start {
-        assert_eq!(bias.len(), y.columns());
-    }
+    assert!(start.bias().is_none_or(|bias| bias.len() == y.columns()));
     kernels.run(Convolve { x, windows, items, weights, start, activation, y });
 }
 
@@ -57,11 +55,13 @@ impl Task for Convolve<'_> {
                     // SAFETY: `convolve_channels` has checked all places; the rows of x, y and the
                     // weights lie where they said when they were made.
                     unsafe {
-                        let mut sum = match self.start {
-                            Start::Zero => simd.splat(0.0),
-                            Start::Held => simd.load_first(y.add(first), lanes),
-                            Start::Bias(bias) => simd.load_first(bias.as_ptr().add(first), lanes),
-                        };
+                        let mut sum = simd.splat(0.0);
+                        if let Some(bias) = self.start.bias() {
+                            sum = simd.load_first(bias.as_ptr().add(first), lanes);
+                        }
+                        if self.start.is_held() {
+                            sum = simd.add(sum, simd.load_first(y.add(first), lanes));
+                        }
                         for (tap, &number) in self.windows.taps.iter().enumerate() {
                             let place = *self.windows.places.as_ptr().add(tap * count + window);
                             if place != NOWHERE {

@@ -161,3 +161,75 @@ fn channels_by_themselves_are_sums_over_their_taps() {
         }
     }
 }
+
+/// Windows of 3x3, from their definition.
+fn neighbours(
+    x: &[f32],
+    plane: Plane,
+    weights: &[f32],
+    start: &[f32],
+    (channels, columns): (usize, usize),
+) -> Vec<f64> {
+    let ((height, width), (above, left)) = (plane.size, plane.padding);
+    let (rows, row) = (height + 2 * above - 2, width + 2 * left - 2);
+    let mut y: Vec<f64> = start.iter().map(|&start| f64::from(start)).collect();
+    for (window, y) in y.chunks_mut(columns).enumerate() {
+        let (item, window) = (window / (rows * row), window % (rows * row));
+        for tap in 0..9 {
+            let down = (window / row + tap / 3).checked_sub(above).filter(|&at| at < height);
+            let across = (window % row + tap % 3).checked_sub(left).filter(|&at| at < width);
+            let (Some(down), Some(across)) = (down, across) else { continue };
+            let pixel = ((item * height + down) * width + across) * channels;
+            for (channel, &x) in x[pixel..pixel + channels].iter().enumerate() {
+                let weights = &weights[(tap * channels + channel) * columns..][..columns];
+                for (y, &weight) in y.iter_mut().zip(weights) {
+                    *y += f64::from(x) * f64::from(weight);
+                }
+            }
+        }
+    }
+    y
+}
+
+#[test]
+fn tiles_of_windows_are_the_same_sums() {
+    let planes = [((7, 9), (1, 1)), ((12, 5), (0, 2)), ((3, 3), (0, 0)), ((1, 1), (1, 1))];
+    for (size, padding) in planes {
+        let plane = Plane { size, padding };
+        let outputs = (size.0 + 2 * padding.0 - 2) * (size.1 + 2 * padding.1 - 2);
+        for (items, channels, columns) in [(3, 5, 37), (1, 33, 16), (0, 4, 4)] {
+            let x = numbers(items * size.0 * size.1 * channels);
+            let weights = numbers(9 * channels * columns);
+            let (bias, held) = (numbers(columns), numbers(items * outputs * columns));
+            let of_weights = Matrix::new(&weights, 9 * channels, columns);
+            let cases = [(2, true), (2, false), (4, true), (4, false)];
+            let sets = Kernels::available().into_iter();
+            for (set, (side, both)) in sets.flat_map(|set| cases.map(|case| (set, case))) {
+                let begin = |at: usize| bias[at % columns] + if both { held[at] } else { 0.0 };
+                let start: Vec<f32> = (0..held.len()).map(begin).collect();
+                let wanted = neighbours(&x, plane, &weights, &start, (channels, columns));
+                let mut turned = Winograd::new(set, side, channels, columns);
+                turned.take(set, 0, of_weights);
+                let mut y = held.clone();
+                let to = Target::new(&mut y, items * outputs, columns);
+                let from = Matrix::new(&x, items * size.0 * size.1, channels);
+                let start = if both { Start::Both(&bias) } else { Start::Bias(&bias) };
+                let (relu, desk) = (Some(Activation::Relu), &mut Desk::default());
+                convolve_winograd(set, from, plane, &turned, start, relu, to, desk);
+                for (found, wanted) in y.iter().zip(&wanted) {
+                    let wanted = wanted.max(0.0);
+                    assert!((f64::from(*found) - wanted).abs() < 2e-4, "{} {side}", set.name());
+                }
+                // Each item by itself, whatever is beside it.
+                let pixels = size.0 * size.1 * channels;
+                for (item, found) in y.chunks(outputs * columns).enumerate() {
+                    let mut alone = held[item * outputs * columns..][..outputs * columns].to_vec();
+                    let from = Matrix::new(&x[item * pixels..], size.0 * size.1, channels);
+                    let to = Target::new(&mut alone, outputs, columns);
+                    convolve_winograd(set, from, plane, &turned, start, relu, to, desk);
+                    assert_eq!(alone, found);
+                }
+            }
+        }
+    }
+}

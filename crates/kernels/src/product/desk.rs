@@ -18,6 +18,8 @@ pub struct Desk {
     zeros: Vec<f32>,
     /// Rows copied under the taps of windows.
     pub(crate) copies: Vec<f32>,
+    /// What lies under tiles, and their products (see `convolve_winograd`).
+    pub(crate) tiles: Aligned<f32>,
     /// Rows as bytes, and what these mean (see `multiply_bytes`).
     pub(crate) bytes: Vec<u8>,
     pub(crate) meanings: Vec<Meaning>,
@@ -56,9 +58,9 @@ impl Desk {
 impl Default for Desk {
     fn default() -> Self {
         let (a, b) = (Aligned::new(0.0, 0), Aligned::new(0.0, 0));
-        let (zeros, copies) = (Vec::new(), Vec::new());
+        let (zeros, copies, tiles) = (Vec::new(), Vec::new(), Aligned::new(0.0, 0));
         let (bytes, meanings) = (Vec::new(), Vec::new());
-        Self { a, b, zeros, copies, bytes, meanings, crew: None }
+        Self { a, b, zeros, copies, tiles, bytes, meanings, crew: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::Packed;
+use super::{Packed, Place};
 
 /// Numbers in rows and columns that lie in a slice: either a row or a column is contiguous.
 #[derive(Clone, Copy)]
@@ -30,6 +30,15 @@ impl<'a> Matrix<'a> {
     /// If the last row would end beyond the values, or rows overlap.
     pub fn spaced(values: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
         assert!(step >= columns && values.len() >= span(rows, columns, step));
+        Self { values, rows, columns, row_step: step, column_step: 1 }
+    }
+
+    /// Rows of so many values whose starts are `step` values apart, and that may reach into the next ones.
+    ///
+    /// # Panics
+    /// If the last row would end beyond the values.
+    pub fn overlapping(values: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
+        assert!(values.len() >= span(rows, columns, step));
         Self { values, rows, columns, row_step: step, column_step: 1 }
     }
 
@@ -145,6 +154,12 @@ impl<'a> Target<'a> {
         self.values.wrapping_add(row * self.step)
     }
 
+    /// Its only row as rows of so many columns.
+    pub(crate) fn folded(self, columns: usize) -> Self {
+        assert!(self.rows == 1 && self.columns.is_multiple_of(columns));
+        Self { rows: self.columns / columns, columns, step: columns, ..self }
+    }
+
     /// The same once more.
     pub(crate) fn again(&mut self) -> Target<'_> {
         Target { borrowed: PhantomData, ..*self }
@@ -164,6 +179,8 @@ pub enum Start<'a> {
     Held,
     /// C = bias + A·B, a bias for each column.
     Bias(&'a [f32]),
+    /// C += bias + A·B.
+    Both(&'a [f32]),
 }
 
 impl Start<'_> {
@@ -171,7 +188,29 @@ impl Start<'_> {
     pub(crate) fn columns(self, columns: &Range<usize>) -> Self {
         match self {
             Self::Bias(bias) => Self::Bias(&bias[columns.clone()]),
+            Self::Both(bias) => Self::Both(&bias[columns.clone()]),
             other => other,
+        }
+    }
+
+    pub(crate) fn bias(&self) -> Option<&[f32]> {
+        match self {
+            Self::Bias(bias) | Self::Both(bias) => Some(bias),
+            Self::Zero | Self::Held => None,
+        }
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, Self::Held | Self::Both(_))
+    }
+
+    /// For the columns from `first` on.
+    pub(crate) fn place(&self, first: usize) -> Place {
+        match self {
+            Self::Zero => Place::Zero,
+            Self::Held => Place::Held,
+            Self::Bias(bias) => Place::Row(bias[first..].as_ptr()),
+            Self::Both(bias) => Place::Both(bias[first..].as_ptr()),
         }
     }
 }

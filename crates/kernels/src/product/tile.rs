@@ -42,6 +42,7 @@ pub(crate) enum Place {
     Zero,
     Held,
     Row(*const f32),
+    Both(*const f32),
 }
 
 /// One tile of C, with its sums in registers over all of `depth`.
@@ -99,22 +100,17 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
         let Self { columns, depth, left, right, to, row } = self;
         // Values in the last vector of a row.
         let last = columns - (VECTORS - 1) * S::LANES;
-        let mut sums = [[simd.splat(0.0); VECTORS]; ROWS];
+        let rows = std::array::from_fn(|i| to.wrapping_add(i * row).cast_const());
         // SAFETY: the caller's promise; the last vector of a row is read and written up to its end.
         unsafe {
-            for (i, sums) in sums.iter_mut().enumerate() {
-                match start {
-                    Place::Zero => {}
-                    Place::Held => *sums = read(simd, to.add(i * row), last),
-                    Place::Row(values) => *sums = read(simd, values, last),
-                }
-            }
+            let mut sums: [[S::Vector; VECTORS]; ROWS] = begin(simd, start, rows, last);
             // Asked once and not at each step of the depth.
             let last_of_b = if right.padded { S::LANES } else { last };
             let (mut a, mut b) = (left.values, right.values);
             macro_rules! add_up {
                 ($last:expr) => {
                     for _ in 0..depth {
+                        ask::<S, VECTORS>(simd, b, right.step);
                         let across: [S::Vector; VECTORS] = read(simd, b, $last);
                         for (i, sums) in sums.iter_mut().enumerate() {
                             let down = simd.splat(*a.add(i * left.row));
@@ -137,6 +133,52 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
             }
         }
     }
+}
+
+/// Asks for the rows of B that will be wanted soon: the machine itself looks ahead within a page only, and weights come
+/// from the third cache. A twelfth of the time of ResNet-50.
+#[inline(always)]
+pub(crate) fn ask<S: Simd, const VECTORS: usize>(simd: S, b: *const f32, step: usize) {
+    const AHEAD: usize = 24;
+    for line in (0..VECTORS * S::LANES).step_by(16) {
+        simd.prefetch(b.wrapping_add(AHEAD * step + line));
+    }
+}
+
+/// What the sums of rows begin with, whose last vector has `last` values.
+///
+/// # Safety
+/// Each row of `to`, and the one to start from, is as long.
+#[inline(always)]
+pub(crate) unsafe fn begin<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    start: Place,
+    to: [*const f32; ROWS],
+    last: usize,
+) -> [[S::Vector; VECTORS]; ROWS] {
+    let mut sums = [[simd.splat(0.0); VECTORS]; ROWS];
+    // SAFETY: the caller's promise.
+    unsafe {
+        match start {
+            Place::Zero => {}
+            Place::Held => {
+                for (sums, to) in sums.iter_mut().zip(to) {
+                    *sums = read(simd, to, last);
+                }
+            }
+            Place::Row(values) => sums = [read(simd, values, last); ROWS],
+            Place::Both(values) => {
+                let row: [S::Vector; VECTORS] = read(simd, values, last);
+                for (sums, to) in sums.iter_mut().zip(to) {
+                    *sums = read(simd, to, last);
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum = simd.add(*sum, value);
+                    }
+                }
+            }
+        }
+    }
+    sums
 }
 
 /// Vectors that lie one after the other; the last of them has `last` values.

@@ -2,14 +2,14 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use inlay_kernels::{
-    Matrix, Start, Target, add_up, convolve, convolve_channels, convolve_channels_gradient,
-    convolve_gradient,
+    Matrix, Plane, Start, Target, Winograd, add_up, convolve, convolve_channels,
+    convolve_channels_gradient, convolve_gradient, convolve_winograd,
 };
 use serde::Deserialize;
 
 use super::windows::{Extent, Frame, Tables, check_channels};
 use crate::layer::{Backward, Forward, Layer, Lesson};
-use crate::parameter::{Blueprint, Initial};
+use crate::parameter::{Blueprint, Initial, Order};
 use crate::shape::{Positions, Shape};
 
 /// Windows over one, two or three axes, each turned by the same weights (Fukushima 1980; LeCun et al.
@@ -53,6 +53,21 @@ impl<const AXES: usize> Convolution<AXES> {
         self.groups == width && self.channels == width
     }
 
+    /// Pictures of windows of 3x3, one beside the other.
+    fn plane(&self, input: &Shape) -> Option<Plane> {
+        let Positions::Fixed(axes) = &input.positions else { return None };
+        let (&[height, width], true) = (axes.as_slice(), self.groups == 1) else { return None };
+        let padding = self.frame().padding_of_neighbours(&[3, 3])?;
+        Some(Plane { size: (height, width), padding: (padding[0], padding[1]) })
+    }
+
+    /// Values of a run of pixels under a window's taps, where pixels are so short that a tap alone is no work.
+    fn run(&self, width: usize) -> Option<usize> {
+        const SHORT: usize = 12;
+        let short = width <= SHORT && self.groups == 1 && !self.lone(width);
+        self.frame().run(width).filter(|_| short)
+    }
+
     /// Of a column of the weights: the first of the input's channels that it sees.
     fn first_input(&self, column: usize, width: usize) -> usize {
         column / (self.channels / self.groups) * (width / self.groups)
@@ -74,7 +89,11 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
         let mut shape = vec![self.channels, inputs];
         shape.extend(frame.kernel());
         let groups = if self.lone(input.width) { 1 } else { self.groups };
-        let mut all = vec![Blueprint::grouped("weight", &shape, groups, initial)];
+        let mut weight = Blueprint::grouped("weight", &shape, groups, initial);
+        if let (Some(plane), Order::Turned { tiles, .. }) = (self.plane(input), &mut weight.order) {
+            *tiles = Winograd::side(plane, inputs, self.channels);
+        }
+        let mut all = vec![weight];
         if self.bias {
             all.push(Blueprint::vector("bias", self.channels, initial));
         }
@@ -102,6 +121,10 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
         true
     }
 
+    fn adds(&self) -> bool {
+        true
+    }
+
     fn takes_scale(&self) -> bool {
         true
     }
@@ -109,15 +132,38 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
     fn forward(&self, pass: &mut Forward<'_>) {
         let (frame, width) = (self.frame(), pass.input.width());
         let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));
-        frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
-        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
-        let bias = pass.parameters.get(1).map(|bias| bias.whole());
         let weight = &pass.parameters[0];
         let (kernels, activation) = (pass.kernels, pass.activation);
+        let bias = pass.parameters.get(1).map(|bias| bias.whole());
+        let added = pass.added;
         let start = |columns: Range<usize>| match &bias {
+            Some(bias) if added => Start::Both(&bias.values[columns]),
             Some(bias) => Start::Bias(&bias.values[columns]),
+            None if added => Start::Held,
             None => Start::Zero,
         };
+        if let (Some(plane), Some(weights)) = (self.plane(pass.input.shape), weight.winograd()) {
+            let x = Matrix::new(pass.input.values, rows.0, width);
+            let to = Target::new(pass.output, rows.1, self.channels);
+            let start = start(0..self.channels);
+            return convolve_winograd(kernels, x, plane, weights, start, activation, to, pass.desk);
+        }
+        if let (Some(run), Positions::Fixed(axes)) = (self.run(width), &pass.input.shape.positions)
+        {
+            let windows = self.tables.runs(frame, axes);
+            let x = frame.pad(axes, &pass.input, pass.memo);
+            let x = Matrix::overlapping(x, pass.input.items() * windows.inputs, run, width);
+            for part in weight.parts() {
+                let columns = part.columns();
+                let to = pass.output.get_mut(columns.start..).unwrap_or_default();
+                let to = Target::spaced(to, rows.1, columns.len(), self.channels);
+                let (packed, start) = (part.packed(), start(columns));
+                convolve(kernels, x, windows, packed, start, activation, to, pass.desk);
+            }
+            return;
+        }
+        frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
+        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
         if self.lone(width) {
             for number in 0..weight.pieces() {
                 let piece = weight.piece(number);

@@ -78,7 +78,7 @@ impl<const AXES: usize> Layer for Transposed<AXES> {
         let mut shape = vec![input.width, outputs];
         shape.extend(frame.kernel());
         let mut weight = Blueprint::grouped("weight", &shape, self.groups, initial);
-        weight.order = Order::Turned { taps, groups: self.groups, back: true };
+        weight.order = Order::Turned { taps, groups: self.groups, back: true, tiles: None };
         let mut all = vec![weight];
         if self.bias {
             all.push(Blueprint::vector("bias", self.channels, initial));

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use inlay_kernels::{NOWHERE, Windows};
 use serde::Deserialize;
 
-use crate::layer::Memo;
+use crate::layer::{Memo, Rows};
 use crate::shape::{Positions, Shape};
 
 /// A number for each axis, or one for all of them.
@@ -109,6 +109,13 @@ impl Frame {
 
     pub(super) fn taps(&self) -> usize {
         self.kernel.iter().product()
+    }
+
+    /// The padding, if a window is of that size and each position has one.
+    pub(super) fn padding_of_neighbours(&self, kernel: &[usize]) -> Option<&[usize]> {
+        let ones = |numbers: &[usize]| numbers.iter().all(|&number| number == 1);
+        let neighbours = self.kernel == kernel && ones(&self.stride) && ones(&self.dilation);
+        neighbours.then_some(&self.padding)
     }
 
     /// Whether more than half of a window may lie outside.
@@ -224,6 +231,64 @@ impl Frame {
         Table { inputs, outputs: rows, rows: count(rows), taps: count(taps), places }
     }
 
+    /// What lies under each window, where taps along the last axis are one: a run of values, in items with that axis's
+    /// padding in place.
+    fn table_of_runs(&self, axes: &[usize]) -> Table {
+        let outputs = self.outputs(axes);
+        let last = axes.len() - 1;
+        let (kernel, pitch) = (&self.kernel[..last], self.pitch(axes));
+        let (taps, rows) = (kernel.iter().product(), outputs.iter().product());
+        let mut places = Vec::with_capacity(taps * rows);
+        for tap in 0..taps {
+            let tap = coordinates(tap, kernel);
+            for row in 0..rows {
+                let row = coordinates(row, &outputs);
+                let others = axes[..last].iter().enumerate();
+                let line = others.clone().try_fold(0, |place, (axis, &inputs)| {
+                    let at = row[axis] * self.stride[axis] + tap[axis] * self.dilation[axis];
+                    let at = at.checked_sub(self.padding[axis]).filter(|&at| at < inputs)?;
+                    Some(place * inputs + at)
+                });
+                let place = line.map(|line| line * pitch + row[last] * self.stride[last]);
+                places.push(place.map_or(NOWHERE, |place| place as u32));
+            }
+        }
+        let inputs = axes[..last].iter().product::<usize>() * pitch;
+        Table { inputs, outputs: rows, rows: count(rows), taps: count(taps), places }
+    }
+
+    /// Positions of the last axis with its padding.
+    fn pitch(&self, axes: &[usize]) -> usize {
+        axes.last().copied().unwrap_or(0) + 2 * self.padding.last().copied().unwrap_or(0)
+    }
+
+    /// Values under the taps of a run of pixels, if they lie side by side.
+    pub(super) fn run(&self, channels: usize) -> Option<usize> {
+        let (&kernel, &dilation) = (self.kernel.last()?, self.dilation.last()?);
+        (kernel > 1 && dilation == 1).then_some(kernel * channels)
+    }
+
+    /// Items with the padding of their last axis in place, and room for a run behind the last value.
+    pub(super) fn pad<'a>(
+        &self,
+        axes: &[usize],
+        input: &Rows<'_>,
+        memo: &'a mut Memo,
+    ) -> &'a [f32] {
+        let (pitch, channels) = (self.pitch(axes) * input.width(), input.width());
+        let line = axes.last().copied().unwrap_or(0) * channels;
+        let before = self.padding.last().copied().unwrap_or(0) * channels;
+        let lines = input.values.len() / line.max(1);
+        let behind = self.kernel.last().copied().unwrap_or(0) * channels;
+        let padded = memo.values(0, lines * pitch + behind);
+        for (from, to) in input.values.chunks_exact(line).zip(padded.chunks_exact_mut(pitch)) {
+            to[..before].fill(0.0);
+            to[before..before + line].copy_from_slice(from);
+            to[before + line..].fill(0.0);
+        }
+        padded
+    }
+
     /// The windows that lie over each input. Inputs that lie alike between the steps of a stride lie
     /// under the same taps: each such class has a table of its own, without the other taps.
     fn tables_back(&self, axes: &[usize]) -> Vec<Table> {
@@ -305,6 +370,7 @@ impl Table {
 #[derive(Default)]
 pub(super) struct Tables {
     forward: OnceLock<Table>,
+    runs: OnceLock<Table>,
     back: OnceLock<Vec<Table>>,
 }
 
@@ -321,6 +387,11 @@ impl Tables {
             Positions::Fixed(axes) => self.forward.get_or_init(|| frame.table(axes)).windows(),
             Positions::Any => of_memo(memo, 0, rows.0, rows.1),
         }
+    }
+
+    /// The same of runs, for items of fixed positions that `Frame::pad` has padded.
+    pub(super) fn runs(&self, frame: &Frame, axes: &[usize]) -> Windows<'_> {
+        self.runs.get_or_init(|| frame.table_of_runs(axes)).windows()
     }
 
     /// The windows over each input, of a class after the other.

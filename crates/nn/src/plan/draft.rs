@@ -83,6 +83,7 @@ impl Draft {
             done: false,
             parameters,
             output_gradient: 0,
+            added: false,
             folded: None,
             still: false,
         };
@@ -163,6 +164,55 @@ impl Draft {
         }
     }
 
+    /// Lets layers add what they give to the other branch of a sum, where nobody reads that any more.
+    pub(super) fn add_in_place(&mut self, output: usize) {
+        let made = |nodes: &[Node], slot| nodes.iter().position(|node| node.output == slot);
+        let mut at = 0;
+        while at < self.nodes.len() {
+            let (Work::Sum { .. }, &[a, b]) = (&self.nodes[at].work, &self.nodes[at].inputs[..])
+            else {
+                at += 1;
+                continue;
+            };
+            // The one that is made last.
+            let (first, last) = (made(&self.nodes, a), made(&self.nodes, b));
+            let (giver, other) = if first > last { (first, b) } else { (last, a) };
+            match giver.filter(|&giver| self.can_add(giver, other, at, output)) {
+                None => at += 1,
+                Some(giver) => {
+                    let sum = self.nodes.remove(at);
+                    let node = &mut self.nodes[giver];
+                    node.output = sum.output;
+                    node.inputs.push(other);
+                    if let Work::Layer { added, .. } = &mut node.work {
+                        *added = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a node can add what it gives to the other branch of a sum.
+    fn can_add(&self, giver: usize, other: usize, sum: usize, output: usize) -> bool {
+        let node = &self.nodes[giver];
+        let adds = match &node.work {
+            Work::Layer { layer, added, .. } => layer.adds() && !added,
+            _ => false,
+        };
+        // Others may read what was only seen otherwise.
+        let about = |node: &&Node| node.output == other || node.inputs.contains(&other);
+        let shared = self
+            .nodes
+            .iter()
+            .filter(about)
+            .any(|node| matches!(&node.work, Work::Layer { layer, .. } if layer.reshapes()));
+        let is_input = other < self.description.len();
+        let mut later = self.nodes[giver..].iter().enumerate().filter(|(_, node)| about(node));
+        let last = later.all(|(at, _)| giver + at == sum);
+        let lone = self.readers(node.output) == 1 && ![node.output, other].contains(&output);
+        adds && !shared && !is_input && last && lone
+    }
+
     /// Gives activations to the layers before them, where those can apply them as they go.
     pub(super) fn fuse(&mut self, output: usize, training: bool) {
         for at in 1..self.nodes.len() {
@@ -190,14 +240,17 @@ impl Draft {
         }
     }
 
-    /// Whether a node can write over what it is given.
-    fn over(&self, at: usize, output: usize, training: bool) -> bool {
+    /// The slot that a node writes over, if it can.
+    fn over(&self, at: usize, output: usize, training: bool) -> Option<usize> {
         let node = &self.nodes[at];
-        let Work::Layer { layer, done, .. } = &node.work else { return false };
-        if layer.reshapes() || *done {
-            return true;
-        }
+        let Work::Layer { layer, done, added, .. } = &node.work else { return None };
         let input = node.inputs[0];
+        if *added {
+            return node.inputs.get(1).copied();
+        }
+        if layer.reshapes() || *done {
+            return Some(input);
+        }
         let inputs = self.description.len();
         let lone = self.readers(input) == 1 && input != output && input >= inputs;
         let giver = self.nodes[..at].iter().find(|node| node.output == input);
@@ -206,7 +259,8 @@ impl Draft {
             Work::Layer { layer, .. } => layer.reshapes() || training && layer.keeps_output(),
             _ => false,
         });
-        lone && !asked && (layer.in_place() || !training && layer.activation().is_some())
+        let writes = layer.in_place() || !training && layer.activation().is_some();
+        (lone && !asked && writes).then_some(input)
     }
 
     /// A buffer for each slot, but for what is written in place.
@@ -216,10 +270,9 @@ impl Draft {
         let mut buffers = inputs;
         for at in 0..self.nodes.len() {
             let over = self.over(at, output, true);
-            let Node { inputs, output, .. } = &self.nodes[at];
-            let (input, output) = (inputs[0], *output);
-            self.slots[output].buffer = if over { self.slots[input].buffer } else { buffers };
-            buffers += usize::from(!over);
+            let buffer = over.map_or(buffers, |slot| self.slots[slot].buffer);
+            self.slots[self.nodes[at].output].buffer = buffer;
+            buffers += usize::from(over.is_none());
         }
         buffers
     }
@@ -238,15 +291,13 @@ impl Draft {
         last[output] = self.nodes.len();
         for at in 0..self.nodes.len() {
             let over = self.over(at, output, false);
-            let node = &self.nodes[at];
-            let (input, output) = (node.inputs[0], node.output);
-            self.slots[output].buffer = if over {
-                self.slots[input].buffer
-            } else {
-                free.pop().unwrap_or_else(|| {
+            let output = self.nodes[at].output;
+            self.slots[output].buffer = match over {
+                Some(slot) => self.slots[slot].buffer,
+                None => free.pop().unwrap_or_else(|| {
                     buffers += 1;
                     buffers - 1
-                })
+                }),
             };
             let read = self.nodes[at].inputs.iter().map(|&input| self.slots[input].buffer);
             for buffer in read.collect::<Vec<_>>() {
