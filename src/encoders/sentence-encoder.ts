@@ -266,10 +266,14 @@ export class SentenceEncoder extends PromptedEncoder {
     who: string,
   ): Promise<TokenizedTexts> {
     const tokens = await this.#parts.tokenizer.tokenize(texts, run, who)
-    const { maxTokens } = this
-    const long = truncate === 'end' ? -1 : tokens.counts.findIndex((count) => count > maxTokens)
-    if (long >= 0) throw tooLong(long, tokens.counts[long]!, maxTokens, who)
+    this.#checkLengths(tokens.counts, truncate, who)
     return tokens
+  }
+
+  #checkLengths(counts: Uint32Array, truncate: 'end' | 'error', who: string): void {
+    const { maxTokens } = this
+    const long = truncate === 'end' ? -1 : counts.findIndex((count) => count > maxTokens)
+    if (long >= 0) throw tooLong(long, counts[long]!, maxTokens, who)
   }
 
   /** @internal */
@@ -279,14 +283,15 @@ export class SentenceEncoder extends PromptedEncoder {
     run: RunSettings,
     who: string,
   ): Promise<SentenceVectors> {
-    const tokens = await this.#tokenize(texts, truncate, run, who)
     // What is cut has another length.
     const isCut = dimensions < this.dimensions
-    const { normalizes } = this.#parts.modules
-    const again = (normalize ?? normalizes) && (isCut || !normalizes)
-    const settings = { ...run, dimensions, normalize: again }
-    const { values } = await this.network.encode(each(tokens), settings)
-    return new SentenceVectors(values, dimensions, tokens.counts, this.maxTokens)
+    const { modules, tokenizer } = this.#parts
+    const again = (normalize ?? modules.normalizes) && (isCut || !modules.normalizes)
+    const most = truncate === 'error' ? this.maxTokens : undefined
+    const part = { dimensions, normalize: again, most }
+    const { values, counts } = await tokenizer.encode(this.network, texts, part, run, who)
+    this.#checkLengths(counts, truncate, who)
+    return new SentenceVectors(values, dimensions, counts, this.maxTokens)
   }
 
   /** @internal */

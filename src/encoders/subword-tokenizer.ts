@@ -2,16 +2,39 @@
 import { type Texts, feed, settleSource } from '../corpus/source.js'
 import { Handle } from '../handle.js'
 import {
-  type SubwordHandle,
+  type EncodedTexts,
+  type Events,
   type LessonHandle,
+  type RunHandle,
+  type RunSpec,
+  type SubwordHandle,
   TextStream,
   type TokenizedTexts,
+  encodeTexts,
   lessonOfTokens,
   openSubwords,
   tokenizeTexts,
 } from '../native.js'
+import type { Network } from '../nn/network.js'
 import { type RunSettings, wrongOption } from '../options.js'
 import { run, unlessAborted } from '../run.js'
+
+/** A run over texts. A text of a megabyte is cut in one go: an abort does not wait for that. */
+function read<T>(
+  texts: Texts,
+  settings: RunSettings,
+  who: string,
+  start: (stream: TextStream, spec: RunSpec, events: Events<T>) => RunHandle,
+): Promise<T> {
+  const open = typeof texts === 'string' ? undefined : settleSource(texts, who).texts
+  if (!open) throw wrongOption('texts', 'an iterable of texts', texts, who)
+  const stream = new TextStream()
+  const begin = (spec: RunSpec, events: Events<T>) => start(stream, spec, events)
+  return unlessAborted(
+    run<T>(who, settings, begin, feed(open, stream, 'replace', who)),
+    settings.signal,
+  )
+}
 
 /** What a `tokenizer.json` says: WordPiece, byte-pair encoding or Unigram, with all that comes before and after. */
 export class SubwordTokenizer {
@@ -35,18 +58,25 @@ export class SubwordTokenizer {
 
   /** The tokens of texts, with those that stand around a text; how many each has, those beyond the limit too. */
   async tokenize(texts: Texts, settings: RunSettings, who: string): Promise<TokenizedTexts> {
-    const open = typeof texts === 'string' ? undefined : settleSource(texts, who).texts
-    if (!open) throw wrongOption('texts', 'an iterable of texts', texts, who)
-    const stream = new TextStream()
     const native = this.#native.use(who)
-    const tokens = run<TokenizedTexts>(
-      who,
-      settings,
-      (spec, events) => tokenizeTexts(native, stream, true, spec, events),
-      feed(open, stream, 'replace', who),
+    return read<TokenizedTexts>(texts, settings, who, (stream, spec, events) =>
+      tokenizeTexts(native, stream, true, spec, events),
     )
-    // A text of a megabyte is cut in one go.
-    return unlessAborted(tokens, settings.signal)
+  }
+
+  /** What a network gives for the tokens of each text, and how many these are, those beyond the limit too: one run, since
+   * a second would take a third of the time of a short text. Nothing is given if a text has more tokens than `most`. */
+  async encode(
+    network: Network,
+    texts: Texts,
+    part: { dimensions: number; normalize: boolean; most: number | undefined },
+    settings: RunSettings,
+    who: string,
+  ): Promise<EncodedTexts> {
+    const [tokenizer, native] = [this.#native.use(who), network.native(who)]
+    return read<EncodedTexts>(texts, settings, who, (stream, spec, events) =>
+      encodeTexts(native, tokenizer, stream, part.most, part, spec, events),
+    )
   }
 
   /** The same once more, to be closed by itself. */

@@ -397,6 +397,11 @@ export class Network {
     )
   }
 
+  /** What runs work with. @internal */
+  native(who: string): NetworkHandle {
+    return this.#handle.use(who)
+  }
+
   /** The values of all parameters, one after the other. @internal */
   async *parameterValues(settings: RunSettings, who: string): AsyncGenerator<Float32Array> {
     for (let number = 0; ; number++) {

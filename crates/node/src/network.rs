@@ -3,15 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inlay_base::{Error, Result, Shared};
-use inlay_nn::{Content, Network, Origins, Positions, Precision, Prospect, Shape, beginnings};
+use inlay_base::{Error, Result, Run, Shared};
+use inlay_corpus::{Source, Tokenized};
+use inlay_nn::{
+    Cells, Column, Content, Network, Origins, Positions, Precision, Prospect, Shape, beginnings,
+};
 use napi::Env;
-use napi::bindgen_prelude::{Either, Float32Array, Float32ArraySlice, Float64Array};
+use napi::bindgen_prelude::{Either, Float32Array, Float32ArraySlice, Float64Array, Uint32Array};
 use napi_derive::napi;
 
 use crate::columns::{ColumnHandle, Parts, columns, taken};
 use crate::held::{Held, Weighty, handle};
-use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
+use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
+use crate::stream::TextStream;
+use crate::subwords::SubwordHandle;
 
 /// A network, and how its training went.
 #[napi(custom_finalize)]
@@ -169,15 +174,64 @@ pub fn encode_network(
     let inputs: Vec<Parts> = inputs.into_iter().map(taken).collect();
     launch(env, run, events, move |run| {
         let inputs = columns(&known.network, inputs)?;
-        let all = |some: Option<u32>| some.map_or(usize::MAX, |some| some as usize);
-        let (network, layer) = (&known.network, layer.as_deref());
-        let (values, offsets) = network.encode_last(&inputs, layer, all(part.last), run)?;
-        let shape = network.output(layer)?;
-        // Where rows are counted by item, all of an item is a row.
-        let width = shape.rows().unwrap_or(1) * shape.width;
-        let values = beginnings(values, width, all(part.dimensions), part.normalize, run)?;
+        let (values, offsets) = part_of(&known.network, &inputs, layer.as_deref(), &part, run)?;
         let offsets: Vec<f64> = offsets.into_iter().map(|offset| offset as f64).collect();
         Ok(Encoded { values: values.into(), offsets: offsets.into() })
+    })
+}
+
+/// A part of what a layer, or the last one, gives for items, and where each item's rows begin.
+fn part_of(
+    network: &Network,
+    inputs: &[Column],
+    layer: Option<&str>,
+    part: &PartSpec,
+    run: &Run,
+) -> Result<(Vec<f32>, Vec<usize>)> {
+    let all = |some: Option<u32>| some.map_or(usize::MAX, |some| some as usize);
+    let (values, offsets) = network.encode_last(inputs, layer, all(part.last), run)?;
+    let shape = network.output(layer)?;
+    // Where rows are counted by item, all of an item is a row.
+    let width = shape.rows().unwrap_or(1) * shape.width;
+    Ok((beginnings(values, width, all(part.dimensions), part.normalize, run)?, offsets))
+}
+
+/// Vectors of texts, and how many tokens each has, those beyond the limit too.
+#[napi(object, object_from_js = false)]
+pub struct EncodedTexts {
+    pub values: Float32Array,
+    pub counts: Uint32Array,
+}
+
+/// What the last layer gives for the tokens of the texts of a stream: nothing, if one has more than `most`.
+#[napi(ts_args_type = "network: NetworkHandle, tokenizer: SubwordHandle, stream: TextStream, \
+most: number | undefined, part: PartSpec, run: RunSpec, events: Events<EncodedTexts>")]
+#[allow(clippy::too_many_arguments)]
+pub fn encode_texts(
+    env: &Env,
+    network: &NetworkHandle,
+    tokenizer: &SubwordHandle,
+    stream: &mut TextStream,
+    most: Option<u32>,
+    part: PartSpec,
+    run: RunSpec,
+    events: Events<'_, EncodedTexts>,
+) -> napi::Result<RunHandle> {
+    let (known, subwords) = (network.known()?, tokenizer.shared()?);
+    let pieces = stream.pieces()?;
+    launch_fed(env, run, events, move |run, ask| {
+        let tokenize = |batches| subwords.tokenize(Source::Stream(batches), true, run);
+        let Tokenized { texts, counts } = pieces.feed(run, ask, tokenize)?;
+        if most.is_some_and(|most| counts.iter().any(|&count| count > most)) {
+            return Ok(EncodedTexts { values: Vec::new().into(), counts: counts.into() });
+        }
+        let (name, shape) = known.network.inputs()?.swap_remove(0);
+        let begins = std::iter::once(0).chain(texts.ends.iter().copied());
+        let lengths: Vec<u32> =
+            texts.ends.iter().zip(begins).map(|(end, begin)| (end - begin) as u32).collect();
+        let tokens = Column::new(&name, Cells::Ids(texts.ids), Some(&lengths), &shape)?;
+        let (values, _) = part_of(&known.network, &[tokens], None, &part, run)?;
+        Ok(EncodedTexts { values: values.into(), counts: counts.into() })
     })
 }
 
