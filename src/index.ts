@@ -323,6 +323,25 @@ export {
   type TableTask,
 } from './models/category-options.js'
 export type { RegressionEvaluation, TableClassEvaluation } from './models/table-evaluation.js'
+export {
+  readImage,
+  readImageOptions,
+  type Image,
+  type ReadImageOptions,
+} from './media/read-image.js'
+export {
+  readSound,
+  readSoundOptions,
+  type ReadSoundOptions,
+  type Sound,
+} from './media/read-sound.js'
+export {
+  readVideo,
+  readVideoOptions,
+  type ReadVideoOptions,
+  type VideoFrame,
+} from './media/read-video.js'
+export type { MediaSource } from './media/bytes.js'
 export { readIdx, type IdxArray } from './pictures/read-idx.js'
 export type { Picture, PictureShape } from './pictures/pictures.js'
 export { ImageCnn, imageCnnOptions, type ImageCnnOptions } from './models/image-cnn.js'

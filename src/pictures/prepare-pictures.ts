@@ -71,7 +71,7 @@ export async function preparePictures(
 ): Promise<Float32Array> {
   const handle = new PicturesHandle()
   for (const [at, picture] of pictures.entries()) {
-    add(handle, picture, `pictures[${first + at}]`, who)
+    addPicture(handle, picture, `pictures[${first + at}]`, who)
   }
   const recipe = {
     resize,
@@ -86,7 +86,13 @@ export async function preparePictures(
   )
 }
 
-function add(handle: PicturesHandle, picture: ImageInput, name: string, who: string): void {
+/** Adds a picture to those of a handle. @internal */
+export function addPicture(
+  handle: PicturesHandle,
+  picture: ImageInput,
+  name: string,
+  who: string,
+): void {
   if (picture instanceof Uint8Array) {
     handle.addEncoded(name, picture)
     return

@@ -8,9 +8,9 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use inlay_base::{Error, Result, guard};
 
 /// What a decoder may need beside the pixels.
-const BESIDE: u64 = 64 << 20;
+pub(crate) const BESIDE: u64 = 64 << 20;
 /// The most that a pixel takes while it is decoded: four channels of 32 bits.
-const WIDEST: u64 = 16;
+pub(crate) const WIDEST: u64 = 16;
 
 /// A picture: rows of pixels, each of red, green and blue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,11 @@ impl Pixels {
     pub fn data(&self) -> &[u8] {
         &self.data
     }
+
+    /// As `data`, without a copy.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
 }
 
 /// The pixels of a PNG, JPEG, WebP, GIF, BMP or TIFF, told apart by content: of its first frame, turned as
@@ -113,7 +118,7 @@ fn upright(bytes: &[u8], most: u64) -> std::result::Result<DynamicImage, String>
 }
 
 /// What a decoder says, as a clause.
-fn problem(error: ImageError, format: &str) -> String {
+pub(crate) fn problem(error: ImageError, format: &str) -> String {
     match error {
         ImageError::Limits(limit) if limit.kind() == LimitErrorKind::InsufficientMemory => {
             format!("is a {format} that needs more memory than its pixels may (`maxPixels`)")

@@ -1,11 +1,16 @@
-//! Pictures: encoded files to pixels, and pixels to what encoders take.
+//! Pictures and sounds: encoded files to pixels and samples, and pixels to what encoders take.
 
 mod decode;
 mod prepare;
 mod resize;
+mod sound;
 #[cfg(test)]
 mod tests;
+mod video;
+mod yuv;
 
 pub use decode::{Pixels, decode};
 pub use prepare::{Recipe, prepare};
 pub use resize::Filter;
+pub use sound::{Sound, Wanted, read_sound};
+pub use video::{Film, FilmSpec, Step};

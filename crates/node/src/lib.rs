@@ -3,6 +3,7 @@
 #![allow(missing_docs)] // `#[napi]` makes undocumented items; what JavaScript sees is documented.
 
 mod bm25;
+mod bytes;
 mod checkpoint;
 mod classifier;
 mod columns;
@@ -12,6 +13,7 @@ mod doc2vec;
 mod documents;
 mod examples;
 mod fasttext;
+mod films;
 mod glove;
 mod held;
 mod idx;
@@ -28,6 +30,7 @@ mod run;
 mod search;
 mod sentences;
 mod serve;
+mod sounds;
 mod source;
 mod sparse;
 mod static_encoder;

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use inlay_base::{Error, Map, Result, Run};
 use inlay_media::{Filter, Pixels, Recipe, decode, prepare};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{Float32Array, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 
 use crate::choice;
-use crate::run::{Events, RunHandle, RunSpec, launch};
+use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
 
 /// A picture as it was given; all but files have a name for messages.
 enum Given {
@@ -70,6 +70,37 @@ impl PicturesHandle {
     ) {
         self.0.push(Given::Pixels { name, width, height, channels, data: data.to_vec() });
     }
+}
+
+/// The pixels of a picture, row after row: red, green and blue.
+#[napi(object, object_from_js = false)]
+pub struct PictureContent {
+    pub data: Uint8Array,
+    pub width: u32,
+    pub height: u32,
+}
+
+impl From<Pixels> for PictureContent {
+    fn from(pixels: Pixels) -> Self {
+        let (width, height) = (pixels.width(), pixels.height());
+        Self { data: pixels.into_data().into(), width, height }
+    }
+}
+
+/// Decodes the first of the pictures. The handle is empty then.
+#[napi(
+    ts_args_type = "pictures: PicturesHandle, maxPixels: number, run: RunSpec, events: Events<PictureContent>"
+)]
+pub fn read_picture(
+    env: &Env,
+    pictures: &mut PicturesHandle,
+    max_pixels: f64,
+    run: RunSpec,
+    events: Events<'_, PictureContent>,
+) -> napi::Result<RunHandle> {
+    let first = std::mem::take(&mut pictures.0).into_iter().next();
+    let first = first.ok_or_else(|| refuse("there is no picture".into()))?;
+    launch(env, run, events, move |_| Ok(first.pixels(max_pixels as u64)?.into()))
 }
 
 /// How pictures become numbers.

@@ -1,0 +1,183 @@
+//! Brightness and two differences of colour to red, green and blue (ITU-R BT.601). A difference that stands for several
+//! pixels holds for each of them; values of more than 8 bits are cut to 8.
+
+/// How many pixels a difference of colour stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sampled {
+    /// In a row.
+    pub across: u32,
+    /// In a column.
+    pub down: u32,
+}
+
+impl Sampled {
+    /// Values of a plane of differences.
+    pub fn plane(&self, width: u32, height: u32) -> usize {
+        width.div_ceil(self.across) as usize * height.div_ceil(self.down) as usize
+    }
+}
+
+/// Which of 256 values are in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// 16 is black and 235 white.
+    Limited,
+    /// 0 is black and 255 white.
+    Full,
+}
+
+/// A frame: brightness row after row, then, but for grey ones, the blue and the red differences.
+pub struct Planes<'a> {
+    /// Of one byte a value, or of two, the lower one first, for more than 8 bits.
+    pub bytes: &'a [u8],
+    pub width: u32,
+    pub height: u32,
+    /// `None`: grey.
+    pub sampled: Option<Sampled>,
+    /// Of a value, 8 to 16.
+    pub bits: u32,
+    pub range: Range,
+}
+
+/// Bits behind the point of the weights.
+const BITS: i32 = 16;
+
+/// What values count, times 2^16.
+struct Weights {
+    black: i32,
+    light: i32,
+    red: i32,
+    green: (i32, i32),
+    blue: i32,
+}
+
+const LIMITED: Weights =
+    Weights { black: 16, light: 76_309, red: 104_597, green: (-25_675, -53_279), blue: 132_201 };
+const FULL: Weights =
+    Weights { black: 0, light: 65_536, red: 91_881, green: (-22_554, -46_802), blue: 116_130 };
+
+/// Red, green and blue of each pixel, row after row.
+///
+/// # Panics
+/// If the bytes are fewer than the frame has.
+pub fn to_rgb(planes: &Planes<'_>) -> Vec<u8> {
+    let (width, height) = (planes.width as usize, planes.height as usize);
+    let weights = if planes.range == Range::Full { &FULL } else { &LIMITED };
+    let mut rgb = vec![0; 3 * width * height];
+    let (mut light, mut blue, mut red) = (vec![0u8; width], vec![128u8; width], vec![128u8; width]);
+    for (y, row) in rgb.chunks_exact_mut(3 * width).enumerate() {
+        let narrow = |at: usize, count: usize, to: &mut [u8], each: usize| {
+            spread(planes, at, count, each, to);
+        };
+        narrow(y * width, width, &mut light, 1);
+        if let Some(sampled) = planes.sampled {
+            let wide = planes.width.div_ceil(sampled.across) as usize;
+            let plane = sampled.plane(planes.width, planes.height);
+            let at = width * height + (y / sampled.down as usize) * wide;
+            if y.is_multiple_of(sampled.down as usize) {
+                narrow(at, wide, &mut blue, sampled.across as usize);
+                narrow(at + plane, wide, &mut red, sampled.across as usize);
+            }
+        }
+        colours(weights, (&light, &blue, &red), row);
+    }
+    rgb
+}
+
+/// Some values from a place on, in 8 bits, each so many times.
+fn spread(planes: &Planes<'_>, at: usize, count: usize, each: usize, to: &mut [u8]) {
+    let values = |value: &mut dyn FnMut(usize, u8)| {
+        if planes.bits == 8 {
+            let values = &planes.bytes[at..at + count];
+            values.iter().enumerate().for_each(|(x, &byte)| value(x, byte));
+        } else {
+            let pairs = planes.bytes[2 * at..2 * (at + count)].as_chunks::<2>().0;
+            for (x, &pair) in pairs.iter().enumerate() {
+                let most = (1u32 << planes.bits) - 1;
+                let full = u32::from(u16::from_le_bytes(pair)).min(most);
+                value(x, (full >> (planes.bits - 8)) as u8);
+            }
+        }
+    };
+    match (planes.bits, each) {
+        (8, 1) => to.copy_from_slice(&planes.bytes[at..at + count]),
+        (8, 2) => {
+            let from = &planes.bytes[at..at + count];
+            let (pairs, last) = to.as_chunks_mut::<2>();
+            pairs.iter_mut().zip(from).for_each(|(pair, &value)| *pair = [value; 2]);
+            last.fill(from[count - 1]);
+        }
+        _ => values(&mut |x, value| {
+            let end = ((x + 1) * each).min(to.len());
+            to[x * each..end].fill(value);
+        }),
+    }
+}
+
+fn colours(weights: &Weights, (light, blue, red): (&[u8], &[u8], &[u8]), to: &mut [u8]) {
+    let half = 1 << (BITS - 1);
+    let byte = |sum: i32| (sum >> BITS).clamp(0, 255) as u8;
+    let pixels = to.as_chunks_mut::<3>().0.iter_mut();
+    for (((to, &light), &blue), &red) in pixels.zip(light).zip(blue).zip(red) {
+        let light = weights.light * (i32::from(light) - weights.black) + half;
+        let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
+        *to = [
+            byte(light + weights.red * red),
+            byte(light + weights.green.0 * blue + weights.green.1 * red),
+            byte(light + weights.blue * blue),
+        ];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rgb(
+        bytes: &[u8],
+        size: (u32, u32),
+        sampled: Option<Sampled>,
+        bits: u32,
+        range: Range,
+    ) -> Vec<u8> {
+        to_rgb(&Planes { bytes, width: size.0, height: size.1, sampled, bits, range })
+    }
+
+    #[test]
+    fn black_white_and_the_three_colours_are_those_of_bt_601() {
+        let all = Some(Sampled { across: 1, down: 1 });
+        // Black, white, and red, green and blue as the standard has them, rounded.
+        let planes = [[16, 235, 81, 145, 41], [128, 128, 90, 54, 240], [128, 128, 240, 34, 110]];
+        let found = rgb(&planes.concat(), (5, 1), all, 8, Range::Limited);
+        let wanted = [[0; 3], [255; 3], [255, 0, 0], [0, 255, 0], [0, 0, 255]].concat();
+        let far = found.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(far <= Some(2), "{found:?}");
+        let full = rgb(&[0, 255, 76, 128, 128, 85, 128, 128, 255], (3, 1), all, 8, Range::Full);
+        assert_eq!(full[..6], [0, 0, 0, 255, 255, 255]);
+        assert!(full[6] >= 253 && full[7] <= 1 && full[8] <= 1, "{full:?}");
+    }
+
+    #[test]
+    fn a_difference_of_colour_holds_for_all_its_pixels() {
+        let two = Some(Sampled { across: 2, down: 2 });
+        // 3 x 3 pixels: 2 x 2 differences.
+        let bytes: Vec<u8> = [vec![120; 9], vec![90, 200, 60, 128], vec![128; 4]].concat();
+        let found = rgb(&bytes, (3, 3), two, 8, Range::Limited);
+        let blue = |x: usize, y: usize| found[3 * (3 * y + x) + 2];
+        assert_eq!(blue(0, 0), blue(1, 1));
+        assert_eq!(blue(2, 0), blue(2, 1));
+        assert_eq!(blue(0, 2), blue(1, 2));
+        assert!(blue(0, 0) < blue(2, 2) && blue(2, 2) < blue(2, 0) && blue(0, 2) < blue(0, 0));
+    }
+
+    #[test]
+    fn values_of_more_bits_are_cut_to_8() {
+        let eight = [50, 100, 150, 200, 90, 60];
+        let ten: Vec<u8> =
+            eight.iter().flat_map(|&value| (u16::from(value) << 2 | 3).to_le_bytes()).collect();
+        let two = Some(Sampled { across: 2, down: 2 });
+        let narrow = rgb(&eight, (2, 2), two, 8, Range::Limited);
+        assert_eq!(rgb(&ten, (2, 2), two, 10, Range::Limited), narrow);
+        assert_eq!(rgb(&eight[..4], (2, 2), None, 8, Range::Full)[..3], [50; 3]);
+    }
+}
