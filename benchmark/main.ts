@@ -21,6 +21,7 @@ import { lda } from './lda.js'
 import { neuralText } from './neural-text.js'
 import { networks } from './networks.js'
 import { ngram } from './ngram.js'
+import { media } from './media.js'
 import { keep, writePage } from './page.js'
 import { pictures } from './pictures.js'
 import { quality } from './quality.js'
@@ -52,6 +53,7 @@ const families: readonly Family[] = [
   counts,
   corpus,
   vectors,
+  media,
 ]
 
 const options = {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the peers of the benchmarks, from PyPI and npm, into the folder that INLAY_PEERS names (default: .peers):
-#   .venv           gensim, fastText, tomotopy, scikit-learn
+#   .venv           gensim, fastText, tomotopy, scikit-learn, soundfile, soxr
 #   word2vec-O3     Mikolov's word2vec.c as the package word2vec ships it, with the flags that ratios are stated against
 #   node_modules    natural, TensorFlow.js
 #   .torch          PyTorch and onnxruntime, where `INLAY_TORCH` is set: they take six gigabytes
@@ -18,6 +18,8 @@ home=$(cd "$home" && pwd)
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check fasttext==0.9.3
 "$home/.venv/bin/python" -c 'import tomotopy, sklearn' 2>/dev/null ||
   "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check tomotopy==0.14.0 scikit-learn==1.9.1
+"$home/.venv/bin/python" -c 'import soundfile, soxr' 2>/dev/null ||
+  "$home/.venv/bin/python" -m pip install -q --disable-pip-version-check soundfile==0.14.0 soxr==1.1.0
 if [ -n "${INLAY_TORCH:-}" ] && [ ! -x "$home/.torch/bin/python" ]; then
   python3 -m venv "$home/.torch"
   "$home/.torch/bin/python" -m pip install -q --disable-pip-version-check torch==2.15.0 numpy

@@ -23,7 +23,7 @@ const FILTERS =
   'settb=AVTB,metadata=mode=add:key=inlay:value=1,metadata=mode=print:direct=1:file=pipe\\\\:2'
 const TIME = /^frame:\s*\d+\s+pts:\s*(-?\d+)/
 /** Lines that come with a time and say nothing. */
-const SILENT = /^(inlay=1|frame:.*|\s*)$/
+const SILENT = /^(inlay=1|frame:.*|To ignore this, .*|\s*)$/
 /** How all frames are kept as they are: as FFmpeg 5.1 has it, and as it was called before. */
 const KEEP = ['-fps_mode', '-vsync'] as const
 
@@ -38,6 +38,7 @@ export class Ffmpeg {
   #times: number[] = []
   #wake = () => {}
   #lastLine = ''
+  #lacksOption = false
   #hasOutput = false
 
   constructor(
@@ -125,7 +126,8 @@ export class Ffmpeg {
       this.#times.push(this.spec.from + Number(time[1]) / 1e6)
       this.#wake()
     } else if (!SILENT.test(line)) {
-      this.#lastLine = line.trim()
+      this.#lastLine = line.replace(`file:${this.spec.path}: `, '').trim()
+      this.#lacksOption ||= line.includes(`'${KEEP[0].slice(1)}'`)
     }
   }
 
@@ -137,12 +139,14 @@ export class Ffmpeg {
 
   async #end(film: FilmHandle): Promise<void> {
     const code = await this.#ended!
-    if (code !== 0 && !this.#hasOutput && /fps_mode/.test(this.#lastLine)) {
+    if (this.#lacksOption) {
+      this.#lacksOption = false
       return this.#start(KEEP[1])
     }
     for (const time of this.#times.splice(0)) film.pushTime(time)
     if (code !== 0 || !this.#hasOutput) {
-      const said = this.#lastLine || (code === 0 ? 'no pictures' : `exit code ${code}`)
+      const isMute = code === 0 || this.#lastLine.includes('matches no streams')
+      const said = isMute ? 'it has no pictures' : this.#lastLine || `exit code ${code}`
       const message = `${this.who}: ${this.name} is no film that FFmpeg decodes: ${said}`
       throw new InlayError('INVALID_INPUT', message, { source: this.name, problem: said })
     }

@@ -16,7 +16,7 @@ import { type MediaSource, bytesOf, settleSource } from './bytes.js'
 export const readSoundOptions = {
   /** Samples a second of each channel: another number than the file's is made by a band-limited filter. Default: the
    * file's. */
-  sampleRate: integer(undefined, { from: 100, to: 768_000 }, 'samples a second of each channel'),
+  sampleRate: integer(undefined, { from: 1000, to: 768_000 }, 'samples a second of each channel'),
   /** Channels: 1 is the mean of all, several are copies of one. Default: the file's. */
   channels: integer(undefined, { from: 1, to: 256 }, 'channels'),
   /** Where to begin, in seconds. */

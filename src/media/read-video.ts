@@ -71,7 +71,8 @@ export function readVideo(
   const left = new AbortController()
   const signals = settled.signal ? [settled.signal, left.signal] : [left.signal]
   const signal = AbortSignal.any(signals)
-  return ahead(framesOf(found, { ...settled, signal }, who), () => left.abort())
+  const frames = framesOf(found, { ...settled, signal }, who)
+  return ahead(frames, settled.signal, () => left.abort())
 }
 
 function settings(options: ReadVideoOptions, who: string) {
@@ -86,6 +87,7 @@ function settings(options: ReadVideoOptions, who: string) {
 /** Works on the next frame while one is looked at; `leave` lets go what it waits for. */
 async function* ahead(
   frames: AsyncGenerator<VideoFrame, void, void>,
+  signal: AbortSignal | undefined,
   leave: () => void,
 ): AsyncGenerator<VideoFrame, void, void> {
   let next: Promise<IteratorResult<VideoFrame, void>> | undefined
@@ -95,6 +97,7 @@ async function* ahead(
       const { done, value } = await (next ?? frames.next())
       next = undefined
       if (done) return
+      signal?.throwIfAborted()
       next = frames.next()
       // Heard when it is asked for.
       next.catch(() => undefined)
@@ -210,8 +213,18 @@ function frameOf({ data, width, height, time }: FilmStep): VideoFrame {
   return { data: data!, width, height, channels: 3, time }
 }
 
-/** Whether a file begins as texts do, lists of other films among them: no film has only characters. */
+/** How lists of other films begin (HLS, FFmpeg's own, DASH, SDP), which FFmpeg would open. */
+const LISTS = /^(\ufeff)?\s*(#EXTM3U|ffconcat|<|v=0)/
+
+/** Whether a file begins as texts do, or as a list of other films: no film has only characters. */
 function isText(beginning: Uint8Array): boolean {
-  const isCharacter = (byte: number) => byte >= 32 || (byte >= 9 && byte <= 13)
-  return beginning.length > 0 && beginning.subarray(0, 512).every(isCharacter)
+  const head = beginning.subarray(0, 512)
+  if (LISTS.test(new TextDecoder().decode(head.subarray(0, 64)))) return true
+  if (head.some((byte) => byte < 9 || (byte > 13 && byte < 32))) return false
+  try {
+    // The last character may be cut.
+    return new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true }) !== ''
+  } catch {
+    return false
+  }
 }

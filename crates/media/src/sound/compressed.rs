@@ -5,7 +5,7 @@ use std::io::Cursor;
 use inlay_base::{Error, Result, guard};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AC3, CODEC_ID_EAC3, CODEC_ID_OPUS, CODEC_ID_SPEEX,
+    CODEC_ID_AC3, CODEC_ID_EAC3, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_OPUS, CODEC_ID_SPEEX,
 };
 use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
@@ -22,9 +22,11 @@ use super::pcm::{CHANNELS, RATE};
 /// Moments that a file may be short of what its header says.
 const SLACK: u64 = 8192;
 /// What codecs are called that containers may name and that are not read.
-const OTHERS: [(AudioCodecId, &str); 4] = [
+const OTHERS: [(AudioCodecId, &str); 6] = [
     (CODEC_ID_OPUS, "Opus"),
     (CODEC_ID_SPEEX, "Speex"),
+    (CODEC_ID_MP1, "MPEG layer 1"),
+    (CODEC_ID_MP2, "MPEG layer 2"),
     (CODEC_ID_AC3, "AC-3"),
     (CODEC_ID_EAC3, "E-AC-3"),
 ];
@@ -85,11 +87,11 @@ pub fn open<'a>(name: &'a str, bytes: &'a [u8]) -> Result<Compressed<'a>> {
         get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default().verify(true))
     })?;
     let decoder = made.map_err(|error| match error {
-        SymphoniaError::Unsupported(what) => {
+        SymphoniaError::Unsupported(_) => {
             let known = OTHERS.iter().find(|(codec, _)| *codec == parameters.codec);
-            let codec = known.map_or(what, |(_, name)| name);
+            let codec = known.map_or("another codec", |(_, codec)| codec);
             let what = format!(
-                "{name} is sound of codec {codec}, which is not read; FLAC, MP3, Vorbis, AAC (LC) and ALAC are"
+                "{name} is sound of {codec}, which is not read; FLAC, MP3, Vorbis, AAC (LC) and ALAC are"
             );
             Error::Unsupported { what }
         }

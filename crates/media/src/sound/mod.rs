@@ -81,24 +81,27 @@ pub fn read_sound(name: &str, bytes: &[u8], wanted: &Wanted, run: &Run) -> Resul
     if let Some(length) = decoder.length() {
         part.check(name, moments_after(length, have, rate))?;
     }
-    let mut resampler = Resampler::new(have, rate, mix.resampled(), part.first);
+    let mut resampler = Resampler::new(have, rate, mix.resampled(), part.first..part.last());
     let at = decoder.skip(resampler.needed())?;
     resampler.begin(at);
     run.phase("read", "samples", at, decoder.length());
-    let (mut block, mut samples) = (Vec::new(), Vec::new());
-    let mut is_more = true;
+    let (mut block, mut samples, mut is_more) = (Vec::new(), Vec::new(), true);
     while is_more && part.is_short(samples.len()) {
-        run.check()?;
         block.clear();
         is_more = decoder.decode(&mut block)?;
         run.advance((block.len() / decoder.channels()) as u64);
         mix.reduce(&mut block);
-        reserve(&mut samples, &mix, resampler.yields(block.len()))?;
-        resampler.push(&block, |made| mix.spread(made, &mut samples));
+        let mut give = |made: &[f32]| {
+            run.check()?;
+            reserve(&mut samples, made.len() / mix.resampled() * mix.channels())?;
+            mix.spread(made, &mut samples);
+            part.check(name, part.first + (samples.len() / mix.channels()) as u64)
+        };
+        resampler.push(&block, &mut give)?;
         if !is_more {
-            resampler.end(|made| mix.spread(made, &mut samples));
+            resampler.end(&mut give)?;
         }
-        part.check(name, part.first + (samples.len() / mix.channels()) as u64)?;
+        run.check()?;
     }
     samples.truncate(part.samples());
     Ok(Sound { samples, rate, channels: mix.channels() as u32 })
@@ -125,9 +128,8 @@ fn moments_after(moments: u64, have: u32, want: u32) -> u64 {
 }
 
 /// Room for what comes; memory that cannot be had is an error.
-fn reserve(samples: &mut Vec<f32>, mix: &Mix, moments: usize) -> Result<()> {
-    let more = moments.saturating_mul(mix.channels());
-    let asked = (samples.len().saturating_add(more) as u64).saturating_mul(4);
+fn reserve(samples: &mut Vec<f32>, more: usize) -> Result<()> {
+    let asked = ((samples.len() + more) as u64).saturating_mul(4);
     samples.try_reserve(more).map_err(|_| Error::OutOfMemory { asked, free: None })
 }
 
@@ -149,6 +151,11 @@ impl Part {
         let end = wanted.to.map(at);
         let limit = first.saturating_add(most);
         Self { first, end, limit, channels, seconds: wanted.most }
+    }
+
+    /// Behind the last moment that is needed: of a part that is too long, one more than is allowed.
+    fn last(&self) -> u64 {
+        self.end.unwrap_or(u64::MAX).min(self.limit.saturating_add(1))
     }
 
     /// Whether more is wanted than so many samples.

@@ -5,11 +5,11 @@ use inlay_base::{Error, Result};
 use super::Decoder;
 
 /// Moments that are decoded at once.
-const BLOCK: usize = 1 << 14;
+const BLOCK: usize = 1 << 12;
 /// Channels of a sound at most.
 pub const CHANNELS: u32 = 256;
 /// Samples a second at most.
-pub const RATE: u32 = 1 << 22;
+pub const RATE: u32 = 1_000_000;
 
 /// How a sample is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,9 @@
 //! alone, so that a part of a sound has the samples that the whole has there.
 
 use std::f64::consts::PI;
+use std::ops::Range;
 
+use inlay_base::Result;
 use inlay_kernels::{Kernels, Simd, Task, dot};
 
 use super::moments_after;
@@ -20,6 +22,12 @@ const EXACT: u64 = 1 << 18;
 /// Places between two samples, else: what lies between two of them is drawn by a straight line (130 dB).
 const PLACES: f64 = 1024.0;
 
+/// Samples of a channel that are worked on at once, beside those around them: they stay in the nearest cache while all
+/// places between two samples have their turn.
+const TOGETHER: usize = 1 << 12;
+/// Products that are worked out at once: two milliseconds of them.
+const WORK: u64 = 1 << 24;
+
 /// Samples of one rate to samples of another.
 pub struct Resampler {
     /// In lowest terms.
@@ -32,17 +40,22 @@ pub struct Resampler {
     /// Samples of each channel that are still needed, and where the first of them lies; before 0 there is silence.
     history: Vec<Vec<f32>>,
     start: i64,
+    /// Samples of a channel that are worked on at once.
+    together: usize,
     /// Where the next sample lies that comes.
     at: u64,
     /// The moment that is made next, and where it lies: between two samples, in parts of `up`.
     next: u64,
     place: (u64, u64),
+    /// The first moment that is not made.
+    end: u64,
     made: Vec<f32>,
 }
 
 impl Resampler {
-    /// From `have` to `want` moments a second, each of so many channels; the first that is made is `first`.
-    pub fn new(have: u32, want: u32, channels: usize, first: u64) -> Self {
+    /// From `have` to `want` moments a second, each of so many channels; only a part of the new ones is made.
+    pub fn new(have: u32, want: u32, channels: usize, part: Range<u64>) -> Self {
+        let Range { start: first, end } = part;
         let divisor = greatest_divisor(have.into(), want.into());
         let (up, down) = (u64::from(want) / divisor, u64::from(have) / divisor);
         let bank = (up != down).then(|| Bank::new(up, down));
@@ -57,11 +70,13 @@ impl Resampler {
             have,
             want,
             channels,
-            bank,
             history: vec![vec![0.0; silence]; channels],
             start,
+            together: bank.as_ref().map_or(0, |bank| TOGETHER + 2 * bank.half),
+            bank,
             at: 0,
             next: first,
+            end,
             place: (whole, (at % u128::from(up)) as u64),
             made: Vec::new(),
         }
@@ -77,15 +92,12 @@ impl Resampler {
         self.at = at;
     }
 
-    /// Moments that so many samples make, at most.
-    pub fn yields(&self, samples: usize) -> usize {
-        let held = self.history.first().map_or(0, Vec::len) as u64;
-        let moments = (samples / self.channels) as u64 + held;
-        usize::try_from(moments_after(moments, self.have, self.want)).unwrap_or(usize::MAX) + 1
-    }
-
-    /// Takes the samples of some moments, and gives those of which all is known.
-    pub fn push(&mut self, block: &[f32], mut give: impl FnMut(&[f32])) {
+    /// Takes the samples of some moments, and gives those of which all is known, part by part.
+    pub fn push(
+        &mut self,
+        block: &[f32],
+        give: &mut impl FnMut(&[f32]) -> Result<()>,
+    ) -> Result<()> {
         let moments = (block.len() / self.channels) as u64;
         let expected = self.start + self.history.first().map_or(0, |held| held.len() as i64);
         let early = (expected.max(0) as u64).saturating_sub(self.at).min(moments);
@@ -93,43 +105,51 @@ impl Resampler {
         let block = &block[early as usize * self.channels..];
         if self.bank.is_none() {
             self.start += (block.len() / self.channels) as i64;
-            give(block);
-            return;
+            return give(block);
         }
         for (channel, held) in self.history.iter_mut().enumerate() {
             held.extend(block.iter().skip(channel).step_by(self.channels));
         }
-        self.make(u64::MAX);
-        give(&self.made);
-        self.forget();
+        if self.history.first().is_some_and(|held| held.len() >= self.together) {
+            self.make(u64::MAX, give)?;
+            self.forget();
+        }
+        Ok(())
     }
 
     /// No more samples come: gives the rest.
-    pub fn end(&mut self, mut give: impl FnMut(&[f32])) {
-        let Some(bank) = &self.bank else { return };
+    pub fn end(&mut self, give: &mut impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
+        let Some(bank) = &self.bank else { return Ok(()) };
         let taps = 2 * bank.half;
         self.history.iter_mut().for_each(|held| held.resize(held.len() + taps, 0.0));
-        self.make(moments_after(self.at, self.have, self.want));
-        give(&self.made);
+        self.make(moments_after(self.at, self.have, self.want), give)
     }
 
-    /// Makes what the history is enough for, before `limit`.
-    fn make(&mut self, limit: u64) {
-        self.made.clear();
-        let Some(bank) = &self.bank else { return };
-        let end = self.start + self.history.first().map_or(0, |held| held.len() as i64);
-        let task = Make {
-            bank,
-            history: &self.history,
-            start: self.start,
-            end: end - bank.half as i64,
-            step: (self.down / self.up, self.down % self.up, self.up),
-            limit: limit.saturating_sub(self.next),
-            place: self.place,
-            made: &mut self.made,
-        };
-        self.place = Kernels::get().run(task);
-        self.next += (self.made.len() / self.channels) as u64;
+    /// Makes what the history is enough for, before `end`, in parts of some milliseconds.
+    fn make(&mut self, end: u64, give: &mut impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
+        let Some(bank) = &self.bank else { return Ok(()) };
+        let held = self.start + self.history.first().map_or(0, |held| held.len() as i64);
+        let most = (WORK / (2 * bank.half * self.channels) as u64).max(1);
+        loop {
+            self.made.clear();
+            let task = Make {
+                bank,
+                history: &self.history,
+                start: self.start,
+                end: held - bank.half as i64,
+                up: self.up,
+                down: self.down,
+                limit: end.min(self.end).saturating_sub(self.next).min(most),
+                place: self.place,
+                made: &mut self.made,
+            };
+            self.place = Kernels::get().run(task);
+            self.next += (self.made.len() / self.channels) as u64;
+            if self.made.is_empty() {
+                return Ok(());
+            }
+            give(&self.made)?;
+        }
     }
 
     /// Lets go what no moment needs any more.
@@ -169,6 +189,16 @@ impl Bank {
     fn row(&self, place: u64) -> &[f32] {
         &self.values[place as usize * 2 * self.half..][..2 * self.half]
     }
+
+    /// What lies at a place, in parts of `up`, amid as many samples as the filter has values.
+    #[inline(always)]
+    fn filtered<S: Simd>(&self, simd: S, samples: &[f32], place: u64, up: u64) -> f32 {
+        let Some(places) = self.places else { return dot(simd, samples, self.row(place)) };
+        let exact = place as f64 / up as f64 * places as f64;
+        let (row, share) = (exact as u64, (exact - exact.floor()) as f32);
+        let below = dot(simd, samples, self.row(row));
+        below + share * (dot(simd, samples, self.row(row + 1)) - below)
+    }
 }
 
 /// The filter at a place: what each of the samples around it counts. What is constant stays so.
@@ -203,11 +233,29 @@ struct Make<'a> {
     start: i64,
     /// The first place that the history is not enough for.
     end: i64,
-    /// How far it is from a moment to the next: samples, and parts of one.
-    step: (u64, u64, u64),
+    up: u64,
+    down: u64,
     limit: u64,
     place: (u64, u64),
     made: &'a mut Vec<f32>,
+}
+
+impl Make<'_> {
+    /// Moments that can be made.
+    fn count(&self) -> u64 {
+        let (at, over) = self.place;
+        let samples = u64::try_from(self.end - at as i64).unwrap_or(0);
+        let parts = u128::from(samples) * u128::from(self.up);
+        let count = parts.saturating_sub(over.into()).div_ceil(self.down.into());
+        u64::try_from(count).unwrap_or(u64::MAX).min(self.limit)
+    }
+
+    /// Where a moment lies that is so many after the first.
+    fn place(&self, moment: u64) -> (u64, u64) {
+        let parts = u128::from(self.place.1) + u128::from(moment) * u128::from(self.down);
+        let up = u128::from(self.up);
+        (self.place.0 + (parts / up) as u64, (parts % up) as u64)
+    }
 }
 
 impl Task for Make<'_> {
@@ -215,30 +263,24 @@ impl Task for Make<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> (u64, u64) {
-        let Self { bank, history, start, end, step: (whole, part, up), limit, place, made } = self;
-        let (mut at, mut over) = place;
-        let mut count = 0;
-        while (at as i64) < end && count < limit {
-            let first = (at as i64 - bank.half as i64 + 1 - start) as usize;
-            for held in history {
-                let samples = &held[first..first + 2 * bank.half];
-                made.push(match bank.places {
-                    None => dot(simd, samples, bank.row(over)),
-                    Some(places) => {
-                        let exact = over as f64 / up as f64 * places as f64;
-                        let (row, share) = (exact as u64, (exact - exact.floor()) as f32);
-                        let below = dot(simd, samples, bank.row(row));
-                        below + share * (dot(simd, samples, bank.row(row + 1)) - below)
-                    }
-                });
-            }
-            count += 1;
-            (at, over) = (at + whole, over + part);
-            if over >= up {
-                (at, over) = (at + 1, over - up);
+        let (bank, channels, count) = (self.bank, self.history.len(), self.count());
+        let taps = 2 * bank.half;
+        self.made.resize(count as usize * channels, 0.0);
+        // Moments that lie at the same place between two samples are as many samples apart as `down` says: one after
+        // the other, they find their row of the bank in the nearest cache.
+        for first in 0..count.min(self.up) {
+            let (at, over) = self.place(first);
+            let begin = (at as i64 - bank.half as i64 + 1 - self.start) as usize;
+            let same = (first..count).step_by(self.up as usize).zip(0..);
+            for (moment, turn) in same {
+                let begin = begin + turn * self.down as usize;
+                let made = &mut self.made[moment as usize * channels..][..channels];
+                for (made, held) in made.iter_mut().zip(self.history) {
+                    *made = bank.filtered(simd, &held[begin..begin + taps], over, self.up);
+                }
             }
         }
-        (at, over)
+        self.place(count)
     }
 }
 
@@ -256,12 +298,14 @@ mod tests {
     }
 
     fn resampled(samples: &[f32], have: u32, want: u32, first: u64, block: usize) -> Vec<f32> {
-        let mut resampler = Resampler::new(have, want, 1, first);
+        let mut resampler = Resampler::new(have, want, 1, first..u64::MAX);
         let mut made = Vec::new();
-        for block in samples.chunks(block) {
-            resampler.push(block, |more| made.extend_from_slice(more));
-        }
-        resampler.end(|more| made.extend_from_slice(more));
+        let mut give = |more: &[f32]| {
+            made.extend_from_slice(more);
+            Ok(())
+        };
+        samples.chunks(block).for_each(|block| resampler.push(block, &mut give).unwrap());
+        resampler.end(&mut give).unwrap();
         made
     }
 

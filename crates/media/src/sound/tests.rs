@@ -132,6 +132,18 @@ fn what_cannot_be_read_is_an_error_that_says_why() {
 }
 
 #[test]
+fn a_rate_that_makes_very_many_samples_makes_no_more_than_are_wanted() {
+    let bytes = wav(1, 1, &[1_000; 16_000]);
+    let part = Wanted { rate: Some(768_000), from: 1.0, to: Some(1.5), ..ALL };
+    assert_eq!(read(&bytes, &part).unwrap().samples.len(), 384_000);
+    let most = Wanted { rate: Some(768_000), most: 0.5, ..ALL };
+    assert_eq!(read(&bytes, &most).unwrap_err().code(), "INVALID_INPUT");
+    let few = wav(1_000_000, 1, &[1_000; 100_000]);
+    let slow = read(&few, &Wanted { rate: Some(1_000), ..ALL }).unwrap();
+    assert_eq!(slow.samples.len(), 100);
+}
+
+#[test]
 fn an_abort_stops_a_long_sound_at_once() {
     let bytes = wav(96_000, 2, &vec![100; 1 << 23]);
     let stop = Arc::new(AtomicBool::new(false));
@@ -321,7 +333,7 @@ fn damaged_sounds_are_errors_or_what_is_left_of_them() {
     let opus = fs::read(folder.join("../front-center-opus.opus")).unwrap();
     let error = read(&opus, &ALL).unwrap_err();
     assert_eq!(error.code(), "UNSUPPORTED");
-    assert!(error.to_string().contains("codec Opus"), "{error}");
+    assert!(error.to_string().contains("is sound of Opus"), "{error}");
 }
 
 #[test]

@@ -2,13 +2,13 @@
 //! came before, as the file says. A picture that does not move is a film of one frame.
 
 use std::io::Cursor;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
 
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
+use image::error::ImageResult;
 use image::{AnimationDecoder, Frame, Frames, ImageDecoder, ImageError, Limits};
 use inlay_base::{Error, Result, Run, guard, yield_to_others};
 
@@ -20,8 +20,6 @@ use crate::decode::{BESIDE, Pixels, WIDEST, decode, problem};
 const FILE: usize = 1 << 30;
 /// Delays of less are no delays, and 100 ms are waited: what browsers and FFmpeg do.
 const LEAST: (u64, u64) = (20_000, 100_000);
-/// How long a stop may go unnoticed while a frame is decoded.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Whether a file begins as a picture.
 pub fn is_picture(bytes: &[u8]) -> bool {
@@ -42,11 +40,17 @@ fn is_webp(bytes: &[u8]) -> bool {
 pub struct Animated {
     name: String,
     most: u64,
-    /// Frames, from the thread that decodes them; dropping it ends the thread.
-    frames: Option<Receiver<Result<Shown>>>,
+    decoder: Option<Decoder>,
     shown: Option<Pixels>,
     /// Microseconds.
     time: u64,
+}
+
+/// The thread that decodes, and only when it is asked to: decoders of others may not change their thread. It ends when
+/// this is dropped.
+struct Decoder {
+    ask: Sender<()>,
+    frames: Receiver<Result<Shown>>,
 }
 
 /// A frame, and for how long it is shown, in microseconds; `None`: it does not move.
@@ -54,55 +58,52 @@ struct Shown(Pixels, Option<u64>);
 
 impl Animated {
     pub fn new(name: &str, most: u64) -> Self {
-        Self { name: name.into(), most, frames: None, shown: None, time: 0 }
+        Self { name: name.into(), most, decoder: None, shown: None, time: 0 }
     }
 
-    /// Begins to decode: decoders of others may not change their thread.
-    fn start(&self, bytes: Vec<u8>) -> Result<Receiver<Result<Shown>>> {
-        let (send, frames) = sync_channel(0);
+    fn start(&self, bytes: Vec<u8>) -> Result<Decoder> {
+        let (ask, asked) = channel();
+        let (give, frames) = channel();
         let (name, most) = (self.name.clone(), self.most);
         let work = move || {
             yield_to_others();
-            let outcome = guard(|| show(&name, bytes, most, &send));
-            let outcome = match outcome {
+            let outcome = match guard(|| show(&name, bytes, most, &asked, &give)) {
                 Err(Error::Internal(_)) => Err(wrong(&name, "is damaged")),
                 outcome => outcome,
             };
             if let Err(error) = outcome {
-                let _ = send.send(Err(error)); // nobody looks any more
+                let _ = give.send(Err(error)); // nobody looks any more
             }
         };
         let thread = thread::Builder::new().name("inlay film".into()).spawn(work);
         thread.map_err(|error| Error::Unsupported {
             what: format!("cannot start a thread: {error}"),
         })?;
-        Ok(frames)
+        Ok(Decoder { ask, frames })
     }
 }
 
 impl Reel for Animated {
-    fn advance(&mut self, input: &mut Input, run: &Run) -> Result<Advance> {
-        if self.frames.is_none() {
-            if input.bytes().len() > FILE {
-                return Err(wrong(
-                    &self.name,
-                    format!("has more than the {FILE} bytes that are held"),
-                ));
+    fn advance(&mut self, input: &mut Input, _run: &Run) -> Result<Advance> {
+        let decoder = match &self.decoder {
+            Some(decoder) => decoder,
+            None if input.bytes().len() > FILE => {
+                let problem = format!("has more than the {FILE} bytes that are held");
+                return Err(wrong(&self.name, problem));
             }
-            if !input.is_over() {
-                return Ok(Advance::More(1));
-            }
-            self.frames = Some(self.start(input.take())?);
-        }
-        let Some(frames) = &self.frames else { return Ok(Advance::Over) };
-        let Shown(pixels, lasts) = loop {
-            run.check()?;
-            match frames.recv_timeout(LOOK) {
-                Ok(shown) => break shown?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(Advance::Over),
+            None if !input.is_over() => return Ok(Advance::More(1)),
+            None => {
+                let decoder = self.start(input.take())?;
+                self.decoder.insert(decoder)
             }
         };
+        // An end of the channel is the end of the film. A frame is waited for, as nothing may be decoded that no run
+        // waits for.
+        let asked = decoder.ask.send(()).ok();
+        let Some(frame) = asked.and_then(|()| decoder.frames.recv().ok()) else {
+            return Ok(Advance::Over);
+        };
+        let Shown(pixels, lasts) = frame?;
         self.shown = Some(pixels);
         let seconds = |micros: u64| micros as f64 / 1e6;
         let time = seconds(self.time);
@@ -116,27 +117,35 @@ impl Reel for Animated {
     }
 }
 
-/// Sends frame after frame, until nobody looks any more.
-fn show(name: &str, bytes: Vec<u8>, most: u64, to: &SyncSender<Result<Shown>>) -> Result<()> {
+/// Sends a frame whenever it is asked to, until nobody asks any more.
+fn show(
+    name: &str,
+    bytes: Vec<u8>,
+    most: u64,
+    asked: &Receiver<()>,
+    give: &Sender<Result<Shown>>,
+) -> Result<()> {
+    let mut asked = asked.iter();
+    asked.next();
     let Some((frames, format)) = open(name, &bytes, most)? else {
-        let _ = to.send(Ok(Shown(decode(name, &bytes, most)?, None)));
+        let _ = give.send(Ok(Shown(decode(name, &bytes, most)?, None))); // nobody looks any more
         return Ok(());
     };
     let mut frames = frames.peekable();
-    let mut count = 0;
-    while let Some(frame) = frames.next() {
-        let frame = frame.map_err(|error| wrong(name, problem(error, format)))?;
-        let mut shown = shown(name, frame)?;
-        if count == 0 && frames.peek().is_none() {
-            shown.1 = None;
-        }
-        count += 1;
-        if to.send(Ok(shown)).is_err() {
-            return Ok(());
-        }
-    }
-    if count == 0 {
+    let Some(first) = frames.next() else {
         return Err(wrong(name, format!("is a {format} without frames")));
+    };
+    let told = |frame: ImageResult<Frame>| {
+        shown(name, frame.map_err(|error| wrong(name, problem(error, format)))?)
+    };
+    let Shown(picture, lasts) = told(first)?;
+    let lasts = lasts.filter(|_| frames.peek().is_some());
+    let mut next = Some(Shown(picture, lasts));
+    while let Some(shown) = next.take() {
+        if give.send(Ok(shown)).is_err() || asked.next().is_none() {
+            break;
+        }
+        next = frames.next().map(told).transpose()?;
     }
     Ok(())
 }
