@@ -31,7 +31,9 @@ if work == "make":
     tones = np.stack([np.sin(2 * np.pi * (200 + 40 * at) * at), np.sin(2 * np.pi * 700 * at)], 1)
     sound = 0.4 * tones + 0.02 * noise
     for kind, name in [("WAV", "wav"), ("FLAC", "flac"), ("MP3", "mp3"), ("OGG", "ogg")]:
-        soundfile.write(f"{path}/sound.{name}", sound, rate, format=kind)
+        with soundfile.SoundFile(f"{path}/sound.{name}", "w", rate, 2, format=kind) as file:
+            for begin in range(0, len(sound), 4096):  # Vorbis of all at once overflows libsndfile's stack
+                file.write(sound[begin : begin + 4096])
     soundfile.write(f"{path}/mono.wav", sound[:, :1], rate)
 elif work == "decode":
     tell(lambda: soundfile.read(path, dtype="float32")[0])

@@ -1,6 +1,8 @@
 //! Brightness and two differences of colour to red, green and blue (ITU-R BT.601). A difference that stands for several
 //! pixels holds for each of them; values of more than 8 bits are cut to 8.
 
+use inlay_kernels::{Kernels, Simd, Task};
+
 /// How many pixels a difference of colour stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sampled {
@@ -41,6 +43,7 @@ pub struct Planes<'a> {
 
 /// Bits behind the point of the weights.
 const BITS: i32 = 16;
+const HALF: i32 = 1 << (BITS - 1);
 
 /// What values count, times 2^16.
 struct Weights {
@@ -63,6 +66,7 @@ const FULL: Weights =
 pub fn to_rgb(planes: &Planes<'_>) -> Vec<u8> {
     let (width, height) = (planes.width as usize, planes.height as usize);
     let weights = if planes.range == Range::Full { &FULL } else { &LIMITED };
+    let kernels = Kernels::get();
     let mut rgb = vec![0; 3 * width * height];
     let (mut light, mut blue, mut red) = (vec![0u8; width], vec![128u8; width], vec![128u8; width]);
     for (y, row) in rgb.chunks_exact_mut(3 * width).enumerate() {
@@ -79,7 +83,7 @@ pub fn to_rgb(planes: &Planes<'_>) -> Vec<u8> {
                 narrow(at + plane, wide, &mut red, sampled.across as usize);
             }
         }
-        colours(weights, (&light, &blue, &red), row);
+        kernels.run(Row { weights, light: &light, blue: &blue, red: &red, to: row });
     }
     rgb
 }
@@ -114,19 +118,37 @@ fn spread(planes: &Planes<'_>, at: usize, count: usize, each: usize, to: &mut [u
     }
 }
 
-fn colours(weights: &Weights, (light, blue, red): (&[u8], &[u8], &[u8]), to: &mut [u8]) {
-    let half = 1 << (BITS - 1);
-    let byte = |sum: i32| (sum >> BITS).clamp(0, 255) as u8;
-    let pixels = to.as_chunks_mut::<3>().0.iter_mut();
-    for (((to, &light), &blue), &red) in pixels.zip(light).zip(blue).zip(red) {
-        let light = weights.light * (i32::from(light) - weights.black) + half;
-        let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
-        *to = [
-            byte(light + weights.red * red),
-            byte(light + weights.green.0 * blue + weights.green.1 * red),
-            byte(light + weights.blue * blue),
-        ];
+/// A row of pixels, as the instruction set at hand does it: the loop is plain, and compiled for each of them.
+struct Row<'a> {
+    weights: &'a Weights,
+    light: &'a [u8],
+    blue: &'a [u8],
+    red: &'a [u8],
+    to: &'a mut [u8],
+}
+
+impl Task for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { weights, light, blue, red, to } = self;
+        let pixels = to.as_chunks_mut::<3>().0.iter_mut();
+        for (((to, &light), &blue), &red) in pixels.zip(light).zip(blue).zip(red) {
+            let light = weights.light * (i32::from(light) - weights.black) + HALF;
+            let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
+            *to = [
+                byte(light + weights.red * red),
+                byte(light + weights.green.0 * blue + weights.green.1 * red),
+                byte(light + weights.blue * blue),
+            ];
+        }
     }
+}
+
+#[inline(always)]
+fn byte(sum: i32) -> u8 {
+    (sum >> BITS).clamp(0, 255) as u8
 }
 
 #[cfg(test)]

@@ -84,8 +84,11 @@ impl Open {
             let (Step::More(bytes), Some((file, path))) = (&step, &mut self.file) else {
                 return Ok(step);
             };
-            self.block.resize((*bytes).clamp(PIECE, LARGEST), 0);
-            match file.read(&mut self.block) {
+            let count = (*bytes).clamp(PIECE, LARGEST);
+            if self.block.len() < count {
+                self.block.resize(count, 0);
+            }
+            match file.read(&mut self.block[..count]) {
                 Ok(0) => self.film.finish(),
                 Ok(count) => self.film.push(&self.block[..count]),
                 Err(error) => return Err(Error::io("read", path, &error)),
