@@ -19,7 +19,7 @@ use super::Decoder;
 use super::edit_list::{Edit, edit_of};
 use super::pcm::{CHANNELS, RATE};
 
-/// Moments that a file may be short of what its header says.
+/// Moments by which an MP4 may be short of what its header says: that may count some that decoders do not give.
 const SLACK: u64 = 8192;
 /// What codecs are called that containers may name and that are not read.
 const OTHERS: [(AudioCodecId, &str); 6] = [
@@ -41,9 +41,9 @@ pub struct Compressed<'a> {
     channels: usize,
     /// As the header says.
     length: Option<u64>,
-    /// Whether a file that is shorter than its header says is damaged: not of those that have no header, and where
-    /// some programs write one that others forget to change.
-    is_exact: bool,
+    /// Moments by which a file may be shorter than its header says. `None`: any, as there is no header, or one that
+    /// programs forget to change.
+    slack: Option<u64>,
     edit: Option<Edit>,
     /// Moments that were decoded.
     done: u64,
@@ -98,7 +98,11 @@ pub fn open<'a>(name: &'a str, bytes: &'a [u8]) -> Result<Compressed<'a>> {
         error => wrong(problem(&error)),
     })?;
     let (id, length) = (track.id, length(track));
-    let is_exact = bytes.starts_with(b"fLaC") || bytes.get(4..8) == Some(b"ftyp");
+    let slack = match bytes {
+        _ if bytes.starts_with(b"fLaC") => Some(0),
+        _ if bytes.get(4..8) == Some(b"ftyp") => Some(SLACK),
+        _ => None,
+    };
     let mut compressed = Compressed {
         name,
         rate: parameters.sample_rate.unwrap_or(0),
@@ -107,7 +111,7 @@ pub fn open<'a>(name: &'a str, bytes: &'a [u8]) -> Result<Compressed<'a>> {
         decoder,
         track: id,
         length,
-        is_exact,
+        slack,
         edit: edit_of(bytes),
         done: 0,
         block: Vec::new(),
@@ -221,9 +225,10 @@ impl Compressed<'_> {
 
     /// Fails if there was to be more, or if the samples are not those of which the file has the sum.
     fn end(&mut self) -> Result<()> {
-        let promised = self.length.filter(|_| self.is_exact).unwrap_or(0);
-        let problem = if self.done.saturating_add(SLACK) < promised {
-            format!("is cut short: of {promised} samples it has {}", self.done)
+        let promised = self.length.unwrap_or(0);
+        let problem = if self.slack.is_some_and(|slack| self.done.saturating_add(slack) < promised)
+        {
+            format!("is damaged or cut short: of {promised} samples it has {}", self.done)
         } else if self.decoder.finalize().verify_ok == Some(false) {
             "is damaged: its samples are not those that were written (MD5)".into()
         } else {

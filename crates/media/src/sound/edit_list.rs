@@ -86,3 +86,53 @@ impl<'a> Iterator for Boxes<'a> {
         Some((kind, data))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+        let data = parts.concat();
+        [(8 + data.len() as u32).to_be_bytes().as_slice(), kind, &data].concat()
+    }
+
+    /// `mvhd` or `mdhd` of version 0: parts of a second, and the length in them.
+    fn header(kind: &[u8; 4], parts: u32, length: u32) -> Vec<u8> {
+        boxed(kind, &[&[0; 12], &parts.to_be_bytes(), &length.to_be_bytes(), &[0; 4]])
+    }
+
+    fn movie(edits: &[(u32, i32)]) -> Vec<u8> {
+        let entries: Vec<u8> = edits
+            .iter()
+            .flat_map(|(duration, first)| {
+                [duration.to_be_bytes(), first.to_be_bytes(), [0, 1, 0, 0]].concat()
+            })
+            .collect();
+        let count = (edits.len() as u32).to_be_bytes();
+        let edits = boxed(b"edts", &[&boxed(b"elst", &[&[0; 4], &count, &entries])]);
+        let track = |kind: &[u8; 4], edits: &[u8]| {
+            let handler = boxed(b"hdlr", &[&[0; 8], kind, &[0; 12]]);
+            let media = boxed(b"mdia", &[&header(b"mdhd", 44_100, 90_000), &handler]);
+            boxed(b"trak", &[edits, &media])
+        };
+        let tracks = [track(b"vide", &[]), track(b"soun", &edits)].concat();
+        let movie = boxed(b"moov", &[&header(b"mvhd", 1_000, 2_000), &tracks]);
+        [boxed(b"ftyp", &[b"M4A \0\0\0\0"]), movie].concat()
+    }
+
+    #[test]
+    fn what_lies_before_the_sound_and_how_long_it_is_is_read() {
+        // 88,976 samples are 2.0176 seconds: the movie's clock says 2.018.
+        let exact = Edit { before: 1_024, length: 88_976, rate: 44_100 };
+        assert_eq!(edit_of(&movie(&[(2_018, 1_024)])), Some(exact));
+        let padded = Edit { before: 1_024, length: 88_200, rate: 44_100 };
+        assert_eq!(edit_of(&movie(&[(2_000, 1_024)])), Some(padded));
+        for edits in [vec![], vec![(500, -1), (2_000, 0)], vec![(2_000, -1)], vec![(9, 90_001)]] {
+            assert_eq!(edit_of(&movie(&edits)), None, "{edits:?}");
+        }
+        let whole = movie(&[(2_018, 1_024)]);
+        for length in 0..whole.len() {
+            assert_eq!(edit_of(&whole[..length]), None);
+        }
+    }
+}

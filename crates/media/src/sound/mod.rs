@@ -5,6 +5,8 @@ mod aiff;
 mod chunks;
 mod compressed;
 mod edit_list;
+#[cfg(test)]
+mod fixtures;
 mod mix;
 mod pcm;
 mod resample;

@@ -6,43 +6,13 @@ use std::time::Instant;
 
 use inlay_base::{Random, Run};
 
+use super::fixtures::{FLAC_FRAME, aiff, flac, wav};
 use super::*;
 
 const ALL: Wanted = Wanted { rate: None, channels: None, from: 0.0, to: None, most: 3_600.0 };
 
 fn read(bytes: &[u8], wanted: &Wanted) -> Result<Sound> {
     read_sound("a", bytes, wanted, &Run::quiet(1, 1))
-}
-
-/// A WAV of 16 bits.
-fn wav(rate: u32, channels: u16, samples: &[i16]) -> Vec<u8> {
-    let size = 2 * samples.len() as u32;
-    let mut bytes = [b"RIFF".as_slice(), &(36 + size).to_le_bytes(), b"WAVEfmt "].concat();
-    bytes.extend([16, 0, 0, 0, 1, 0]);
-    bytes.extend(channels.to_le_bytes());
-    bytes.extend(rate.to_le_bytes());
-    bytes.extend((rate * 2 * u32::from(channels)).to_le_bytes());
-    bytes.extend((2 * channels).to_le_bytes());
-    bytes.extend([16, 0]);
-    bytes.extend(b"data");
-    bytes.extend(size.to_le_bytes());
-    bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-    bytes
-}
-
-/// An AIFF of 16 bits, with the rate as a number of 80 bits.
-fn aiff(rate: u32, channels: u16, samples: &[i16]) -> Vec<u8> {
-    let shift = rate.leading_zeros();
-    let mut common = channels.to_be_bytes().to_vec();
-    common.extend((samples.len() as u32 / u32::from(channels)).to_be_bytes());
-    common.extend(16u16.to_be_bytes());
-    common.extend((16_383 + 31 - shift as u16).to_be_bytes());
-    common.extend((u64::from(rate << shift) << 32).to_be_bytes());
-    let sound: Vec<u8> =
-        [0; 8].into_iter().chain(samples.iter().flat_map(|at| at.to_be_bytes())).collect();
-    let chunk = |id: &[u8], data: &[u8]| [id, &(data.len() as u32).to_be_bytes(), data].concat();
-    let chunks = [chunk(b"COMM", &common), chunk(b"SSND", &sound)].concat();
-    [b"FORM", (4 + chunks.len() as u32).to_be_bytes().as_slice(), b"AIFF", &chunks].concat()
 }
 
 #[test]
@@ -54,6 +24,28 @@ fn samples_of_wav_and_aiff_are_those_that_were_written() {
         assert_eq!((found.rate, found.channels), (44_100, 2));
         assert_eq!(found.samples, wanted);
     }
+}
+
+#[test]
+fn a_flac_is_read_bit_for_bit_and_what_is_damaged_or_lacks_is_told() {
+    let samples: Vec<i16> = (0..20_000).map(|at| (at * 371 % 20_011 - 10_000) as i16).collect();
+    let bytes = flac(&samples, [0; 16]);
+    let found = read(&bytes, &ALL).unwrap();
+    assert_eq!((found.rate, found.channels), (44_100, 1));
+    let wanted: Vec<f32> = samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
+    assert!(found.samples == wanted);
+    let part = read(&bytes, &Wanted { from: 0.1, to: Some(0.2), ..ALL }).unwrap();
+    assert!(part.samples == wanted[4_410..8_820]);
+    let wrong = flac(&samples, [7; 16]);
+    let error = read(&wrong, &ALL).unwrap_err().to_string();
+    assert!(error.contains("not those that were written (MD5)"), "{error}");
+    for length in [bytes.len() / 2, bytes.len() - 1] {
+        let error = read(&bytes[..length], &ALL).unwrap_err().to_string();
+        assert!(error.contains("cut short: of 20000 samples"), "{error}");
+    }
+    // The sum is of the whole.
+    let few = flac(&samples[..2 * FLAC_FRAME], [7; 16]);
+    assert_eq!(read(&few, &Wanted { to: Some(0.005), ..ALL }).unwrap().samples.len(), 221);
 }
 
 #[test]
@@ -195,6 +187,7 @@ fn damage_is_an_error_or_a_sound_and_never_a_panic() {
     let samples: Vec<i16> = (0..400).map(|at| (at * 371 % 20_011) as i16).collect();
     spoil("wav", &wav(8_000, 2, &samples), 3_000);
     spoil("aiff", &aiff(8_000, 2, &samples), 3_000);
+    spoil("flac", &flac(&samples, [0; 16]), 3_000);
 }
 
 /// The sounds of the data folder, if it is there.

@@ -3,6 +3,8 @@
 
 mod animated;
 mod avi;
+#[cfg(test)]
+mod fixtures;
 mod input;
 mod jpegs;
 mod ppm;

@@ -120,6 +120,23 @@ fn frames_have_their_own_times_in_pieces_of_any_size() {
 }
 
 #[test]
+fn a_frame_is_put_together_of_those_before_it() {
+    let red = |picture: &Pixels, x: usize, y: usize| picture.data()[3 * (6 * y + x)];
+    for bytes in [fixtures::webp(&[50, 30, 100]), fixtures::apng(&[50, 30, 100])] {
+        let found = frames(&bytes, ALL, 100).unwrap();
+        let times: Vec<f64> = found.iter().map(|(_, time)| *time).collect();
+        assert_eq!(times, [0.0, 0.05, 0.08]);
+        for (at, (picture, _)) in found.iter().enumerate() {
+            assert_eq!((picture.width(), picture.height()), (6, 6));
+            // The blend of WebP is off by one, also for what is opaque.
+            let is_near = |found: u8, wanted: u8| found.abs_diff(wanted) <= 1;
+            assert!(is_near(red(picture, 0, 0), 50) && is_near(red(picture, 4, 4), 50));
+            assert!(is_near(red(picture, 3, 2), 50 * at as u8 + 50), "{at}");
+        }
+    }
+}
+
+#[test]
 fn a_rate_gives_what_is_shown_then() {
     let bytes = y4m("F4:1", &[16, 100, 200, 235]);
     let at = |rate, from, to| FilmSpec { rate: Some(rate), from, to, ..ALL };
@@ -303,6 +320,8 @@ fn damage_is_an_error_or_frames_and_never_a_panic() {
     spoil("mjpeg", &[jpeg(1), jpeg(99)].concat(), fuzzed(300));
     spoil("avi", &avi(&[jpeg(1), Vec::new(), jpeg(99)], b"MJPG"), fuzzed(500));
     spoil("gif", &gif(&[5, 6, 7]), fuzzed(300));
+    spoil("webp", &fixtures::webp(&[50, 60]), fuzzed(300));
+    spoil("apng", &fixtures::apng(&[50, 60]), fuzzed(300));
 }
 
 /// The clips of the data folder, if it is there.
