@@ -92,6 +92,21 @@ export function positions(options: Options<typeof positionsOptions> = {}): Layer
   return layer('positions', positionsOptions, options)
 }
 
+const prefixTokensOptions = {
+  name,
+  /** Tokens before each item. */
+  count: integer(1, { from: 1 }, 'tokens before each item'),
+  /** The standard deviation of their first values. */
+  deviation: real(0.02, { from: 0 }, 'standard deviation of the first values'),
+}
+
+/** Tokens that are learnt before those of each item that has any: a class token (Devlin et al. 2018; Dosovitskiy et al. 2020,
+ * arXiv:2010.11929), registers (Darcet et al. 2023, arXiv:2309.16588), a prefix (Li and Liang 2021). Positions of
+ * several axes become one: [14, 14, 768] as [197, 768]. */
+export function prefixTokens(options: Options<typeof prefixTokensOptions> = {}): Layer {
+  return layer('prefix-tokens', prefixTokensOptions, options)
+}
+
 const activations = { relu, gelu, 'gelu-tanh': () => gelu({ tanh: true }), silu } as const
 
 const transformerBlockOptions = {

@@ -21,6 +21,7 @@ mod pad_channels;
 mod pool;
 mod pooling;
 mod positions;
+mod prefix_tokens;
 mod recurrent;
 mod relative;
 mod reshape;
@@ -64,6 +65,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "pad-channels" => of::<pad_channels::PadChannels>(options),
         "pool" => of::<pool::Pool>(options),
         "positions" => of::<positions::PositionCodes>(options),
+        "prefix-tokens" => of::<prefix_tokens::PrefixTokens>(options),
         "reshape" => of::<reshape::Reshape>(options),
         "rms-norm" => of::<norm::RmsNorm>(options),
         "variational" => of::<variational::Variational>(options),
