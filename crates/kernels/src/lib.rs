@@ -19,6 +19,7 @@ mod convolution;
 mod detect;
 mod draw;
 mod fetch;
+mod filter;
 mod gates;
 mod gather;
 mod keys;
@@ -53,6 +54,7 @@ pub use draw::{
     weigh_word, weigh_word_at,
 };
 pub use fetch::fetch;
+pub use filter::dots;
 pub use gates::{GruBack, LstmBack, gru, lstm};
 pub use gather::{gather, scatter};
 pub use keys::same;

@@ -7,7 +7,7 @@ use std::f64::consts::PI;
 use std::ops::Range;
 
 use inlay_base::Result;
-use inlay_kernels::{Kernels, Simd, Task, dot};
+use inlay_kernels::{Kernels, Simd, Task, dots};
 
 use super::moments_after;
 
@@ -189,16 +189,6 @@ impl Bank {
     fn row(&self, place: u64) -> &[f32] {
         &self.values[place as usize * 2 * self.half..][..2 * self.half]
     }
-
-    /// What lies at a place, in parts of `up`, amid as many samples as the filter has values.
-    #[inline(always)]
-    fn filtered<S: Simd>(&self, simd: S, samples: &[f32], place: u64, up: u64) -> f32 {
-        let Some(places) = self.places else { return dot(simd, samples, self.row(place)) };
-        let exact = place as f64 / up as f64 * places as f64;
-        let (row, share) = (exact as u64, (exact - exact.floor()) as f32);
-        let below = dot(simd, samples, self.row(row));
-        below + share * (dot(simd, samples, self.row(row + 1)) - below)
-    }
 }
 
 /// The filter at a place: what each of the samples around it counts. What is constant stays so.
@@ -266,19 +256,36 @@ impl Task for Make<'_> {
         let (bank, channels, count) = (self.bank, self.history.len(), self.count());
         let taps = 2 * bank.half;
         self.made.resize(count as usize * channels, 0.0);
-        // Moments that lie at the same place between two samples are as many samples apart as `down` says: one after
-        // the other, they find their row of the bank in the nearest cache.
+        // Moments that lie at the same place between two samples are as many samples apart as `down` says: several of
+        // them share the reading of their row of the bank.
+        let (mut at, mut over) = self.place;
         for first in 0..count.min(self.up) {
-            let (at, over) = self.place(first);
             let begin = (at as i64 - bank.half as i64 + 1 - self.start) as usize;
-            let same = (first..count).step_by(self.up as usize).zip(0..);
-            for (moment, turn) in same {
-                let begin = begin + turn * self.down as usize;
-                let made = &mut self.made[moment as usize * channels..][..channels];
-                for (made, held) in made.iter_mut().zip(self.history) {
-                    *made = bank.filtered(simd, &held[begin..begin + taps], over, self.up);
+            let turns = (count - first).div_ceil(self.up);
+            for (channel, held) in self.history.iter().enumerate() {
+                let window = |turn: u64| &held[begin + (turn * self.down) as usize..][..taps];
+                let made = |turn: u64| (first + turn * self.up) as usize * channels + channel;
+                if let Some(places) = bank.places {
+                    let exact = over as f64 / self.up as f64 * places as f64;
+                    let (row, share) = (exact as u64, (exact - exact.floor()) as f32);
+                    for turn in 0..turns {
+                        let around = [bank.row(row), bank.row(row + 1)];
+                        let [below, above] = dots(simd, window(turn), around);
+                        self.made[made(turn)] = below + share * (above - below);
+                    }
+                    continue;
+                }
+                for turn in (0..turns).step_by(4) {
+                    let four = [0, 1, 2, 3].map(|more| window((turn + more).min(turns - 1)));
+                    let sums = dots(simd, bank.row(over), four);
+                    for (turn, sum) in (turn..turns).zip(sums) {
+                        self.made[made(turn)] = sum;
+                    }
                 }
             }
+            over += self.down;
+            at += over / self.up;
+            over %= self.up;
         }
         self.place(count)
     }
