@@ -218,6 +218,7 @@ test('ffmpeg gives frames with their times, by name and from a stream', async (t
   const bytes = readFileSync(path)
   t.deepEqual(await all(bytes), frames)
   t.deepEqual(await all(createReadStream(path, { highWaterMark: 999 })), frames)
+  t.is((await all(path, { rate: 5 })).length, 10, 'two seconds')
   const some = await all(path, { rate: 4, from: 0.55, to: 1.3, height: 24 })
   t.deepEqual(
     some.map(({ data, time, height }) => [data[0], time, height]),

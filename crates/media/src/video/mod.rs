@@ -23,8 +23,8 @@ use sampling::Sampling;
 /// Bytes by which the kind of a film is told.
 const BEGINNING: usize = 12;
 
-/// How long a frame is shown that is the only one, in seconds: shorter than any time between two frames.
-const ALONE: f64 = 1e-9;
+/// How long a frame is shown that is the only one, in seconds: shorter than any time between two that are asked for.
+const ALONE: f64 = 1e-4;
 
 /// What is wanted of a film.
 #[derive(Debug, Clone, Copy, PartialEq)]
