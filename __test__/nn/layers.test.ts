@@ -19,6 +19,7 @@ import {
   network,
   pool,
   positions,
+  prefixTokens,
   relu,
   rmsNorm,
   selfAttention,
@@ -111,6 +112,13 @@ const readers = {
     ...transformerBlock({ heads: 4, width: 16, normFirst: true }),
     layerNorm(),
     attentionPool(),
+  ],
+  'a class token': [
+    words,
+    positions(),
+    prefixTokens(),
+    ...transformerBlock({ heads: 4, width: 16, normFirst: true }),
+    pool({ by: 'first' }),
   ],
   'a text CNN': [
     words,
