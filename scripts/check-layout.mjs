@@ -17,6 +17,7 @@ const crates = [
   'topics',
   'nn',
   'media',
+  'patches',
   'node',
 ]
 /** The crates that may say `unsafe`: instruction sets, shared memory and maps, N-API. */

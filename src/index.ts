@@ -392,6 +392,38 @@ export {
 } from './encoders/frameworks.js'
 export type { ImageInput, ImagePreparation, RawImage } from './pictures/prepare-pictures.js'
 export {
+  ImagePatches,
+  imageCuttingOptions,
+  imagePatchesOptions,
+  type ImagePatchesOptions,
+} from './patches/image-patches.js'
+export {
+  VideoPatches,
+  videoPatchesOptions,
+  type FilmInput,
+  type FrameInput,
+  type VideoPatchesOptions,
+} from './patches/video-patches.js'
+export type { SoundInput } from './patches/sound-input.js'
+export {
+  Spectrogram,
+  spectrogramOptions,
+  type SpectrogramOptions,
+  type SpectrogramValues,
+} from './patches/spectrogram.js'
+export {
+  SoundPatches,
+  soundPatchesOptions,
+  type SoundPatchesOptions,
+} from './patches/sound-patches.js'
+export { Tokens, type Modality, type TokenInput, type TokenParts } from './patches/tokens.js'
+export {
+  PatchEmbedding,
+  patchEmbeddingOptions,
+  type PatchEmbeddingOptions,
+  type PatchProjections,
+} from './patches/patch-embedding.js'
+export {
   ImageEncoder,
   imageEncoderOptions,
   imageEncodingOptions,

@@ -23,11 +23,13 @@ mod filter;
 mod gates;
 mod gather;
 mod keys;
+mod logarithm;
 mod logistic;
 mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod norm;
+mod pixels;
 mod pooling;
 mod product;
 mod rotary;
@@ -58,11 +60,13 @@ pub use filter::dots;
 pub use gates::{GruBack, LstmBack, gru, lstm};
 pub use gather::{gather, scatter};
 pub use keys::same;
+pub use logarithm::logarithms;
 pub use logistic::{
     Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast, learn,
 };
 pub use math::{exp, ln};
 pub use norm::Norm;
+pub use pixels::{ChannelScale, narrow_pixels, widen_pixels};
 pub use pooling::{
     average_pool, average_pool_gradient, max_pool, max_pool_gradient, pool_max, pool_mean,
     pool_mean_gradient, pool_rising_mean, pool_rising_mean_gradient,

@@ -117,6 +117,36 @@ pub trait Simd: Copy + Send + Sync {
         unsafe { self.load(lanes.as_ptr()) }
     }
 
+    /// Reads `LANES` bytes without a sign as numbers.
+    ///
+    /// # Safety
+    /// `from` is good for reading `LANES` values.
+    #[inline(always)]
+    unsafe fn load_pixels(self, from: *const u8) -> Self::Vector {
+        let mut lanes = [0.0f32; 16];
+        for (i, lane) in lanes.iter_mut().enumerate().take(Self::LANES) {
+            // SAFETY: the caller's pointer is good for `LANES` values.
+            *lane = f32::from(unsafe { from.add(i).read() });
+        }
+        // SAFETY: 16 values hold the lanes of any set.
+        unsafe { self.load(lanes.as_ptr()) }
+    }
+
+    /// Writes `LANES` whole numbers from 0 to 255 as bytes.
+    ///
+    /// # Safety
+    /// `to` is good for writing `LANES` values.
+    #[inline(always)]
+    unsafe fn store_pixels(self, to: *mut u8, v: Self::Vector) {
+        let mut lanes = [0.0f32; 16];
+        // SAFETY: 16 values hold the lanes of any set.
+        unsafe { self.store(lanes.as_mut_ptr(), v) };
+        for (i, &lane) in lanes.iter().enumerate().take(Self::LANES) {
+            // SAFETY: the caller's pointer is good for `LANES` values.
+            unsafe { to.add(i).write(lane as u8) };
+        }
+    }
+
     /// a + b
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// a - b
