@@ -23,6 +23,7 @@ import { networks } from './networks.js'
 import { ngram } from './ngram.js'
 import { media } from './media.js'
 import { keep, writePage } from './page.js'
+import { patches } from './patches.js'
 import { pictures } from './pictures.js'
 import { quality } from './quality.js'
 import { plainText } from './report.js'
@@ -50,6 +51,7 @@ const families: readonly Family[] = [
   pictures,
   sentences,
   encoders,
+  patches,
   counts,
   corpus,
   vectors,

@@ -28,6 +28,11 @@ if [ -n "${INLAY_TORCH:-}" ] && ! "$home/.torch/bin/python" -c 'import onnxrunti
   "$home/.torch/bin/python" -m pip install -q --disable-pip-version-check \
     onnxruntime==1.32.0 onnx transformers==5.24.0 tokenizers
 fi
+if [ -n "${INLAY_TORCH:-}" ] && ! "$home/.torch/bin/python" -c 'import einops' 2> /dev/null; then
+  "$home/.torch/bin/python" -m pip install -q --disable-pip-version-check \
+    einops==0.8.2 librosa==0.11.0
+  "$home/.torch/bin/python" -m pip install -q --disable-pip-version-check --no-deps torchaudio==2.11.0
+fi
 [ -d "$home/node_modules/natural" ] ||
   npm install --silent --no-audit --no-fund --prefix "$home" natural@8.1.1
 [ -d "$home/node_modules/@tensorflow/tfjs" ] ||

@@ -197,14 +197,14 @@ for (const name of ['front-center-16k', '7_jackson_3', 'sine-440-16k']) {
     const sound = wav(`${name}.wav`)
     for (const [key, options] of Object.entries(settings(sound.sampleRate))) {
       const array = wanted.get(key)
-      if (!array) continue // Whisper wants 16 kHz
+      if (key.startsWith('whisper') && sound.sampleRate !== 16_000) continue
       const samples = new Float32Array(
         key.startsWith('whisper') ? 30 * 16_000 : sound.samples.length,
       )
       samples.set(sound.samples)
       const spectrogram = new Spectrogram({ sampleRate: sound.sampleRate, ...options })
       const { values, bands, frames } = await spectrogram.transform({ ...sound, samples })
-      const [rows, columns] = array.shape as [number, number]
+      const [rows, columns] = array!.shape as [number, number]
       t.is(bands, rows)
       t.true(key.startsWith('whisper') ? frames === 3000 : frames === columns)
       const linear = (value: number) =>
@@ -214,7 +214,7 @@ for (const name of ['front-center-16k', '7_jackson_3', 'sine-440-16k']) {
         for (let frame = 0; frame < columns; frame++) {
           const [found, value] = [
             values[frame * bands + band]!,
-            array.values[band * columns + frame]!,
+            array!.values[band * columns + frame]!,
           ]
           // Near silence f32 has no digits left: there the values themselves are compared, not their logarithms.
           const silent = /^[abc]/.test(key) && linear(value) < 1e-7

@@ -14,10 +14,10 @@ const black = (time: number): FrameInput => ({
 
 test('a patch has its frames, a frame its rows, a row its pixels', async (t) => {
   const cut = new VideoPatches({ size: [2, 1, 2], channels: 1 })
-  const film = [0, 1, 2].map((at) => ({
-    ...black(at / 10),
-    data: Uint8Array.of(0, 1, 2, 3).map((byte) => 10 * at + byte),
-  }))
+  const film = [0, 1, 2].map((at): FrameInput => {
+    const data = Uint8Array.of(0, 1, 2, 3).map((byte) => 10 * at + byte)
+    return { data, width: 2, height: 2, channels: 1, time: at / 10 }
+  })
   const tokens = await cut.tokens([film])
   t.is(cut.width, 4)
   const bytes = [0, 1, 10, 11, 2, 3, 12, 13, 20, 21, 0, 0, 22, 23, 0, 0]
@@ -157,4 +157,23 @@ test.serial('frames of 4K never hold the event loop', async (t) => {
   })
   t.log({ hold })
   t.true(hold < 5)
+})
+
+test.serial('a film that is longer than the memory streams in little of it', async (t) => {
+  const [frame] = randomFilm(1, 1280, 720, 3, 1)
+  const frames = function* () {
+    for (let at = 0; at < 400; at++) yield { ...frame!, time: at / 25 }
+  }
+  const cut = new VideoPatches({ size: [2, 16, 16] })
+  const before = process.memoryUsage().rss
+  let [patches, most] = [0, 0]
+  for await (const slab of cut.stream(frames())) {
+    patches += slab.count
+    if (slab.positions[0]! % 10 === 0) globalThis.gc!()
+    most = Math.max(most, process.memoryUsage().rss - before)
+  }
+  t.is(patches, 200 * 45 * 80)
+  t.log({ megabytes: most / 2 ** 20 })
+  // All tokens would be 4.4 GB.
+  t.true(most < 700 * 2 ** 20)
 })

@@ -1,6 +1,7 @@
 // What pictures, sounds and films have in common when they are cut to patches.
 import { type CutSpec, type CutTokens, TokenValues } from '../native.js'
 import { custom, isCount, oneOf, wrongOption } from '../options.js'
+import type { RawImage } from '../pictures/prepare-pictures.js'
 import { Turns } from '../turns.js'
 import { type Modality, type TokenInput, type TokenParts, Tokens, inTurns } from './tokens.js'
 
@@ -19,7 +20,7 @@ export const edgeOption = {
 }
 
 /** Lengths along the last so many axes; one number stands for all of them. @internal */
-export function lengths(axes: 2 | 3, expected: string, about: string) {
+export function sides(axes: 2 | 3, expected: string, about: string) {
   const isLength = (given: unknown) => isCount(given) && given <= MOST
   return custom<number | readonly number[]>(
     `${expected}: integers from 1 to ${MOST}`,
@@ -128,12 +129,12 @@ export function partsOf(
 
 /** Brings the pixels of a picture over. @internal */
 export async function pushPixels(
-  to: { push(bytes: Uint8Array): void },
-  { data }: { readonly data: Uint8Array | Uint8ClampedArray },
+  to: { push(bytes: Uint8Array, channels: number): void },
+  { data, channels }: RawImage,
   turns: Turns,
 ): Promise<void> {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length)
-  await inTurns(bytes, PIXELS, turns, (some) => to.push(some))
+  await inTurns(bytes, PIXELS, turns, (some) => to.push(some, channels))
 }
 
 /** Brings the values of tokens over. @internal */

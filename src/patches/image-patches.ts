@@ -16,7 +16,7 @@ import { Turns } from '../turns.js'
 import {
   coveredOf,
   extentsOf,
-  lengths,
+  sides,
   partsOf,
   pixelOptions,
   pixelSpec,
@@ -33,9 +33,9 @@ const expected = 'a number, or height and width'
 /** Every option of `ImagePatches`. */
 export const imagePatchesOptions = {
   /** Height and width of a patch in pixels, or one number for both. It must be given. */
-  size: lengths(2, expected, 'height and width of a patch'),
+  size: sides(2, expected, 'height and width of a patch'),
   /** From one patch to the next, at most `size`: with less, patches overlap. Default: `size`. */
-  stride: lengths(2, expected, 'from one patch to the next'),
+  stride: sides(2, expected, 'from one patch to the next'),
   ...pixelOptions,
 }
 
@@ -129,6 +129,6 @@ async function add(
     return handle.addFile(settlePath(image, who, name))
   }
   const raw = checkRaw(image, name, 'a path, the bytes of a picture file', who)
-  handle.begin(name, raw.width, raw.height, raw.channels)
+  handle.begin(name, raw.width, raw.height)
   await pushPixels(handle, raw, turns)
 }

@@ -8,7 +8,7 @@ import { type Options, type RunOptions, integer, oneOf, settle, wrongOption } fr
 import { run } from '../run.js'
 import { Turns } from '../turns.js'
 import { pushValues } from './cut.js'
-import { type Modality, type TokenInput, Tokens, checkAll, joined } from './tokens.js'
+import { type Modality, type TokenInput, Tokens, checkAll, inOne } from './tokens.js'
 
 const positionsOption = {
   /** What is added to each vector for its place: sines and cosines, or nothing. */
@@ -177,7 +177,11 @@ export class PatchEmbedding {
       )
       for (const [number, at] of places.entries()) vectors[at] = found[number]!.values
     }
-    const positions = await positionsOf(given, settings.signal)
+    const positions = await inOne(
+      given.map((some) => some.positions),
+      (length) => new Uint32Array(length),
+      new Turns(settings.signal),
+    )
     return this.#placed(vectors, positions, inputs, settings, who)
   }
 
@@ -190,20 +194,15 @@ export class PatchEmbedding {
   ): Promise<Tokens> {
     const width = this.dimensions
     if (this.#positions === 'none') {
-      const parts = vectors.map((values, at) => ({
-        values,
-        positions: new Uint32Array(3 * inputs[at]!.length),
-        width,
-        inputs: [inputs[at]!],
-      }))
-      const all = await joined(parts, width, new Turns(settings.signal))
-      return new Tokens({ ...all, positions, inputs: Object.freeze(inputs) })
+      const make = (length: number) => new Float32Array(length)
+      const values = await inOne(vectors, make, new Turns(settings.signal))
+      return new Tokens({ values, positions, width, inputs })
     }
     const given = await pushValues(vectors, settings.signal)
     const values = await run<Float32Array>(who, settings, (spec, events) =>
       placeTokens(given, positions, width, spec, events),
     )
-    return new Tokens({ values, positions, width, inputs: Object.freeze(inputs) })
+    return new Tokens({ values, positions, width, inputs })
   }
 
   /** Frees the memory of the projections now rather than when the garbage is collected. */
@@ -215,20 +214,6 @@ export class PatchEmbedding {
   [Symbol.dispose](): void {
     this.close()
   }
-}
-
-async function positionsOf(
-  given: readonly Tokens[],
-  signal: AbortSignal | undefined,
-): Promise<Uint32Array> {
-  if (given.length === 1) return given[0]!.positions
-  const parts = given.map(({ positions, inputs }) => ({
-    values: new Float32Array(positions.length / 3),
-    positions,
-    width: 1,
-    inputs,
-  }))
-  return (await joined(parts, 1, new Turns(signal))).positions
 }
 
 /** Values of the vectors that a network makes of a sequence. */

@@ -12,15 +12,7 @@ import {
   wrongOption,
 } from '../options.js'
 import { run } from '../run.js'
-import {
-  edgeOption,
-  extentsOf,
-  lengths,
-  partsOf,
-  pushValues,
-  sizeAndStride,
-  widthOf,
-} from './cut.js'
+import { edgeOption, extentsOf, sides, partsOf, pushValues, sizeAndStride, widthOf } from './cut.js'
 import { type SoundInput, soundsHandle } from './sound-input.js'
 import { Spectrogram } from './spectrogram.js'
 import { Tokens } from './tokens.js'
@@ -36,11 +28,11 @@ export const soundPatchesOptions = {
     'what sounds become before they are cut',
   ),
   /** Frames and bands of a patch of a spectrogram, or one number for both. */
-  size: lengths(2, expected, 'frames and bands of a patch'),
+  size: sides(2, expected, 'frames and bands of a patch'),
   /** Samples of a patch, without a spectrogram; several channels are mixed to their mean. */
   samples: integer(undefined, { from: 1, to: 1 << 20 }, 'samples of a patch'),
   /** From one patch to the next, at most its size: frames and bands, or samples. Default: the size. */
-  stride: lengths(2, expected, 'from one patch to the next'),
+  stride: sides(2, expected, 'from one patch to the next'),
   ...edgeOption,
 }
 

@@ -183,7 +183,7 @@ export class Tokens implements Iterable<Float32Array> {
   }
 
   /**
-   * All of them, in order; they are copied.
+   * All of them, in order; they are copied, but for a single one.
    *
    *     const all = await Tokens.concat([pictures, clips])
    *
@@ -284,20 +284,34 @@ export async function joined(
   turns: Turns,
 ): Promise<Tokens> {
   const inputs = Object.freeze(parts.flatMap((part) => part.inputs.map(frozen)))
-  if (parts.length === 1) return new Tokens({ ...parts[0]!, inputs })
-  const size = parts.reduce((sum, { values }) => sum + values.length, 0)
-  const values = new Float32Array(size)
-  const positions = new Uint32Array((3 * size) / width)
-  let [at, place] = [0, 0]
-  for (const part of parts) {
-    await inTurns(part.values, TOGETHER, turns, (some, from) => values.set(some, at + from))
-    await inTurns(part.positions, TOGETHER, turns, (some, from) =>
-      positions.set(some, place + from),
-    )
-    at += part.values.length
-    place += part.positions.length
-  }
+  const values = await inOne(
+    parts.map((part) => part.values),
+    (length) => new Float32Array(length),
+    turns,
+  )
+  const positions = await inOne(
+    parts.map((part) => part.positions),
+    (length) => new Uint32Array(length),
+    turns,
+  )
   return new Tokens({ values, positions, width, inputs })
+}
+
+/** Arrays one after the other; a single one as it is. @internal */
+export async function inOne<Numbers extends Float32Array | Uint32Array>(
+  parts: readonly Numbers[],
+  make: (length: number) => Numbers,
+  turns: Turns,
+): Promise<Numbers> {
+  if (parts.length === 1) return parts[0]!
+  const all = make(parts.reduce((sum, { length }) => sum + length, 0))
+  let end = 0
+  for (const part of parts) {
+    const at = end
+    await inTurns(part, TOGETHER, turns, (some, from) => all.set(some, at + from))
+    end += part.length
+  }
+  return all
 }
 
 /** Gives the numbers of an array, so many at a time, and the event loop its turn in between. @internal */

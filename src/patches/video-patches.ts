@@ -15,7 +15,7 @@ import { Turns } from '../turns.js'
 import {
   coveredOf,
   extentsOf,
-  lengths,
+  sides,
   partsOf,
   pixelOptions,
   pixelSpec,
@@ -40,9 +40,9 @@ const expected = 'a number, or frames, height and width'
 /** Every option of `VideoPatches`. */
 export const videoPatchesOptions = {
   /** Frames, height and width of a patch, or one number for all. It must be given. */
-  size: lengths(3, expected, 'frames, height and width of a patch'),
+  size: sides(3, expected, 'frames, height and width of a patch'),
   /** From one patch to the next, at most `size`: with less, patches overlap. Default: `size`. */
-  stride: lengths(3, expected, 'from one patch to the next'),
+  stride: sides(3, expected, 'from one patch to the next'),
   ...pixelOptions,
 }
 
@@ -100,7 +100,7 @@ export class VideoPatches {
       parts.push(...slabs)
     }
     const all = await joined(parts, this.width, new Turns(settings.signal))
-    return new Tokens({ ...all, inputs: Object.freeze(inputs) })
+    return new Tokens({ ...all, inputs })
   }
 
   /**
@@ -127,7 +127,7 @@ export class VideoPatches {
     let [times, frames, place]: [number[], number, number] = [[], 0, 0]
     const cut = async () => {
       const at = place++
-      const handle = (slab ??= new SlabHandle(name, 0, 0, 1, 1))
+      const handle = (slab ??= new SlabHandle(name, 0, 0, 1))
       const found = await run<CutTokens>(who, settings, (spec, events) =>
         cutSlab(handle, at, this.#spec, spec, events),
       )
@@ -140,7 +140,7 @@ export class VideoPatches {
       if (!Number.isFinite(frame.time)) throw wrongOption(`${at}.time`, 'seconds', frame.time, who)
       first ??= raw
       checkAlike(raw, first, at, who)
-      slab ??= new SlabHandle(name, raw.width, raw.height, raw.channels, this.#spec.channels)
+      slab ??= new SlabHandle(name, raw.width, raw.height, this.#spec.channels)
       times.push(frame.time)
       await pushPixels(slab, raw, turns)
       if (times.length === deep) {

@@ -27,6 +27,7 @@ mod patches;
 mod phrases;
 mod pictures;
 mod probe;
+mod restore;
 mod run;
 mod search;
 mod sentences;

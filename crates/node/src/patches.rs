@@ -1,25 +1,20 @@
-//! Pictures and films cut to patches and put together again, and what stands for the places of patches.
+//! Pictures and films cut to patches; how they are put together again is in `restore`.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use inlay_base::{Error, Map, Result, Run, Workers};
+use inlay_base::{Map, Result, Run, Workers};
 use inlay_kernels::ChannelScale;
 use inlay_media::decode;
-use inlay_patches::{Cut, Edge, Element, Memory, Pieces, Tokens, Volume, add_places, cut, restore};
+use inlay_patches::{Bytes, Cut, Edge, Memory, Tokens, Volume, cut};
 use napi::Env;
-use napi::bindgen_prelude::{
-    Float32Array, Float32ArraySlice, Uint8Array, Uint8ArraySlice, Uint32Array, Uint32ArraySlice,
-};
+use napi::bindgen_prelude::{Float32Array, Uint8ArraySlice, Uint32Array};
 use napi_derive::napi;
 
 use crate::choice;
-use crate::run::{Events, RunHandle, RunSpec, launch};
-
-/// From so many values on, unmapping takes longer than the event loop may be held.
-const LARGE: usize = 1 << 24;
+use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
 
 /// How volumes are cut.
 #[napi(object)]
@@ -50,7 +45,7 @@ impl CutSpec {
         })
     }
 
-    fn scale(&self) -> ChannelScale {
+    pub fn scale(&self) -> ChannelScale {
         if self.mean.is_empty() || self.mean.len() != self.deviation.len() {
             return ChannelScale::unit();
         }
@@ -89,18 +84,17 @@ impl CutTokens {
 
 /// Memory as JavaScript holds it, not copied.
 pub fn given(memory: Memory) -> Float32Array {
-    let mut pages = match memory {
+    let mut memory = match memory {
         Memory::Small(values) => return values.into(),
-        Memory::Large(pages) => pages,
+        large => large,
     };
-    let (values, length) = (pages.as_mut_slice().as_mut_ptr(), pages.as_mut_slice().len());
+    let (values, length) = (memory.as_mut_slice().as_mut_ptr(), memory.as_mut_slice().len());
     let free = move |_, _| {
-        if length >= LARGE {
-            // Where no thread can be had, the closure is dropped here, and the pages with it.
-            let _ = thread::Builder::new().name("inlay free".into()).spawn(move || drop(pages));
-        }
+        // Where no thread can be had, the closure is dropped here, and the memory with it.
+        let give = move || memory.give_back();
+        let _ = thread::Builder::new().name("inlay free".into()).spawn(give);
     };
-    // SAFETY: `free` keeps the pages, which do not move, until JavaScript has forgotten the array.
+    // SAFETY: `free` keeps the memory, which does not move, until JavaScript has forgotten the array.
     unsafe { Float32Array::with_external_data(values, length, free) }
 }
 
@@ -108,7 +102,7 @@ pub fn given(memory: Memory) -> Float32Array {
 enum Given {
     File(PathBuf),
     Encoded(String, Vec<u8>),
-    Pixels { name: String, width: usize, height: usize, data: Vec<u8> },
+    Pixels(Picture),
 }
 
 /// A picture of the channels that patches have.
@@ -116,15 +110,13 @@ struct Picture {
     name: String,
     width: usize,
     height: usize,
-    data: Vec<u8>,
+    data: Bytes,
 }
 
 impl Given {
     fn picture(self, channels: usize, most: u64) -> Result<Picture> {
         let (name, pixels) = match self {
-            Given::Pixels { name, width, height, data } => {
-                return Ok(Picture { name, width, height, data });
-            }
+            Given::Pixels(picture) => return Ok(picture),
             Given::File(path) => {
                 let name = path.display().to_string();
                 let pixels = decode(&name, &Map::open(&path)?, most)?;
@@ -136,40 +128,51 @@ impl Given {
             }
         };
         let (width, height) = (pixels.width() as usize, pixels.height() as usize);
-        let mut data = Vec::new();
-        reserve(&mut data, width * height * channels)?;
-        convert(pixels.data(), 3, channels, &mut data);
+        let mut data = Bytes::new(width * height * channels)?;
+        convert(pixels.data(), 3, channels, data.as_mut_slice());
         Ok(Picture { name, width, height, data })
     }
 }
 
-fn reserve<T>(values: &mut Vec<T>, length: usize) -> Result<()> {
-    let asked = (length as u64).saturating_mul(size_of::<T>() as u64);
-    values.try_reserve_exact(length).map_err(|_| Error::OutOfMemory { asked, free: None })
-}
-
 /// Pixels of other channels: grey is all three colours, and they are its luma (ITU-R BT.601, as Pillow rounds it); what had
 /// no transparency is opaque.
-fn convert(bytes: &[u8], from: usize, to: usize, data: &mut Vec<u8>) {
-    let grey = |pixel: &[u8]| match *pixel {
-        [red, green, blue, ..] => {
-            let weighted =
-                u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471;
-            ((weighted + 0x8000) >> 16) as u8
+fn convert(bytes: &[u8], from: usize, to: usize, data: &mut [u8]) {
+    if from == to {
+        data.copy_from_slice(bytes);
+        return;
+    }
+    for (pixel, data) in bytes.chunks_exact(from).zip(data.chunks_exact_mut(to)) {
+        let colours = match *pixel {
+            [red, green, blue, ..] => [red, green, blue, u8::MAX],
+            _ => [pixel[0], pixel[0], pixel[0], u8::MAX],
+        };
+        match data {
+            [grey] => *grey = luma(pixel),
+            _ => data.copy_from_slice(&colours[..to]),
         }
-        _ => pixel[0],
-    };
-    match (from, to) {
-        _ if from == to => data.extend_from_slice(bytes),
-        (_, 1) => data.extend(bytes.chunks_exact(from).map(grey)),
-        (1, _) => data.extend(
-            bytes.iter().flat_map(|&grey| [grey, grey, grey, u8::MAX].into_iter().take(to)),
-        ),
-        _ => data.extend(
-            bytes
-                .chunks_exact(from)
-                .flat_map(|pixel| [pixel[0], pixel[1], pixel[2], u8::MAX].into_iter().take(to)),
-        ),
+    }
+}
+
+fn luma(pixel: &[u8]) -> u8 {
+    let [red, green, blue, ..] = *pixel else { return pixel[0] };
+    let weighted = u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471;
+    ((weighted + 0x8000) >> 16) as u8
+}
+
+/// Pixels that are coming: how many bytes of them are there.
+struct Coming {
+    data: Bytes,
+    filled: usize,
+}
+
+impl Coming {
+    /// Whole pixels of so many channels; whether all are there.
+    fn push(&mut self, bytes: &[u8], from: usize, to: usize) -> bool {
+        let room = &mut self.data.as_mut_slice()[self.filled..];
+        let pixels = (bytes.len() / from).min(room.len() / to);
+        convert(&bytes[..pixels * from], from, to, &mut room[..pixels * to]);
+        self.filled += pixels * to;
+        self.filled == self.data.as_slice().len()
     }
 }
 
@@ -178,8 +181,7 @@ fn convert(bytes: &[u8], from: usize, to: usize, data: &mut Vec<u8>) {
 pub struct ImagesHandle {
     channels: usize,
     given: Vec<Given>,
-    /// Channels of the pixels that are coming.
-    coming: usize,
+    coming: Option<(String, u32, u32, Coming)>,
 }
 
 #[napi]
@@ -187,7 +189,7 @@ impl ImagesHandle {
     /// For patches of so many channels.
     #[napi(constructor)]
     pub fn new(channels: u32) -> Self {
-        Self { channels: channels.max(1) as usize, given: Vec::new(), coming: 1 }
+        Self { channels: channels.max(1) as usize, given: Vec::new(), coming: None }
     }
 
     #[napi]
@@ -207,29 +209,32 @@ impl ImagesHandle {
 
     /// A picture whose pixels come then.
     #[napi]
-    pub fn begin(
-        &mut self,
-        name: String,
-        width: u32,
-        height: u32,
-        channels: u32,
-    ) -> napi::Result<()> {
-        let (width, height) = (width as usize, height as usize);
-        let mut data = Vec::new();
-        reserve(&mut data, width.saturating_mul(height).saturating_mul(self.channels))
-            .map_err(|error| crate::refuse(error.to_string()))?;
-        self.coming = channels.max(1) as usize;
-        self.given.push(Given::Pixels { name, width, height, data });
+    pub fn begin(&mut self, name: String, width: u32, height: u32) -> napi::Result<()> {
+        let data = room(width, height, self.channels)?;
+        self.coming = Some((name, width, height, Coming { data, filled: 0 }));
         Ok(())
     }
 
-    /// Some pixels, whole ones.
+    /// Some of its pixels, whole ones of so many channels.
     #[napi]
-    pub fn push(&mut self, #[napi(ts_arg_type = "Uint8Array")] bytes: Uint8ArraySlice<'_>) {
-        if let Some(Given::Pixels { data, .. }) = self.given.last_mut() {
-            convert(&bytes, self.coming, self.channels, data);
+    pub fn push(
+        &mut self,
+        #[napi(ts_arg_type = "Uint8Array")] bytes: Uint8ArraySlice<'_>,
+        channels: u32,
+    ) {
+        let Some((_, _, _, coming)) = &mut self.coming else { return };
+        if coming.push(&bytes, channels.max(1) as usize, self.channels)
+            && let Some((name, width, height, Coming { data, .. })) = self.coming.take()
+        {
+            let (width, height) = (width as usize, height as usize);
+            self.given.push(Given::Pixels(Picture { name, width, height, data }));
         }
     }
+}
+
+fn room(width: u32, height: u32, channels: usize) -> napi::Result<Bytes> {
+    let pixels = (width as usize).saturating_mul(height as usize);
+    Bytes::new(pixels.saturating_mul(channels)).map_err(|error| refuse(error.to_string()))
 }
 
 /// Cuts pictures to patches; files are decoded first. The handle is empty then.
@@ -252,12 +257,15 @@ pub fn cut_images(
             .iter()
             .map(|picture| Volume {
                 name: &picture.name,
-                frames: vec![&picture.data[..]],
+                frames: vec![picture.data.as_slice()],
                 height: picture.height,
                 width: picture.width,
             })
             .collect();
-        cut(&volumes, &how, &scale, run).map(CutTokens::new)
+        let tokens = cut(&volumes, &how, &scale, run)?;
+        drop(volumes);
+        pictures.into_iter().for_each(|picture| picture.data.give_back());
+        Ok(CutTokens::new(tokens))
     })
 }
 
@@ -280,37 +288,37 @@ fn decoded(given: Vec<Given>, channels: usize, most: u64, run: &Run) -> Result<V
 #[napi]
 pub struct SlabHandle {
     name: String,
-    width: usize,
-    height: usize,
-    from: usize,
+    width: u32,
+    height: u32,
     channels: usize,
-    frames: VecDeque<Arc<Vec<u8>>>,
-    coming: Vec<u8>,
+    frames: VecDeque<Arc<Bytes>>,
+    coming: Option<Coming>,
 }
 
 #[napi]
 impl SlabHandle {
-    /// Of frames of `from` channels, for patches of `to`.
+    /// For patches of so many channels.
     #[napi(constructor)]
-    pub fn new(name: String, width: u32, height: u32, from: u32, to: u32) -> Self {
-        let (width, height) = (width as usize, height as usize);
-        let (from, channels) = (from.max(1) as usize, to.max(1) as usize);
-        Self { name, width, height, from, channels, frames: VecDeque::new(), coming: Vec::new() }
+    pub fn new(name: String, width: u32, height: u32, channels: u32) -> Self {
+        let channels = channels.max(1) as usize;
+        Self { name, width, height, channels, frames: VecDeque::new(), coming: None }
     }
 
-    /// Some pixels of a frame, whole ones. A frame is there when all of them are.
+    /// Some pixels of a frame, whole ones of so many channels. A frame is there when all of them are.
     #[napi]
     pub fn push(
         &mut self,
         #[napi(ts_arg_type = "Uint8Array")] bytes: Uint8ArraySlice<'_>,
+        channels: u32,
     ) -> napi::Result<()> {
-        let size = self.width.saturating_mul(self.height).saturating_mul(self.channels);
-        if self.coming.is_empty() {
-            reserve(&mut self.coming, size).map_err(|error| crate::refuse(error.to_string()))?;
-        }
-        convert(&bytes, self.from, self.channels, &mut self.coming);
-        if self.coming.len() >= size {
-            self.frames.push_back(Arc::new(std::mem::take(&mut self.coming)));
+        let mut coming = match self.coming.take() {
+            Some(coming) => coming,
+            None => Coming { data: room(self.width, self.height, self.channels)?, filled: 0 },
+        };
+        if coming.push(&bytes, channels.max(1) as usize, self.channels) {
+            self.frames.push_back(Arc::new(coming.data));
+        } else {
+            self.coming = Some(coming);
         }
         Ok(())
     }
@@ -333,126 +341,13 @@ pub fn cut_slab(
     let gone = how.stride[0].min(slab.frames.len());
     let mut frames: Vec<_> = slab.frames.drain(..gone).collect();
     frames.extend(slab.frames.iter().take(how.size[0] - gone.min(how.size[0])).cloned());
-    let (name, height, width) = (slab.name.clone(), slab.height, slab.width);
+    let (name, height, width) = (slab.name.clone(), slab.height as usize, slab.width as usize);
     launch(env, run, events, move |run| {
-        let frames = frames.iter().map(|frame| &frame[..]).collect();
-        let volume = Volume { name: &name, frames, height, width };
+        let all = frames.iter().map(|frame| frame.as_slice()).collect();
+        let volume = Volume { name: &name, frames: all, height, width };
         let mut tokens = cut(&[volume], &how, &scale, run)?;
         tokens.positions.chunks_exact_mut(3).for_each(|position| position[0] += place);
+        frames.into_iter().filter_map(Arc::into_inner).for_each(Bytes::give_back);
         Ok(CutTokens::new(tokens))
-    })
-}
-
-/// Values of tokens, as they come.
-#[napi]
-pub struct TokenValues(Vec<f32>);
-
-#[napi]
-impl TokenValues {
-    /// Room for so many.
-    #[napi(constructor)]
-    pub fn new(length: f64) -> napi::Result<Self> {
-        let mut values = Vec::new();
-        reserve(&mut values, length as usize).map_err(|error| crate::refuse(error.to_string()))?;
-        Ok(Self(values))
-    }
-
-    #[napi]
-    pub fn push(&mut self, #[napi(ts_arg_type = "Float32Array")] values: Float32ArraySlice<'_>) {
-        self.0.extend_from_slice(&values);
-    }
-}
-
-/// Puts pictures and films together again: the frames of each, one volume after the other. `extents` are frames, rows and
-/// columns of each volume. The values are gone then.
-#[napi(
-    ts_args_type = "values: TokenValues, extents: Uint32Array, spec: CutSpec, run: RunSpec, events: Events<Uint8Array[]>"
-)]
-pub fn restore_pixels(
-    env: &Env,
-    values: &mut TokenValues,
-    extents: Uint32ArraySlice<'_>,
-    spec: CutSpec,
-    run: RunSpec,
-    events: Events<'_, Vec<Uint8Array>>,
-) -> napi::Result<RunHandle> {
-    let (how, scale) = (spec.cut()?, spec.scale());
-    let (values, extents) = (std::mem::take(&mut values.0), extents.to_vec());
-    launch(env, run, events, move |run| {
-        let frames = restored::<u8>(&values, &extents, &how, &scale, run)?;
-        Ok(frames.into_iter().map(Into::into).collect())
-    })
-}
-
-/// As `restorePixels`, for numbers as they are.
-#[napi(
-    ts_args_type = "values: TokenValues, extents: Uint32Array, spec: CutSpec, run: RunSpec, events: Events<Float32Array[]>"
-)]
-pub fn restore_numbers(
-    env: &Env,
-    values: &mut TokenValues,
-    extents: Uint32ArraySlice<'_>,
-    spec: CutSpec,
-    run: RunSpec,
-    events: Events<'_, Vec<Float32Array>>,
-) -> napi::Result<RunHandle> {
-    let how = spec.cut()?;
-    let (values, extents) = (std::mem::take(&mut values.0), extents.to_vec());
-    launch(env, run, events, move |run| {
-        let frames = restored::<f32>(&values, &extents, &how, &(), run)?;
-        Ok(frames.into_iter().map(Into::into).collect())
-    })
-}
-
-fn restored<E: Element>(
-    values: &[f32],
-    extents: &[u32],
-    how: &Cut,
-    scale: &E::Scale,
-    run: &Run,
-) -> Result<Vec<Vec<E>>> {
-    let mut pieces = Vec::with_capacity(extents.len() / 3);
-    let (width, mut left) = (how.width()?, values);
-    for extent in extents.chunks_exact(3) {
-        let extent = std::array::from_fn(|axis| extent[axis] as usize);
-        let grid = how.grid("the tokens", extent)?;
-        let length = grid.patches().saturating_mul(width);
-        let Some((own, rest)) = left.split_at_checked(length) else {
-            return Err(other_patches());
-        };
-        left = rest;
-        pieces.push(Pieces { values: own, grid });
-    }
-    if !left.is_empty() {
-        return Err(other_patches());
-    }
-    Ok(restore(&pieces, how, scale, run)?.into_iter().flatten().collect())
-}
-
-fn other_patches() -> Error {
-    let problem = "are not as many as these patches of such inputs".into();
-    Error::InvalidInput { source: "the tokens".into(), offset: None, problem }
-}
-
-/// Adds sines and cosines of its position to each token. The values are gone then.
-#[napi(
-    ts_args_type = "values: TokenValues, positions: Uint32Array, width: number, run: RunSpec, events: Events<Float32Array>"
-)]
-pub fn place_tokens(
-    env: &Env,
-    values: &mut TokenValues,
-    positions: Uint32ArraySlice<'_>,
-    width: u32,
-    run: RunSpec,
-    events: Events<'_, Float32Array>,
-) -> napi::Result<RunHandle> {
-    let (mut values, positions) = (std::mem::take(&mut values.0), positions.to_vec());
-    launch(env, run, events, move |run| {
-        let width = width.max(1) as usize;
-        if values.len() != positions.len() / 3 * width {
-            return Err(other_patches());
-        }
-        add_places(&mut values, &positions, width, run)?;
-        Ok(values.into())
     })
 }

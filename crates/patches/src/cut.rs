@@ -63,7 +63,7 @@ pub fn cut<E: Element>(
         grids.push(cut.grid(volume.name, volume.extent())?);
     }
     let patches = grids.iter().fold(0usize, |all, grid| all.saturating_add(grid.patches()));
-    let mut values = Memory::zeroed(patches, width)?;
+    let mut values = Memory::new(patches, width)?;
     let mut positions = vec![0; 3 * patches];
     let each = (TOGETHER / width.max(1)).max(1);
     let (mut left, mut places) = (values.as_mut_slice(), &mut positions[..]);
@@ -134,10 +134,13 @@ impl<E: Element> Task for &mut Lay<'_, E> {
                 let (frame, line) =
                     (start[0] + number / cut.size[1], start[1] + number % cut.size[1]);
                 let Some(frame) = volume.frames.get(frame).filter(|_| line < volume.height) else {
+                    to.fill(0.0);
                     continue;
                 };
                 let from = (line * volume.width + start[2]) * cut.channels;
-                E::widen(simd, self.scale, &frame[from..from + columns], &mut to[..columns]);
+                let (inside, behind) = to.split_at_mut(columns);
+                E::widen(simd, self.scale, &frame[from..from + columns], inside);
+                behind.fill(0.0);
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ pub use cut::{Tokens, Volume, cut};
 pub use element::Element;
 pub use grid::{Cut, Edge, Grid};
 pub use mel::{Mel, MelScale};
-pub use memory::Memory;
+pub use memory::{Bytes, Memory};
 pub use places::add_places;
 pub use restore::{Pieces, restore};
 pub use sound::Sound;

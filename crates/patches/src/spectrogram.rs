@@ -108,7 +108,7 @@ pub fn spectrogram(
         );
         return Err(Error::InvalidInput { source: name.into(), offset: None, problem });
     }
-    let mut values = Memory::zeroed(frames, width)?;
+    let mut values = Memory::new(frames, width)?;
     let work = Work::new(settings, samples);
     let parts: Vec<_> =
         values.as_mut_slice().chunks_mut(TOGETHER * width).map(Mutex::new).collect();
