@@ -10,7 +10,7 @@ use inlay_kernels::ChannelScale;
 use inlay_media::decode;
 use inlay_patches::{Bytes, Cut, Edge, Memory, Tokens, Volume, cut};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Uint8ArraySlice, Uint32Array};
+use napi::bindgen_prelude::{Float32Array, Uint8Array, Uint8ArraySlice, Uint32Array};
 use napi_derive::napi;
 
 use crate::choice;
@@ -83,19 +83,31 @@ impl CutTokens {
 }
 
 /// Memory as JavaScript holds it, not copied.
-pub fn given(memory: Memory) -> Float32Array {
-    let mut memory = match memory {
-        Memory::Small(values) => return values.into(),
-        large => large,
-    };
-    let (values, length) = (memory.as_mut_slice().as_mut_ptr(), memory.as_mut_slice().len());
-    let free = move |_, _| {
-        // Where no thread can be had, the closure is dropped here, and the memory with it.
-        let give = move || memory.give_back();
-        let _ = thread::Builder::new().name("inlay free".into()).spawn(give);
-    };
+pub fn given(mut memory: Memory) -> Float32Array {
+    if let Memory::Small(values) = memory {
+        return values.into();
+    }
+    let (values, length) = (memory.as_mut_slice().as_mut_ptr(), memory.as_slice().len());
+    let free = move |_, _| apart(move || memory.give_back());
     // SAFETY: `free` keeps the memory, which does not move, until JavaScript has forgotten the array.
     unsafe { Float32Array::with_external_data(values, length, free) }
+}
+
+/// As `given`, for bytes.
+pub fn given_bytes(mut bytes: Bytes) -> Uint8Array {
+    let (values, length) = (bytes.as_mut_slice().as_mut_ptr(), bytes.as_slice().len());
+    let free = move |_, _| {
+        if bytes.is_large() {
+            apart(move || bytes.give_back());
+        }
+    };
+    // SAFETY: as above.
+    unsafe { Uint8Array::with_external_data(values, length, free) }
+}
+
+/// Does what takes long beside the event loop. Where no thread can be had, the closure is dropped here, and what it has with it.
+fn apart(work: impl FnOnce() + Send + 'static) {
+    let _ = thread::Builder::new().name("inlay free".into()).spawn(work);
 }
 
 /// A picture as it was given; all but files have a name for messages.

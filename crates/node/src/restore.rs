@@ -6,7 +6,7 @@ use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Float32ArraySlice, Uint8Array, Uint32ArraySlice};
 use napi_derive::napi;
 
-use crate::patches::{CutSpec, given};
+use crate::patches::{CutSpec, given, given_bytes};
 use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
 
 /// Values of tokens, as they come.
@@ -63,7 +63,7 @@ pub fn restore_pixels(
     launch(env, run, events, move |run| {
         let frames = restored::<u8>(values.as_slice(), &extents, &how, &scale, run)?;
         values.give_back();
-        Ok(frames.into_iter().map(Into::into).collect())
+        Ok(frames.into_iter().map(given_bytes).collect())
     })
 }
 
@@ -84,7 +84,7 @@ pub fn restore_numbers(
     launch(env, run, events, move |run| {
         let frames = restored::<f32>(values.as_slice(), &extents, &how, &(), run)?;
         values.give_back();
-        Ok(frames.into_iter().map(Into::into).collect())
+        Ok(frames.into_iter().map(given).collect())
     })
 }
 
@@ -94,7 +94,7 @@ fn restored<E: Element>(
     how: &Cut,
     scale: &E::Scale,
     run: &Run,
-) -> Result<Vec<Vec<E>>> {
+) -> Result<Vec<E::Room>> {
     let mut pieces = Vec::with_capacity(extents.len() / 3);
     let (width, mut left) = (how.width()?, values);
     for extent in extents.chunks_exact(3) {
@@ -110,7 +110,7 @@ fn restored<E: Element>(
     if !left.is_empty() {
         return Err(other_patches());
     }
-    Ok(restore(&pieces, how, scale, run)?.into_iter().flatten().collect())
+    Ok(restore::<E>(&pieces, how, scale, run)?.into_iter().flatten().collect())
 }
 
 fn other_patches() -> Error {

@@ -55,6 +55,11 @@ impl Memory {
         drop(gone); // takes its time: not while others wait for the list
     }
 
+    /// Whether it takes long to give back.
+    pub fn is_large(&self) -> bool {
+        matches!(self, Self::Large(_))
+    }
+
     /// All values.
     pub fn as_slice(&self) -> &[f32] {
         match self {
@@ -87,9 +92,14 @@ impl Bytes {
         Ok(Self { memory: Memory::new(length.div_ceil(4), 1)?, length })
     }
 
-    /// Gives the memory to those who come next, or to the system.
+    /// As `Memory::give_back`.
     pub fn give_back(self) {
         self.memory.give_back();
+    }
+
+    /// As `Memory::is_large`.
+    pub fn is_large(&self) -> bool {
+        self.memory.is_large()
     }
 
     /// All bytes.

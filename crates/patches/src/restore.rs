@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Result, Run, Workers};
 use inlay_kernels::{Kernels, Simd, Task};
 
 use crate::{Cut, Element, Grid};
@@ -31,13 +31,13 @@ pub fn restore<E: Element>(
     cut: &Cut,
     scale: &E::Scale,
     run: &Run,
-) -> Result<Vec<Vec<Vec<E>>>> {
+) -> Result<Vec<Vec<E::Room>>> {
     let width = cut.width()?;
     let mut volumes = Vec::with_capacity(pieces.len());
     for piece in pieces {
         assert_eq!(piece.values.len(), piece.grid.patches() * width);
         let [frames, rows, columns] = piece.grid.covered(cut);
-        let frame = || room::<E>(rows * columns * cut.channels);
+        let frame = || E::room(rows * columns * cut.channels);
         volumes.push((0..frames).map(|_| frame()).collect::<Result<Vec<_>>>()?);
     }
     let mut tasks = Vec::new();
@@ -46,7 +46,7 @@ pub fn restore<E: Element>(
         // Whole rows of patches, so that each patch is read from end to end.
         let each = (TOGETHER / row.max(1)).next_multiple_of(cut.size[1]).max(1);
         for (frame, values) in volume.iter_mut().enumerate() {
-            for (band, rows) in values.chunks_mut(each * row).enumerate() {
+            for (band, rows) in E::all(values).chunks_mut(each * row).enumerate() {
                 let first = band * each;
                 tasks.push(Mutex::new(Band { piece, cut, scale, frame, first, rows, run }));
             }
@@ -62,14 +62,6 @@ pub fn restore<E: Element>(
     })?;
     drop(tasks);
     Ok(volumes)
-}
-
-fn room<E: Element>(length: usize) -> Result<Vec<E>> {
-    let mut values = Vec::new();
-    let asked = (length as u64).saturating_mul(size_of::<E>() as u64);
-    values.try_reserve_exact(length).map_err(|_| Error::OutOfMemory { asked, free: None })?;
-    values.resize(length, E::default());
-    Ok(values)
 }
 
 /// Some rows of a frame.
@@ -236,6 +228,7 @@ mod tests {
                 for frames in back {
                     assert_eq!(frames.len(), deep);
                     for (frame, bytes) in frames.iter().zip(&bytes) {
+                        let frame = frame.as_slice();
                         for (row, of) in
                             frame.chunks(wide * channels).zip(bytes.chunks(columns * channels))
                         {
@@ -258,7 +251,7 @@ mod tests {
         let grid = cut.grid("it", [1, 1, 3]).unwrap();
         let pieces = [Pieces { values: &[1.0, 2.0, 4.0, 8.0], grid }];
         let back = restore::<f32>(&pieces, &cut, &(), &Run::quiet(2, 1)).unwrap();
-        assert_eq!(back, [[[1.0, 3.0, 8.0]]]);
+        assert_eq!(back[0][0].as_slice(), [1.0, 3.0, 8.0]);
     }
 
     #[test]
