@@ -222,7 +222,14 @@ export {
   maxPool,
   pool,
 } from './nn/windows.js'
-export { gru, lstm, positions, prefixTokens, selfAttention, transformerBlock } from './nn/sequences.js'
+export {
+  gru,
+  lstm,
+  positions,
+  prefixTokens,
+  selfAttention,
+  transformerBlock,
+} from './nn/sequences.js'
 export {
   binaryCrossEntropy,
   contrastive,
