@@ -212,6 +212,36 @@ test('what a network made of tokens is put together as well, and held between bl
   t.deepEqual([...image!.data], [0, 128, 0])
 })
 
+test('forged sizes of inputs are an error', async (t) => {
+  const cut = new ImagePatches({ size: 4 })
+  const [values, positions] = [new Float32Array(48), new Uint32Array(3)]
+  const forged = (...extent: number[]) => {
+    const inputs = [{ modality: 'image' as const, length: 1, extent: extent as never }]
+    return Tokens.from({ values, positions, width: 48, inputs })
+  }
+  for (const extent of [
+    [1, 4, Number.NaN],
+    [1, -4, 4],
+    [1, 4],
+    [],
+    [2 ** 40, 4, 4],
+    [1, 4.5, 4],
+    [1, 0, 4],
+  ]) {
+    t.throws(() => forged(...extent), {
+      instanceOf: InvalidOptionError,
+      message: /inputs\[0\].extent/,
+    })
+  }
+  for (const extent of [
+    [1, 2 ** 31, 2 ** 31],
+    [4, 4, 4],
+    [1, 5, 4],
+  ]) {
+    await t.throwsAsync(cut.restore(forged(...extent)), { code: 'INVALID_INPUT' }, String(extent))
+  }
+})
+
 test.serial('large pictures never hold the event loop', async (t) => {
   const cut = new ImagePatches({ size: 16 })
   const images = [randomImage(2400, 1600, 3, 1), randomImage(2400, 1600, 4, 1)]

@@ -21,6 +21,8 @@ test('tokens are put together and taken apart', async (t) => {
     [1, -1],
     [5, 9],
     [-9, 1],
+    [1.5, 3],
+    [Number.NaN, 1],
   ] as const) {
     const slice = all.slice(from, to)
     t.deepEqual([...slice], [...all].slice(from, to), `${from} ${to}`)

@@ -112,6 +112,11 @@ export class Tokens implements Iterable<Float32Array> {
       if (!isCount(input.length) && input.length !== 0) {
         throw wrongOption(`inputs[${at}].length`, 'an integer from 0 up', input.length, who)
       }
+      const { extent } = input
+      if (extent !== undefined && !isExtent(extent)) {
+        const expected = 'frames, rows and columns, three integers from 1 up'
+        throw wrongOption(`inputs[${at}].extent`, expected, extent, who)
+      }
       tokens += input.length
     }
     if (tokens !== count) {
@@ -226,7 +231,8 @@ export class Tokens implements Iterable<Float32Array> {
   /** Some of the inputs, counted as by `Array.slice`: views, not copies. */
   slice(from = 0, to = this.length): Tokens {
     const inputs = this.inputs.slice(from, to)
-    const begin = from < 0 ? Math.max(0, this.length + from) : Math.min(from, this.length)
+    const whole = Math.trunc(from) || 0
+    const begin = whole < 0 ? Math.max(0, this.length + whole) : Math.min(whole, this.length)
     const [first, last] = [this.#offsets[begin]!, this.#offsets[begin + inputs.length]!]
     return new Tokens({
       values: this.values.subarray(first * this.width, last * this.width),
@@ -240,6 +246,11 @@ export class Tokens implements Iterable<Float32Array> {
   *[Symbol.iterator](): Iterator<Float32Array> {
     for (let i = 0; i < this.length; i++) yield this.item(i)
   }
+}
+
+function isExtent(given: unknown): boolean {
+  const isSide = (side: unknown) => isCount(side) && side < 2 ** 32
+  return Array.isArray(given) && given.length === 3 && given.every(isSide)
 }
 
 function frozen(input: TokenInput): TokenInput {
