@@ -23,6 +23,7 @@ import { networks } from './networks.js'
 import { ngram } from './ngram.js'
 import { media } from './media.js'
 import { keep, writePage } from './page.js'
+import { patchModels } from './patch-models.js'
 import { patches } from './patches.js'
 import { pictures } from './pictures.js'
 import { quality } from './quality.js'
@@ -52,6 +53,7 @@ const families: readonly Family[] = [
   sentences,
   encoders,
   patches,
+  patchModels,
   counts,
   corpus,
   vectors,
