@@ -64,8 +64,8 @@ export class SubwordTokenizer {
     )
   }
 
-  /** What a network gives for the tokens of each text, and how many these are, those beyond the limit too: one run, since
-   * a second would take a third of the time of a short text. Nothing is given if a text has more tokens than `most`. */
+  /** What a network gives for the tokens of each text, and how many these are, those beyond the limit too, in one run. Nothing
+   * is given if a text has more tokens than `most`. */
   async encode(
     network: Network,
     texts: Texts,

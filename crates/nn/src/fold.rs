@@ -71,7 +71,7 @@ impl Folded {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use inlay_kernels::{Desk, Kernels};
     use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     /// What a plan gives for some pictures.
-    fn outcome(network: &Network, plan: &Plan, column: &[Column]) -> Vec<f32> {
+    pub(crate) fn outcome(network: &Network, plan: &Plan, column: &[Column]) -> Vec<f32> {
         let rows = Fitted::new(plan, column).unwrap();
         let mut shard = Shard::default();
         shard.begin(plan, rows.items(), Stretch::Whole, |item, slot| rows.of(item)[slot]);

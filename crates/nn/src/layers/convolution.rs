@@ -148,23 +148,9 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
             let start = start(0..self.channels);
             return convolve_winograd(kernels, x, plane, weights, start, activation, to, pass.desk);
         }
-        if let (Some(run), Positions::Fixed(axes)) = (self.run(width), &pass.input.shape.positions)
-        {
-            let windows = self.tables.runs(frame, axes);
-            let x = frame.pad(axes, &pass.input, pass.memo);
-            let x = Matrix::overlapping(x, pass.input.items() * windows.inputs, run, width);
-            for part in weight.parts() {
-                let columns = part.columns();
-                let to = pass.output.get_mut(columns.start..).unwrap_or_default();
-                let to = Target::spaced(to, rows.1, columns.len(), self.channels);
-                let (packed, start) = (part.packed(), start(columns));
-                convolve(kernels, x, windows, packed, start, activation, to, pass.desk);
-            }
-            return;
-        }
-        frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
-        let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
         if self.lone(width) {
+            frame.lay_out(&pass.input.shape.positions, pass.input.offsets, pass.offsets, pass.memo);
+            let windows = self.tables.forward(frame, &pass.input.shape.positions, rows, pass.memo);
             for number in 0..weight.pieces() {
                 let piece = weight.piece(number);
                 let columns = piece.first..piece.first + piece.count;
@@ -177,10 +163,22 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
             }
             return;
         }
+        let (windows, values, count, depth) = match (self.run(width), &pass.input.shape.positions) {
+            (Some(run), Positions::Fixed(axes)) => {
+                let windows = self.tables.runs(frame, axes);
+                let values = frame.pad(axes, &pass.input, pass.memo);
+                (windows, values, pass.input.items() * windows.inputs, run)
+            }
+            (_, positions) => {
+                frame.lay_out(positions, pass.input.offsets, pass.offsets, pass.memo);
+                let windows = self.tables.forward(frame, positions, rows, pass.memo);
+                (windows, pass.input.values, rows.0, width / self.groups)
+            }
+        };
         for part in weight.parts() {
             let columns = part.columns();
-            let x = pass.input.values.get(self.first_input(columns.start, width)..);
-            let x = Matrix::spaced(x.unwrap_or_default(), rows.0, width / self.groups, width);
+            let x = values.get(self.first_input(columns.start, width)..).unwrap_or_default();
+            let x = Matrix::overlapping(x, count, depth, width);
             let to = pass.output.get_mut(columns.start..).unwrap_or_default();
             let to = Target::spaced(to, rows.1, columns.len(), self.channels);
             convolve(kernels, x, windows, part.packed(), start(columns), activation, to, pass.desk);

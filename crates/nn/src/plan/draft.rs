@@ -318,3 +318,60 @@ impl Draft {
         self.nodes[..=at].iter().any(|node| node.output == slot)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::fold::tests::outcome;
+    use crate::network::Network;
+    use crate::plan::{Plan, Purpose, Work};
+    use crate::{Cells, Column};
+
+    /// How many layers add to what is there, after it was seen that they give what a sum gives.
+    fn in_place(layers: Value) -> usize {
+        let description = json!({"inputs": [{"content": "values", "positions": [6, 5], "width": 4}],
+            "layers": layers});
+        let network = Network::new(&description.to_string(), 3).unwrap();
+        let shape = network.inputs().unwrap().remove(0).1;
+        let cells = (0..6 * 5 * 4 * 3).map(|i| ((i * 29 % 101) as f32 - 50.0) / 25.0).collect();
+        let column = [Column::new("x", Cells::Values(cells), None, &shape).unwrap()];
+        let alone = network.plan(Purpose::Describe, &[]).unwrap();
+        let together = network.plan(Purpose::Encode(None), &[]).unwrap();
+        let wanted = outcome(&network, &alone, &column);
+        let found = outcome(&network, &together, &column);
+        assert_eq!(found.len(), wanted.len());
+        for (found, wanted) in found.iter().zip(&wanted) {
+            assert!((found - wanted).abs() < 1e-5, "{found}, {wanted}");
+        }
+        count(&together)
+    }
+
+    fn count(plan: &Plan) -> usize {
+        let adds = |work: &Work| matches!(work, Work::Layer { added: true, .. });
+        plan.nodes.iter().filter(|node| adds(&node.work)).count()
+    }
+
+    #[test]
+    fn sums_are_added_in_place_where_nobody_reads_what_was_there() {
+        let conv = |kernel: usize, bias: bool| json!({"kind": "conv2d", "channels": 4, "kernel": kernel, "padding": kernel / 2, "bias": bias});
+        let (relu, tanh) = (json!({"kind": "relu"}), json!({"kind": "tanh"}));
+        let sum = |branches: Value| json!({"kind": "sum", "branches": branches});
+        let branch = json!([conv(3, true), relu, conv(1, true)]);
+        let block = sum(json!([branch, []]));
+        assert_eq!(in_place(json!([conv(3, true), relu, block, relu, block, relu])), 2);
+        // The one that is made last adds, without a bias as well, and each channel by itself.
+        let short = json!([conv(1, false)]);
+        assert_eq!(in_place(json!([conv(3, true), sum(json!([branch, short])), relu])), 1);
+        let lone = json!({"kind": "conv2d", "channels": 4, "kernel": 1, "groups": 4});
+        assert_eq!(in_place(json!([conv(3, true), sum(json!([[conv(3, true), lone], []]))])), 1);
+        // It reads what it would write over; somebody else reads that later, or in other rows; it is the input.
+        assert_eq!(in_place(json!([conv(3, true), sum(json!([[conv(3, true)], []]))])), 0);
+        let twice = sum(json!([[block], [tanh]]));
+        assert_eq!(in_place(json!([conv(3, true), twice])), 0);
+        assert_eq!(in_place(json!([block])), 0);
+        // Three branches, or one that is no layer that adds.
+        assert_eq!(in_place(json!([conv(3, true), sum(json!([branch, [], [tanh]]))])), 0);
+        assert_eq!(in_place(json!([conv(3, true), sum(json!([[conv(3, true), tanh], []]))])), 0);
+    }
+}
