@@ -1,5 +1,7 @@
 //! Pictures and sounds: encoded files to pixels and samples, and pixels to what encoders take.
 
+#[cfg(test)]
+mod damage;
 mod decode;
 mod prepare;
 mod resize;

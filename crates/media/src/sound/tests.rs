@@ -8,6 +8,7 @@ use inlay_base::{Random, Run};
 
 use super::fixtures::{FLAC_FRAME, aiff, flac, wav};
 use super::*;
+use crate::damage::damaged;
 
 const ALL: Wanted = Wanted { rate: None, channels: None, from: 0.0, to: None, most: 3_600.0 };
 
@@ -158,21 +159,7 @@ fn spoil(name: &str, bytes: &[u8], times: u32) {
     let mut random = Random::new(1, 0);
     let most = Wanted { most: 60.0, ..ALL };
     for _ in 0..times {
-        let mut changed = bytes.to_vec();
-        for _ in 0..1 + random.below(4) {
-            // Headers are where it hurts most.
-            let reach = if random.below(2) == 0 { changed.len().min(200) } else { changed.len() };
-            if reach == 0 {
-                break;
-            }
-            let at = random.below(reach as u32) as usize;
-            match random.below(4) {
-                0 => changed.truncate(at),
-                1 => changed.insert(at, random.below(256) as u8),
-                2 => changed[at] = [0, 0xff, 0x7f, 0x80][random.below(4) as usize],
-                _ => changed[at] ^= 1 << random.below(8),
-            }
-        }
+        let changed = damaged(bytes, 200, &mut random);
         match read(&changed, &most) {
             Ok(sound) => assert!(sound.samples.len() <= 60 << 22, "{name}"),
             Err(error) => {

@@ -5,6 +5,7 @@ use inlay_base::{Random, Run};
 use serde_json::Value;
 
 use super::*;
+use crate::damage::damaged;
 
 const ALL: FilmSpec =
     FilmSpec { rate: None, from: 0.0, to: None, width: None, height: None, most: 1 << 22 };
@@ -290,20 +291,7 @@ fn pictures_of_another_program_come_with_their_times() {
 fn spoil(name: &str, bytes: &[u8], times: u32) {
     let mut random = Random::new(1, 0);
     for _ in 0..times {
-        let mut changed = bytes.to_vec();
-        for _ in 0..1 + random.below(4) {
-            let reach = if random.below(2) == 0 { changed.len().min(300) } else { changed.len() };
-            if reach == 0 {
-                break;
-            }
-            let at = random.below(reach as u32) as usize;
-            match random.below(4) {
-                0 => changed.truncate(at),
-                1 => changed.insert(at, random.below(256) as u8),
-                2 => changed[at] = [0, 0xff, 0x7f, 0x80][random.below(4) as usize],
-                _ => changed[at] ^= 1 << random.below(8),
-            }
-        }
+        let changed = damaged(bytes, 300, &mut random);
         if let Err(error) = frames(&changed, ALL, 997) {
             assert_eq!(error.code(), "INVALID_INPUT", "{name}: {error}");
         }
