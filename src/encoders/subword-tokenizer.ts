@@ -1,5 +1,5 @@
 // Texts as the tokens of a pretrained model.
-import { type Texts, feed, settleSource } from '../corpus/source.js'
+import { type Texts, feed, isShort, settleSource } from '../corpus/source.js'
 import { Handle } from '../handle.js'
 import {
   type EncodedTexts,
@@ -28,12 +28,11 @@ function read<T>(
 ): Promise<T> {
   const open = typeof texts === 'string' ? undefined : settleSource(texts, who).texts
   if (!open) throw wrongOption('texts', 'an iterable of texts', texts, who)
-  const stream = new TextStream()
+  const short = isShort(texts)
+  const stream = short ? TextStream.of(texts) : new TextStream()
   const begin = (spec: RunSpec, events: Events<T>) => start(stream, spec, events)
-  return unlessAborted(
-    run<T>(who, settings, begin, feed(open, stream, 'replace', who)),
-    settings.signal,
-  )
+  const feeder = short ? undefined : feed(open, stream, 'replace', who)
+  return unlessAborted(run<T>(who, settings, begin, feeder), settings.signal)
 }
 
 /** What a `tokenizer.json` says: WordPiece, byte-pair encoding or Unigram, with all that comes before and after. */

@@ -13,6 +13,7 @@ mod priority;
 mod random;
 mod run;
 mod shared;
+pub mod threads;
 
 pub use atomic_file::AtomicFile;
 pub use barrier::Barrier;
@@ -27,3 +28,4 @@ pub use priority::yield_to_others;
 pub use random::Random;
 pub use run::{Progress, Run};
 pub use shared::Shared;
+pub use threads::processors;

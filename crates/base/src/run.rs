@@ -1,10 +1,8 @@
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Error, Result, Workers, guard};
+use crate::{Error, Result, Workers, guard, processors, threads};
 
 /// Time between two progress events.
 const TICK: Duration = Duration::from_millis(100);
@@ -50,10 +48,9 @@ struct Report {
 impl Run {
     /// A run on `threads` threads of its own (0: as many as the process may use).
     pub fn new(threads: usize, seed: u64, stop: Arc<AtomicBool>, sink: Sink) -> Self {
-        let machine = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let last = Progress { phase: "", unit: "", done: 0, total: None, epoch: None, loss: None };
         Self {
-            threads: if threads == 0 { machine() } else { threads },
+            threads: if threads == 0 { processors() } else { threads },
             seed,
             stop,
             failed: AtomicBool::new(false),
@@ -152,24 +149,18 @@ impl Run {
             }
             outcome
         };
-        let outcomes: Vec<Result<T>> = thread::scope(|scope| {
-            let mut handles = Vec::with_capacity(self.threads);
-            for worker in 1..self.threads {
-                let builder = thread::Builder::new().name("inlay worker".into());
-                match builder.spawn_scoped(scope, move || one(worker)) {
-                    Ok(handle) => handles.push(handle),
-                    // The limit on threads: those that started must not wait for the rest.
-                    Err(error) => {
-                        self.failed.store(true, Relaxed);
-                        let what = format!("cannot start {} threads: {error}", self.threads);
-                        return vec![Err(Error::Unsupported { what })];
-                    }
-                }
-            }
-            let first = one(0); // the run's own thread works as well
-            let others = handles.into_iter().map(|handle| handle.join().expect("guarded"));
-            std::iter::once(first).chain(others).collect()
-        });
+        let outcomes: Vec<_> = (0..self.threads).map(|_| Mutex::new(None)).collect();
+        threads::together(self.threads, &|worker| {
+            let outcome = one(worker);
+            *outcomes[worker].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        })?;
+        let outcomes: Vec<Result<T>> = outcomes
+            .into_iter()
+            .map(|outcome| {
+                let outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+                outcome.expect("every worker has ended")
+            })
+            .collect();
         let cause = |error: &&Error| **error != Error::Aborted;
         if let Some(error) = outcomes.iter().filter_map(|o| o.as_ref().err()).find(cause) {
             return Err(error.clone());

@@ -1,11 +1,10 @@
 //! What a network gives for items: groups of them, each a shard on one thread, or where there are fewer groups than
 //! threads, one group after the other on all of them.
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Crew, Result, Run};
+use inlay_base::{Crew, Result, Run, processors};
 use inlay_kernels::{Desk, Kernels};
 
 use crate::data::{Column, Window};
@@ -45,9 +44,8 @@ impl Encoding {
     fn leave(&self, room: Room) {
         const LARGEST: u64 = 128 << 20;
         if room.shard.bytes() <= LARGEST {
-            let most = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-            let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-            if rooms.len() < most {
+                        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+            if rooms.len() < processors() {
                 rooms.push(room);
             }
         }

@@ -5,8 +5,8 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
+use inlay_base::threads::AtWork;
 use napi::Env;
 
 use crate::serve;
@@ -24,7 +24,7 @@ struct Environment {
 
 struct LiveRun {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    thread: AtWork,
 }
 
 /// The queries of one environment that the pool has not finished.
@@ -59,9 +59,9 @@ impl Drop for Ticket {
 }
 
 /// Makes the environment responsible for a run.
-pub fn adopt(env: &Env, stop: Arc<AtomicBool>, thread: JoinHandle<()>) -> napi::Result<()> {
+pub fn adopt(env: &Env, stop: Arc<AtomicBool>, thread: AtWork) -> napi::Result<()> {
     with_environment(env, |environment| {
-        environment.runs.retain(|run| !run.thread.is_finished());
+        environment.runs.retain(|run| !run.thread.has_ended());
         environment.runs.push(LiveRun { stop, thread });
     })
 }
@@ -90,7 +90,7 @@ fn end() {
     let Some(Environment { runs, queries }) = LIVE.take() else { return };
     queries.ended.store(true, Relaxed);
     runs.iter().for_each(|run| run.stop.store(true, Relaxed));
-    runs.into_iter().for_each(|run| _ = run.thread.join());
+    runs.iter().for_each(|run| run.thread.wait());
     let mut count = queries.count();
     while *count > 0 {
         count = queries.none_left.wait(count).unwrap_or_else(PoisonError::into_inner);

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
 
-use inlay_base::{Error, Result, Run, Value, guard, yield_to_others};
+use inlay_base::{Error, Result, Run, Value, guard, threads};
 use napi::bindgen_prelude::{Either, FnArgs, Function, JsValuesTupleIntoVec, Null, ToNapiValue};
 use napi::threadsafe_function::ThreadsafeFunction;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode::NonBlocking;
@@ -151,15 +150,14 @@ pub fn launch_fed<T: ToNapiValue + Send + 'static>(
     };
     let run = Run::new(spec.threads as usize, spec.seed as u64, Arc::clone(&stop), sink);
     let body = move || {
-        yield_to_others();
         let outcome = guard(|| work(&run, ask));
         if outcome.is_ok() {
             run.finish();
         }
         channel.call(outcome.into(), NonBlocking);
     };
-    let thread = thread::Builder::new().name("inlay".into()).spawn(body);
-    live::adopt(env, stop, thread.map_err(|error| refuse(error.to_string()))?)?;
+    let thread = threads::hire(1).map_err(|error| refuse(error.to_string()))?.remove(0);
+    live::adopt(env, stop, thread.start(body))?;
     Ok(handle)
 }
 

@@ -1,12 +1,10 @@
 //! Short calls: one pool of threads for all environments of the process, made at first use.
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
-use inlay_base::{Error, Pool, Priority, Result, Workers, guard};
+use inlay_base::{Error, Pool, Priority, Result, Workers, guard, processors, threads};
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode::NonBlocking;
@@ -47,9 +45,14 @@ pub fn environment_began() {
 pub fn environment_ended() {
     let mut serving = serving();
     serving.environments -= 1;
-    let unused = if serving.environments == 0 { serving.pool.take() } else { None };
+    if serving.environments > 0 {
+        return;
+    }
+    let unused = serving.pool.take();
     drop(serving);
     drop(unused);
+    // The library may be unloaded: nobody is to wake up in it.
+    threads::send_away();
 }
 
 fn pool() -> Result<Arc<Pool>> {
@@ -57,8 +60,7 @@ fn pool() -> Result<Arc<Pool>> {
     if let Some(pool) = &serving.pool {
         return Ok(Arc::clone(pool));
     }
-    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = serving.threads.unwrap_or_else(|| (cores() - 1).max(1));
+    let threads = serving.threads.unwrap_or_else(|| (processors() - 1).max(1));
     let pool = Arc::new(Pool::new(threads)?);
     serving.pool = Some(Arc::clone(&pool));
     Ok(pool)

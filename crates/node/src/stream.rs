@@ -50,7 +50,7 @@ enum Piece {
 #[napi]
 pub struct TextStream {
     pieces: Option<Sender<Piece>>,
-    reader: Option<Receiver<Piece>>,
+    reader: Option<Pieces>,
 }
 
 #[napi]
@@ -59,7 +59,19 @@ impl TextStream {
     #[allow(clippy::new_without_default)] // a constructor of JavaScript
     pub fn new() -> Self {
         let (pieces, reader) = channel();
-        Self { pieces: Some(pieces), reader: Some(reader) }
+        Self { pieces: Some(pieces), reader: Some(Pieces::Coming(reader)) }
+    }
+
+    /// A stream of texts that are all here: its run asks for nothing.
+    #[napi(factory)]
+    pub fn of(texts: Vec<String>) -> Self {
+        let mut bytes = Vec::with_capacity(texts.iter().map(String::len).sum());
+        let add = |text: String| {
+            bytes.extend(text.into_bytes());
+            bytes.len()
+        };
+        let ends = texts.into_iter().map(add).collect();
+        Self { pieces: None, reader: Some(Pieces::Here(Batch::Texts { bytes, ends })) }
     }
 
     /// Texts as UTF-8, end to end, and where each of them that is complete ends.
@@ -129,12 +141,15 @@ impl TextStream {
 impl TextStream {
     /// The other end, for the one run that reads the stream.
     pub fn pieces(&mut self) -> napi::Result<Pieces> {
-        self.reader.take().map(Pieces).ok_or_else(|| refuse("the stream has a reader".into()))
+        self.reader.take().ok_or_else(|| refuse("the stream has a reader".into()))
     }
 }
 
 /// The Rust end of a stream of texts.
-pub struct Pieces(Receiver<Piece>);
+pub enum Pieces {
+    Coming(Receiver<Piece>),
+    Here(Batch),
+}
 
 impl Pieces {
     /// Lets `read` read the stream; returns when it does.
@@ -157,8 +172,16 @@ impl Pieces {
         let (batches, reader) = sync_channel(AHEAD);
         let over = AtomicBool::new(false);
         let mut tags = TagsBuilder::default();
+        let pieces = match self {
+            Pieces::Coming(pieces) => pieces,
+            Pieces::Here(batch) => {
+                let _ = batches.send(batch); // there is room
+                drop(batches);
+                return Ok((read(reader)?, tags));
+            }
+        };
         let outcome = thread::scope(|scope| {
-            let (pieces, over, tags) = (self.0, &over, &mut tags);
+            let (over, tags) = (&over, &mut tags);
             scope.spawn(move || forward(&pieces, (batches, tags), run, &ask, over));
             let outcome = inlay_base::guard(|| read(reader));
             over.store(true, Relaxed);
