@@ -91,7 +91,8 @@ pub struct AtWork(Arc<Latch>);
 pub fn hire(count: usize) -> Result<Vec<Hired>> {
     let mut house = house();
     let kept = house.resting.len().saturating_sub(count);
-    let mut hired: Vec<Hired> = house.resting.drain(kept..).map(|berth| Hired(Some(berth))).collect();
+    let mut hired: Vec<Hired> =
+        house.resting.drain(kept..).map(|berth| Hired(Some(berth))).collect();
     house.threads.retain(|thread| !thread.is_finished());
     while hired.len() < count {
         let berth = Arc::<Berth>::default();

@@ -78,38 +78,83 @@ impl Attention<'_> {
         desk: &mut Desk,
     ) {
         let length = self.length(projected, output, logarithms);
-        let (scores, scratch) = scratch.split_at_mut(QUERIES.min(length) * length);
-        let mut shares = [0.0; QUERIES];
-        for block in self.blocks(length) {
-            let Block { head, first, queries, first_key, keys } = block;
-            let size = queries * keys;
-            let scores = &mut scores[..size];
-            let q = self.part(projected, 0, head, first, queries);
-            let k = self.part(projected, 1, head, first_key, keys);
-            let v = self.part(projected, 2, head, first_key, keys);
-            let to = Target::new(scores, queries, keys);
-            multiply(kernels, q, k.transposed(), Start::Zero, None, to, desk);
-            self.add_relative(&block, scores);
-            kernels.run(Weigh {
-                keys,
-                sight: self.sight(&block),
-                scale: self.scale(),
-                scores,
-                logarithms: &mut logarithms[head * length + first..][..queries],
-                shares: &mut shares,
-            });
-            if let Some(random) = &mut random {
-                let factors = &mut scratch[..size];
-                self.fall(random, factors);
-                kernels.run(Times { factors, to: scores });
+        let output = Target::new(output, length, self.heads * self.width);
+        let logarithms = Target::new(logarithms, self.heads, length);
+        let look =
+            |block: &Block, scratch: &mut [f32], random: Option<&mut Random>, desk: &mut Desk| {
+                // SAFETY: each block has queries of a head of its own, and this is called once for each.
+                let own = unsafe { self.own(&output, &logarithms, block) };
+                self.look(kernels, block, projected, own, random, scratch, desk);
+            };
+        match desk.crew_for(2 * length * length * self.heads * self.width) {
+            Some(crew) if random.is_none() => {
+                let blocks: Vec<Block> = self.blocks(length).collect();
+                crew.each(blocks.len(), &|number| {
+                    let block = &blocks[number];
+                    let mut scores = vec![0.0; block.queries * block.keys];
+                    look(block, &mut scores, None, &mut Desk::default());
+                });
             }
-            let row = self.heads * self.width;
-            let output = &mut output[first * row + head * self.width..];
-            let p = Matrix::new(scores, queries, keys);
-            let to = Target::spaced(output, queries, self.width, row);
-            multiply(kernels, p, v, Start::Zero, None, to, desk);
-            kernels.run(Share { shares: &shares[..queries], row, width: self.width, output });
+            _ => {
+                for block in self.blocks(length) {
+                    look(&block, scratch, random.as_deref_mut(), desk);
+                }
+            }
         }
+    }
+
+    /// What the queries of a block see.
+    #[allow(clippy::too_many_arguments)]
+    fn look(
+        &self,
+        kernels: Kernels,
+        block: &Block,
+        projected: &[f32],
+        (mut output, mut logarithms): (Target<'_>, Target<'_>),
+        random: Option<&mut Random>,
+        scratch: &mut [f32],
+        desk: &mut Desk,
+    ) {
+        let &Block { head, first, queries, first_key, keys } = block;
+        let (scores, scratch) = scratch.split_at_mut(queries * keys);
+        let q = self.part(projected, 0, head, first, queries);
+        let k = self.part(projected, 1, head, first_key, keys);
+        let v = self.part(projected, 2, head, first_key, keys);
+        let to = Target::new(scores, queries, keys);
+        multiply(kernels, q, k.transposed(), Start::Zero, None, to, desk);
+        self.add_relative(block, scores);
+        let mut shares = [0.0; QUERIES];
+        kernels.run(Weigh {
+            keys,
+            sight: self.sight(block),
+            scale: self.scale(),
+            scores,
+            logarithms: logarithms.values(0),
+            shares: &mut shares,
+        });
+        if let Some(random) = random {
+            let factors = &mut scratch[..queries * keys];
+            self.fall(random, factors);
+            kernels.run(Times { factors, to: scores });
+        }
+        let p = Matrix::new(scores, queries, keys);
+        multiply(kernels, p, v, Start::Zero, None, output.again(), desk);
+        kernels.run(Share { shares: &shares[..queries], output });
+    }
+
+    /// A block's own part of what all heads give.
+    ///
+    /// # Safety
+    /// As of `Target::part`.
+    unsafe fn own<'a>(
+        &self,
+        output: &'a Target<'_>,
+        logarithms: &'a Target<'_>,
+        &Block { head, first, queries, .. }: &Block,
+    ) -> (Target<'a>, Target<'a>) {
+        let (down, across) = (first..first + queries, head * self.width..(head + 1) * self.width);
+        // SAFETY: the caller's promise.
+        unsafe { (output.part(down.clone(), across), logarithms.part(head..head + 1, down)) }
     }
 
     /// From the gradient of the output to that of `projected`; all else is as `forward` had it or left

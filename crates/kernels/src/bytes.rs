@@ -15,10 +15,11 @@ mod sets;
 mod tests;
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
+use inlay_base::Crew;
 use sets::{ByteSet, ByteTask, Bytes};
 
-use crate::product::shares;
 use crate::{Activation, Aligned, Desk, Kernels, Matrix, Simd, Target};
 
 /// Bytes of a row and of a column that are multiplied and added up by one instruction.
@@ -125,37 +126,100 @@ pub fn multiply_bytes(
     assert_eq!(a.rows(), c.rows());
     assert!(bias.is_none_or(|bias| bias.len() == b.columns));
     let (rows, columns) = (c.rows(), c.columns());
-    let Some(crew) = desk.crew_for(rows * columns * b.rows) else {
-        let panels = 0..columns.div_ceil(b.width);
-        return b.set.run(Product { a, b, panels, bias, activation, c, desk });
-    };
-    let shares = shares(rows, columns, crew.size());
-    crew.each(shares.len(), &|number| {
-        let (down, across) = shares[number].clone();
-        // SAFETY: no two shares have a value in common, and none goes beyond its own.
-        let c = unsafe { c.part(down.clone(), 0..columns) };
-        let a = a.some_rows(down.start, down.len());
-        let panels = across.start / b.width..across.end.div_ceil(b.width);
-        b.set.run(Product { a, b, panels, bias, activation, c, desk: &mut Desk::default() });
-    });
+    let crew = desk.crew_for(rows * columns * b.rows);
+    for first in (0..rows).step_by(ROWS) {
+        let down = first..rows.min(first + ROWS);
+        let lines = &mut desk.lines;
+        lines.turn(b.set, a.some_rows(first, down.len()), crew.as_deref());
+        let some = |panels: Range<usize>| {
+            // SAFETY: no two calls have panels in common.
+            let c = unsafe { c.part(down.clone(), 0..columns) };
+            b.set.run(Product { lines, b, panels, bias, activation, c });
+        };
+        let panels = columns.div_ceil(b.width);
+        let Some(crew) = &crew else {
+            some(0..panels);
+            continue;
+        };
+        let step = panels.div_ceil(2 * crew.size());
+        crew.each(panels.div_ceil(step), &|number| {
+            some(number * step..panels.min((number + 1) * step));
+        });
+    }
 }
 
-struct Product<'a> {
-    a: Matrix<'a>,
-    b: &'a ByteMatrix,
-    /// Those of B that are worked on.
-    panels: Range<usize>,
-    bias: Option<&'a [f32]>,
-    activation: Option<Activation>,
-    c: Target<'a>,
-    desk: &'a mut Desk,
+/// Rows of x as bytes.
+#[derive(Default)]
+pub(crate) struct Lines {
+    bytes: Vec<u8>,
+    meanings: Vec<Meaning>,
+    /// From one row to the next.
+    stride: usize,
 }
 
 /// What a row of bytes stands for: scale·(byte - zero).
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Meaning {
+struct Meaning {
     scale: f32,
     zero: f32,
+}
+
+impl Lines {
+    /// Takes in other rows.
+    fn turn(&mut self, set: ByteSet, rows: Matrix<'_>, crew: Option<&Crew>) {
+        // Whole vectors of bytes are written.
+        self.stride = rows.columns().next_multiple_of(16).max(16);
+        self.bytes.resize(self.bytes.len().max(rows.rows() * self.stride), 0);
+        self.meanings.clear();
+        self.meanings.resize(rows.rows(), Meaning::default());
+        let each = rows.rows().div_ceil(crew.map_or(1, |crew| 2 * crew.size())).max(1);
+        let parts = self.bytes.chunks_mut(each * self.stride).zip(self.meanings.chunks_mut(each));
+        let parts = parts.zip((0..).step_by(each)).map(|((to, meanings), first)| {
+            let rows = rows.some_rows(first, meanings.len());
+            Turn { rows, to, meanings, stride: self.stride }
+        });
+        match crew {
+            None => parts.for_each(|part| set.run(part)),
+            Some(crew) => {
+                let parts: Vec<_> = parts.map(|part| Mutex::new(Some(part))).collect();
+                crew.each(parts.len(), &|number| {
+                    let part = parts[number].lock().unwrap_or_else(PoisonError::into_inner).take();
+                    part.into_iter().for_each(|part| set.run(part));
+                });
+            }
+        }
+    }
+}
+
+/// Some rows become bytes.
+struct Turn<'a> {
+    rows: Matrix<'a>,
+    to: &'a mut [u8],
+    meanings: &'a mut [Meaning],
+    stride: usize,
+}
+
+impl ByteTask for Turn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<B: Bytes>(self, bytes: B) {
+        let lines = self.to.chunks_exact_mut(self.stride);
+        for ((row, to), meaning) in (0..).zip(lines).zip(self.meanings) {
+            let row = &self.rows.values()[row * self.rows.step()..][..self.rows.columns()];
+            *meaning = turn(bytes, row, to);
+        }
+    }
+}
+
+/// Rows of bytes and some panels of B.
+struct Product<'a> {
+    lines: &'a Lines,
+    b: &'a ByteMatrix,
+    panels: Range<usize>,
+    bias: Option<&'a [f32]>,
+    activation: Option<Activation>,
+    c: Target<'a>,
 }
 
 impl ByteTask for Product<'_> {
@@ -163,38 +227,24 @@ impl ByteTask for Product<'_> {
 
     #[inline(always)]
     fn run<B: Bytes>(mut self, bytes: B) {
-        let depth = self.b.rows;
-        // Whole vectors of bytes are written.
-        let stride = depth.next_multiple_of(16);
-        let mut rows = std::mem::take(&mut self.desk.bytes);
-        let mut meanings = std::mem::take(&mut self.desk.meanings);
-        for first in (0..self.a.rows()).step_by(ROWS) {
-            let count = (self.a.rows() - first).min(ROWS);
-            rows.resize(rows.len().max(count * stride), 0);
-            meanings.clear();
-            for (row, to) in (first..first + count).zip(rows.chunks_exact_mut(stride.max(1))) {
-                let row = &self.a.values()[row * self.a.step()..][..depth];
-                meanings.push(turn(bytes, row, to));
-            }
-            meanings.resize(count, Meaning::default());
-            for panel in self.panels.clone() {
-                let mut at = 0;
-                while at < count {
-                    // Tiles of about the same height: a low one has too few sums to add to at once.
-                    let height = (count - at).div_ceil((count - at).div_ceil(B::ROWS));
-                    let tile = Tile {
-                        steps: depth.div_ceil(STEP),
-                        rows: rows[at * stride..].as_ptr(),
-                        stride,
-                        meanings: &meanings[at..at + height],
-                        panel,
-                    };
-                    self.tile(bytes, tile, first + at);
-                    at += height;
-                }
+        let Lines { bytes: rows, meanings, stride } = self.lines;
+        let count = meanings.len();
+        for panel in self.panels.clone() {
+            let mut at = 0;
+            while at < count {
+                // Tiles of about the same height: a low one has too few sums to add to at once.
+                let height = (count - at).div_ceil((count - at).div_ceil(B::ROWS));
+                let tile = Tile {
+                    steps: self.b.rows.div_ceil(STEP),
+                    rows: rows[at * stride..].as_ptr(),
+                    stride: *stride,
+                    meanings: &meanings[at..at + height],
+                    panel,
+                };
+                self.tile(bytes, tile, at);
+                at += height;
             }
         }
-        (self.desk.bytes, self.desk.meanings) = (rows, meanings);
     }
 }
 

@@ -44,7 +44,7 @@ impl Encoding {
     fn leave(&self, room: Room) {
         const LARGEST: u64 = 128 << 20;
         if room.shard.bytes() <= LARGEST {
-                        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
             if rooms.len() < processors() {
                 rooms.push(room);
             }
@@ -306,6 +306,36 @@ mod tests {
             let alone = encode(1);
             assert!(alone.iter().any(|value| value.abs() > 0.01));
             for threads in [2, 4, 5] {
+                assert_eq!(encode(threads), alone, "{threads} threads, bytes: {bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn heads_that_several_threads_share_give_the_bits_of_one() {
+        let description = json!({
+            "inputs": [{"content": "values", "width": 48}],
+            "layers": [
+                {"kind": "self-attention", "heads": 3}, {"kind": "dense", "units": 200},
+                {"kind": "dense", "units": 48}, {"kind": "self-attention", "heads": 4, "causal": true},
+            ],
+        });
+        let mut network = Network::new(&description.to_string(), 5).unwrap();
+        let shape = network.inputs().unwrap().remove(0).1;
+        for bytes in [false, true] {
+            if bytes {
+                network.turn_into_bytes().unwrap();
+            }
+            // More rows than are turned into bytes at a time.
+            let rows = 400;
+            let cells = (0..rows * 48).map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0).collect();
+            let lengths = [rows as u32];
+            let column = [Column::new("x", Cells::Values(cells), Some(&lengths), &shape).unwrap()];
+            let encode =
+                |threads: usize| network.encode(&column, None, &Run::quiet(threads, 1)).unwrap().0;
+            let alone = encode(1);
+            assert!(alone.iter().any(|value| value.abs() > 0.01));
+            for threads in [2, 3, 5] {
                 assert_eq!(encode(threads), alone, "{threads} threads, bytes: {bytes}");
             }
         }

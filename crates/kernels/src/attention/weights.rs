@@ -1,7 +1,7 @@
 //! From scores to weights and back, row by row.
 
 use super::QUERIES;
-use crate::{Simd, Task, exp, ln};
+use crate::{Simd, Target, Task, exp, ln};
 
 /// Which keys of a block its queries see.
 #[derive(Clone, Copy)]
@@ -42,18 +42,15 @@ impl Task for Times<'_> {
 /// A head's part of each row is divided by the sum of its weights.
 pub(super) struct Share<'a> {
     pub shares: &'a [f32],
-    /// From one row of `output` to the next.
-    pub row: usize,
-    pub width: usize,
-    pub output: &'a mut [f32],
+    pub output: Target<'a>,
 }
 
 impl Task for Share<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) {
-        for (row, share) in self.output.chunks_mut(self.row).zip(self.shares) {
-            for value in &mut row[..self.width] {
+    fn run<S: Simd>(mut self, _simd: S) {
+        for (row, share) in self.shares.iter().enumerate() {
+            for value in self.output.values(row) {
                 *value *= share;
             }
         }

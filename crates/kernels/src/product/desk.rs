@@ -7,7 +7,7 @@ use inlay_base::Crew;
 
 use super::{TALLEST, WIDEST};
 use crate::Aligned;
-use crate::bytes::Meaning;
+use crate::bytes::Lines;
 
 /// Memory that products work in; one for each thread, used again and again. It grows with what lies on it:
 /// a short call must not pay for the largest one.
@@ -20,9 +20,8 @@ pub struct Desk {
     pub(crate) copies: Vec<f32>,
     /// What lies under tiles, and their products (see `convolve_winograd`).
     pub(crate) tiles: Aligned<f32>,
-    /// Rows as bytes, and what these mean (see `multiply_bytes`).
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) meanings: Vec<Meaning>,
+    /// See `multiply_bytes`.
+    pub(crate) lines: Lines,
     crew: Option<Arc<Crew>>,
 }
 
@@ -59,8 +58,7 @@ impl Default for Desk {
     fn default() -> Self {
         let (a, b) = (Aligned::new(0.0, 0), Aligned::new(0.0, 0));
         let (zeros, copies, tiles) = (Vec::new(), Vec::new(), Aligned::new(0.0, 0));
-        let (bytes, meanings) = (Vec::new(), Vec::new());
-        Self { a, b, zeros, copies, tiles, bytes, meanings, crew: None }
+        Self { a, b, zeros, copies, tiles, lines: Lines::default(), crew: None }
     }
 }
 

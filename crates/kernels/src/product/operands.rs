@@ -144,7 +144,7 @@ impl<'a> Target<'a> {
     }
 
     /// The values of a row.
-    pub(super) fn values(&mut self, row: usize) -> &mut [f32] {
+    pub(crate) fn values(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows);
         // SAFETY: they were in the slice that this was made of.
         unsafe { std::slice::from_raw_parts_mut(self.row(row), self.columns) }
