@@ -32,8 +32,9 @@ pub(crate) use tile::{Place, ask, begin, read, write};
 
 use crate::{Activation, Kernels, Simd, Task};
 
-/// Depth of a block: a panel of B of it fits the first cache.
-const DEPTH: usize = 256;
+/// Depth of a block, at most. A panel of B of it fills the first cache; with a depth of 256 sums are read and written more
+/// often, which costs more than what leaves that cache.
+const DEPTH: usize = 384;
 /// Rows of a block of A, at most.
 const ROWS: usize = 336;
 /// Columns of a block of B, at most.
@@ -96,10 +97,11 @@ impl Task for Product<'_, '_> {
         let width = S::PRODUCT.1 * S::LANES;
         // A short product has no second use for a panel of B that would pay for packing it.
         let few = rows <= S::PRODUCT.0;
+        let step = depth.div_ceil(depth.div_ceil(DEPTH));
         for first in (0..columns).step_by(COLUMNS) {
             let across = first..columns.min(first + COLUMNS);
-            for top in (0..depth).step_by(DEPTH) {
-                let deep = top..depth.min(top + DEPTH);
+            for top in (0..depth).step_by(step) {
+                let deep = top..depth.min(top + step);
                 let right = match self.b {
                     Second::Packed(packed, begin, _) => packed.block(begin + first, top),
                     Second::Plain(b) if few && b.column_step == 1 => {

@@ -59,7 +59,7 @@ impl TextStream {
     #[allow(clippy::new_without_default)] // a constructor of JavaScript
     pub fn new() -> Self {
         let (pieces, reader) = channel();
-        Self { pieces: Some(pieces), reader: Some(Pieces::Coming(reader)) }
+        Self { pieces: Some(pieces), reader: Some(Pieces(Source::Coming(reader))) }
     }
 
     /// A stream of texts that are all here: its run asks for nothing.
@@ -71,7 +71,7 @@ impl TextStream {
             bytes.len()
         };
         let ends = texts.into_iter().map(add).collect();
-        Self { pieces: None, reader: Some(Pieces::Here(Batch::Texts { bytes, ends })) }
+        Self { pieces: None, reader: Some(Pieces(Source::Here(Batch::Texts { bytes, ends }))) }
     }
 
     /// Texts as UTF-8, end to end, and where each of them that is complete ends.
@@ -146,7 +146,9 @@ impl TextStream {
 }
 
 /// The Rust end of a stream of texts.
-pub enum Pieces {
+pub struct Pieces(Source);
+
+enum Source {
     Coming(Receiver<Piece>),
     Here(Batch),
 }
@@ -172,9 +174,9 @@ impl Pieces {
         let (batches, reader) = sync_channel(AHEAD);
         let over = AtomicBool::new(false);
         let mut tags = TagsBuilder::default();
-        let pieces = match self {
-            Pieces::Coming(pieces) => pieces,
-            Pieces::Here(batch) => {
+        let pieces = match self.0 {
+            Source::Coming(pieces) => pieces,
+            Source::Here(batch) => {
                 let _ = batches.send(batch); // there is room
                 drop(batches);
                 return Ok((read(reader)?, tags));
