@@ -198,12 +198,14 @@ export {
   noise,
   normalize,
   padChannels,
+  quickGelu,
   relu,
   reshape,
   rmsNorm,
   shift,
   sigmoid,
   silu,
+  slice,
   softmax,
   sum,
   take,
@@ -440,3 +442,10 @@ export {
 } from './encoders/image-encoder.js'
 export { Vgg } from './encoders/vgg.js'
 export { ResNet } from './encoders/resnet.js'
+export {
+  ClipEncoder,
+  clipTextOptions,
+  type ClipPredictionOptions,
+  type ClipTextOptions,
+} from './encoders/clip-encoder.js'
+export { Vit, vitOptions, type VitOptions } from './encoders/vit.js'

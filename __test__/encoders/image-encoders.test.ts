@@ -14,6 +14,7 @@ import {
   values,
 } from 'inlay'
 import { cifar, farthest } from '../fixtures/cifar.js'
+import { arrayOf, lastChannels } from '../fixtures/golden-arrays.js'
 import { longestHoldOf } from '../fixtures/longest-hold.js'
 
 const golden = (name: string) => join('__test__/golden', name)
@@ -230,39 +231,6 @@ test('a Hugging Face folder gives what transformers gives (INLAY_DATA)', async (
     t.true(far < 1e-4, `${layer}: ${far}`)
   }
 })
-
-/** [items, channels, pixels] as [items, pixels, channels]. */
-function lastChannels(
-  from: Float32Array,
-  items: number,
-  channels: number,
-  pixels: number,
-): Float32Array {
-  return Float32Array.from({ length: items * channels * pixels }, (_, at) => {
-    const [channel, pixel] = [at % channels, Math.floor(at / channels) % pixels]
-    return from[(Math.floor(at / channels / pixels) * channels + channel) * pixels + pixel]!
-  })
-}
-
-/** The values of a .npy file of float32. */
-function parsed(bytes: Buffer, length?: number): Float32Array {
-  const start = 10 + bytes.readUInt16LE(8)
-  return new Float32Array(Uint8Array.from(bytes.subarray(start, length)).buffer)
-}
-
-/** An array of a .npz file that is not compressed. */
-function arrayOf(path: string, name: string): Float32Array {
-  const bytes = readFileSync(path)
-  let at = bytes.indexOf(Buffer.from('PK\x01\x02', 'latin1'))
-  for (; at >= 0; at = bytes.indexOf(Buffer.from('PK\x01\x02', 'latin1'), at + 4)) {
-    const length = bytes.readUInt16LE(at + 28)
-    if (bytes.toString('latin1', at + 46, at + 46 + length) !== `${name}.npy`) continue
-    const local = bytes.readUInt32LE(at + 42)
-    const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28)
-    return parsed(bytes.subarray(start, start + bytes.readUInt32LE(at + 24)))
-  }
-  throw new Error(`no ${name} in ${path}`)
-}
 
 test('the event loop has its turn while pictures are encoded', async (t) => {
   using encoder = await ResNet.load(golden('resnet18.pth'), {

@@ -6,6 +6,7 @@ import { dense, embedding, layerNorm, shift, sum } from '../nn/layers.js'
 import type { TensorSource } from '../nn/loading.js'
 import { positions, selfAttention } from '../nn/sequences.js'
 import type { Fields } from './model-folder.js'
+import { type BlockNames, TensorNames } from './tensor-names.js'
 import {
   type Activation,
   type TextTransformer,
@@ -29,14 +30,7 @@ export interface Family {
   /** And how it calls the shares that become zero while training: of values, and of what positions see in each other. */
   readonly shares: { readonly hidden: string; readonly attention: string }
   /** Of block i, what its parameters are called, without `weight` and `bias`. */
-  readonly block: (i: number) => {
-    readonly attention: readonly [query: string, key: string, value: string]
-    readonly out: string
-    readonly norm1: string
-    readonly linear1: string
-    readonly linear2: string
-    readonly norm2: string
-  }
+  readonly block: (i: number) => BlockNames
   /** Whether a row for the kind of token is added: for all tokens of one text it is the first. */
   readonly hasTypes: boolean
   /** Rows of the table of positions before that of the first one. */
@@ -155,7 +149,7 @@ export function bertLike(
   const depth = config.count(family.sizes.layers)
   const skip = family.skip(config)
   const length = config.count(['max_position_embeddings']) - skip
-  const epsilon = config.number(['layer_norm_eps'], 1e-12)
+  const epsilon = config.positive(['layer_norm_eps'], 1e-12)
   const block = {
     heads: config.count(family.sizes.heads),
     width,
@@ -245,34 +239,19 @@ function tensorsOf(
   const prefix = prefixOf(names, words)
   // Files from before 2019 call a norm's parameters as TensorFlow did.
   const isOld = names.has(`${prefix}embeddings.LayerNorm.gamma`)
-  const of = (...tensors: string[]) => ({ tensors: tensors.map((name) => prefix + name) })
-  const norm = (to: string, from: string) => ({
-    [`${to}.weight`]: of(`${from}.${isOld ? 'gamma' : 'weight'}`),
-    [`${to}.bias`]: of(`${from}.${isOld ? 'beta' : 'bias'}`),
-  })
-  const linear = (to: string, from: string) => ({
-    [`${to}.weight`]: of(`${from}.weight`),
-    [`${to}.bias`]: of(`${from}.bias`),
-  })
-  const types = { 'types.bias': { ...of('embeddings.token_type_embeddings.weight'), row: 0 } }
+  const named = new TensorNames(prefix, isOld ? ['gamma', 'beta'] : ['weight', 'bias'])
+  const types = {
+    'types.bias': { ...named.of('embeddings.token_type_embeddings.weight'), row: 0 },
+  }
   const tensors: Record<string, TensorSource> = {
-    'tokens.weight': of(words),
-    'positions.weight': { ...of('embeddings.position_embeddings.weight'), skip },
+    'tokens.weight': named.of(words),
+    'positions.weight': { ...named.of('embeddings.position_embeddings.weight'), skip },
     ...(hasTypes && types),
-    ...norm('embeddings', 'embeddings.LayerNorm'),
+    ...named.norm('embeddings', 'embeddings.LayerNorm'),
   }
   for (let i = 0; i < depth; i++) {
-    const { attention, out, norm1, linear1, linear2, norm2 } = block(i)
-    Object.assign(tensors, {
-      [`layers.${i}.self_attn.in_proj_weight`]: of(...attention.map((name) => `${name}.weight`)),
-      [`layers.${i}.self_attn.in_proj_bias`]: of(...attention.map((name) => `${name}.bias`)),
-      ...linear(`layers.${i}.self_attn.out_proj`, out),
-      ...norm(`layers.${i}.norm1`, norm1),
-      ...linear(`layers.${i}.linear1`, linear1),
-      ...linear(`layers.${i}.linear2`, linear2),
-      ...norm(`layers.${i}.norm2`, norm2),
-      ...(relative && { [`layers.${i}.self_attn.relative_bias`]: of(relative.tensor) }),
-    })
+    Object.assign(tensors, named.block(`layers.${i}`, block(i)))
+    if (relative) tensors[`layers.${i}.self_attn.relative_bias`] = named.of(relative.tensor)
   }
   return tensors
 }

@@ -3,7 +3,7 @@ import { type Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
 import { type NetworkDescription, network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
-import { softmax } from '../nn/layers.js'
+import { concat, softmax } from '../nn/layers.js'
 import type { TensorSource } from '../nn/loading.js'
 import { Network } from '../nn/network.js'
 import {
@@ -30,7 +30,7 @@ export const imageEncoderOptions = {
   depth: integer(undefined, { from: 1 }, 'layers with weights that the file must have'),
   /** How pictures are prepared, where it is not as the weights of torchvision want it. */
   preparation: custom<Partial<ImagePreparation>>(
-    'an object with `resize`, `crop`, `interpolation`, `mean` or `deviation`',
+    'an object with `resize`, `crop`, `halfPixel`, `interpolation`, `mean` or `deviation`',
     isPreparation,
     'how pictures are prepared',
   ),
@@ -42,7 +42,7 @@ export const imageEncoderOptions = {
   ),
 }
 
-/** The options of `Vgg.load` and `ResNet.load`: see `imageEncoderOptions`. */
+/** The options of `Vgg.load`, `ResNet.load` and `Vit.load`: see `imageEncoderOptions`. */
 export type ImageEncoderOptions = Options<typeof imageEncoderOptions>
 
 /** What may be said when pictures are encoded. */
@@ -72,10 +72,24 @@ export interface ImagePrediction {
   readonly probability: number
 }
 
+/** The most probable of some classes. @internal */
+export function predictionOf(
+  row: Float32Array,
+  labels: readonly string[] | undefined,
+): ImagePrediction {
+  const index = row.reduce((best, value, at) => (value > row[best]! ? at : best), 0)
+  const label = labels?.[index]
+  return { index, ...(label !== undefined && { label }), probability: row[index]! }
+}
+
 /** A network of pictures before its weights are read. @internal */
 export interface ImageModel {
-  /** From a prepared picture to scores, or to the vector if the file has none. */
+  /** From a prepared picture, or from what `trunk` gives, to scores, or to the vector if the file has none. */
   readonly layers: readonly Layer[]
+  /** What stands before `layers`. */
+  readonly trunk?: readonly Layer[]
+  /** To another vector of what `trunk` gives. */
+  readonly beside?: readonly Layer[]
   /** Where parameters are that have other names or shapes in the file. */
   readonly tensors: Readonly<Record<string, TensorSource>>
   /** What stands before names in the file, where `tensors` does not say them. */
@@ -92,7 +106,7 @@ export interface ImageModel {
 export class ImageEncoder implements Embedder<ImageInput> {
   /** Values of a vector: of the layer before the scores. */
   readonly dimensions: number
-  /** Layers with weights. */
+  /** Layers with weights; of a Transformer, its blocks. */
   readonly depth: number
   /** How pictures are prepared. */
   readonly preparation: ImagePreparation
@@ -125,7 +139,15 @@ export class ImageEncoder implements Embedder<ImageInput> {
     pictures: Iterable<ImageInput> | AsyncIterable<ImageInput>,
     options: ImageEncodingOptions = {},
   ): Promise<Vectors> {
-    const who = 'encoder.encode'
+    return this.encodeFor(pictures, options, 'encoder.encode')
+  }
+
+  /** `encode`, for another that has it. @internal */
+  async encodeFor(
+    pictures: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    options: ImageEncodingOptions,
+    who: string,
+  ): Promise<Vectors> {
     const { settings, run } = settle(imageEncodingOptions, options, who)
     const layer = settings.layer ?? this.#model.vector
     return this.#encoded(pictures, layer, settings, run, who)
@@ -152,11 +174,7 @@ export class ImageEncoder implements Embedder<ImageInput> {
     options: Omit<ImageEncodingOptions, 'layer'> = {},
   ): Promise<ImagePrediction[]> {
     const probabilities = await this.predictProbabilities(pictures, options)
-    return Array.from(probabilities, (row) => {
-      const index = row.reduce((best, value, at) => (value > row[best]! ? at : best), 0)
-      const label = this.labels?.[index]
-      return { index, ...(label !== undefined && { label }), probability: row[index]! }
-    })
+    return Array.from(probabilities, (row) => predictionOf(row, this.labels))
   }
 
   async #encoded(
@@ -201,7 +219,7 @@ export class ImageEncoder implements Embedder<ImageInput> {
 /** Loads what a file's tensors were found to be. @internal */
 export async function loadImageModel(
   model: ImageModel,
-  path: string,
+  path: string | readonly string[],
   { depth, labels }: ImageEncoderOptions,
   run: RunSettings,
   who: string,
@@ -209,19 +227,14 @@ export async function loadImageModel(
   if (depth !== undefined && depth !== model.depth) {
     throw wrongOption('depth', `${model.depth}, which the file has`, depth, who)
   }
-  const { crop } = model.preparation
-  const head = model.scores === undefined ? [] : [softmax({ name: 'probabilities' })]
-  const description: NetworkDescription = network({
-    input: values({ shape: [crop, crop, 3] }),
-    layers: [...model.layers, ...head],
-  })
-  const found = await Network.load(description, path, {
+  const found = await Network.load(describe(model), path, {
     ...run,
     tensors: model.tensors,
     prefix: model.prefix ?? '',
     shared: true,
   })
-  const classes = Number(/\d+(?=\]$)/.exec(found.summary().at(-1)!.shape)?.[0])
+  const scores = found.summary().find(({ name }) => name === model.scores)
+  const classes = Number(/\d+(?=\]$)/.exec(scores?.shape ?? '')?.[0])
   if (labels !== undefined && (model.scores === undefined || labels.length !== classes)) {
     found.close()
     const expected =
@@ -229,6 +242,17 @@ export async function loadImageModel(
     throw wrongOption('labels', expected, labels.length, who)
   }
   return [found, model, labels]
+}
+
+function describe({ layers, trunk, beside, scores, preparation }: ImageModel): NetworkDescription {
+  const { crop } = preparation
+  const head = scores === undefined ? [] : [softmax({ name: 'probabilities' })]
+  const ends =
+    beside === undefined ? [...layers, ...head] : [concat([[...layers, ...head], beside])]
+  return network({
+    input: values({ shape: [crop, crop, 3] }),
+    layers: [...(trunk ?? []), ...ends],
+  })
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

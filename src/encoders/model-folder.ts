@@ -154,6 +154,13 @@ export class Fields {
     throw this.wrong(names, 'a number', found)
   }
 
+  /** A finite number above 0. */
+  positive(names: readonly string[], fallback: number): number {
+    const found = this.number(names, fallback)
+    if (found > 0) return found
+    throw this.wrong(names, 'a number above 0', found)
+  }
+
   text(names: readonly string[], fallback?: string): string {
     const found = this.#find(names) ?? fallback
     if (typeof found === 'string') return found

@@ -34,7 +34,7 @@ export function modernBert(config: Fields, names: ReadonlySet<string>): TextTran
     hidden: config.flag(['mlp_bias'], false),
   }
   const norm = (name: string) =>
-    layerNorm({ name, epsilon: config.number(['norm_eps'], 1e-5), bias: biases.norm })
+    layerNorm({ name, epsilon: config.positive(['norm_eps'], 1e-5), bias: biases.norm })
   const looks = looksOf(config)
 
   const layersOf = (probability: number | undefined): Layer[] => {

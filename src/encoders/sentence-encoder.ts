@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import type { Texts } from '../corpus/source.js'
 import type { Vectors } from '../embedder.js'
@@ -19,7 +17,7 @@ import {
 } from '../options.js'
 import type { Path } from '../path.js'
 import { pool } from '../nn/windows.js'
-import { Turns } from '../turns.js'
+import { fingerprintOf } from './fingerprint.js'
 import { Fields, ModelFolder, tensorsOf } from './model-folder.js'
 import { textTransformer } from './model-types.js'
 import {
@@ -187,7 +185,11 @@ export class SentenceEncoder extends PromptedEncoder {
    * keeps it can tell whether a query's vector belongs to it. What is saved and loaded keeps it. SHA-256, in hexadecimal
    * digits. */
   fingerprint(): Promise<string> {
-    this.#fingerprint ??= fingerprintOf(this.#parts)
+    const { folder, network: found, about, maxTokens, modules, precision } = this.#parts
+    const exact = precision === 'float32' ? [] : [precision]
+    const said = [found.description, about['prompts'] ?? {}, maxTokens, ...exact]
+    const tokenizer = folder.file(join(modules.transformer, 'tokenizer.json'))
+    this.#fingerprint ??= fingerprintOf(said, [found], [tokenizer])
     return this.#fingerprint
   }
 
@@ -322,29 +324,4 @@ export class SentenceEncoder extends PromptedEncoder {
 export function widthOf(made: Network): number {
   const { shape } = made.summary().at(-1)!
   return Number(shape.slice(1, -1))
-}
-
-async function fingerprintOf({
-  folder,
-  network: found,
-  about,
-  maxTokens,
-  modules,
-  precision,
-}: SentenceParts): Promise<string> {
-  const hash = createHash('sha256')
-  const exact = precision === 'float32' ? [] : [precision]
-  hash.update(JSON.stringify([found.description, about['prompts'] ?? {}, maxTokens, ...exact]))
-  const who = 'encoder.fingerprint'
-  const turns = new Turns()
-  const together = 1 << 14
-  for await (const values of found.parameterValues(settle({}, {}, who).run, who)) {
-    for (let from = 0; from < values.length; from += together) {
-      hash.update(values.subarray(from, from + together))
-      if (turns.isOver(together)) await turns.next()
-    }
-  }
-  const tokenizer = folder.file(join(modules.transformer, 'tokenizer.json'))
-  for await (const chunk of createReadStream(tokenizer)) hash.update(chunk as Buffer)
-  return hash.digest('hex')
 }

@@ -64,17 +64,20 @@ export class SubwordTokenizer {
   }
 
   /** What a network gives for the tokens of each text, and how many these are, those beyond the limit too, in one run. Nothing
-   * is given if a text has more tokens than `most`. */
+   * is given if a text has more tokens than `most`. Those behind the first that is `end` are left out; -1 is the one with the
+   * highest number. */
   async encode(
     network: Network,
     texts: Texts,
-    part: { dimensions: number; normalize: boolean; most: number | undefined },
+    part: { dimensions: number; normalize: boolean; most: number | undefined; end?: number },
     settings: RunSettings,
     who: string,
   ): Promise<EncodedTexts> {
     const [tokenizer, native] = [this.#native.use(who), network.native(who)]
+    const { dimensions, normalize, most, end } = part
+    const tokens = { ...(most !== undefined && { most }), ...(end !== undefined && { end }) }
     return read<EncodedTexts>(texts, settings, who, (stream, spec, events) =>
-      encodeTexts(native, tokenizer, stream, part.most, part, spec, events),
+      encodeTexts(native, tokenizer, stream, tokens, { dimensions, normalize }, spec, events),
     )
   }
 

@@ -1,7 +1,7 @@
 // What text models have in common: layers over the ids of tokens, and where their parameters are in the folder's files.
 import { InlayError } from '../errors.js'
 import type { Layer } from '../nn/layer.js'
-import { dropout, gelu, relu, silu } from '../nn/layers.js'
+import { dropout, gelu, quickGelu, relu, silu } from '../nn/layers.js'
 import type { TensorSource } from '../nn/loading.js'
 import type { Fields } from './model-folder.js'
 
@@ -24,21 +24,26 @@ export interface TextTransformer {
 }
 
 /** A function of each value, under the name of a layer. */
-export type Activation = 'gelu' | 'gelu-tanh' | 'relu' | 'silu'
+export type Activation = 'gelu' | 'gelu-tanh' | 'quick-gelu' | 'relu' | 'silu'
 
 const activations: Readonly<Record<string, Activation>> = {
   gelu: 'gelu',
   gelu_new: 'gelu-tanh',
   gelu_pytorch_tanh: 'gelu-tanh',
   gelu_fast: 'gelu-tanh',
+  quick_gelu: 'quick-gelu',
   relu: 'relu',
   silu: 'silu',
   swish: 'silu',
 }
 
 /** What a configuration names. @throws {InlayError} `UNSUPPORTED` another one */
-export function activationOf(config: Fields, names: readonly string[]): Activation {
-  const act = config.text(names, 'gelu')
+export function activationOf(
+  config: Fields,
+  names: readonly string[],
+  fallback = 'gelu',
+): Activation {
+  const act = config.text(names, fallback)
   if (Object.hasOwn(activations, act)) return activations[act]!
   throw new InlayError('UNSUPPORTED', `${config.folder.who}: a model with the activation ${act}`)
 }
@@ -46,7 +51,8 @@ export function activationOf(config: Fields, names: readonly string[]): Activati
 /** The layer of an activation. */
 export function activationLayer(activation: Activation): Layer {
   if (activation === 'relu') return relu()
-  return activation === 'silu' ? silu() : gelu({ tanh: activation === 'gelu-tanh' })
+  if (activation === 'silu') return silu()
+  return activation === 'quick-gelu' ? quickGelu() : gelu({ tanh: activation === 'gelu-tanh' })
 }
 
 /** With this probability values become zero while training. */

@@ -145,11 +145,30 @@ export function gelu(options: Options<typeof geluOptions> = {}): Layer {
   return layer(byTanh ? 'gelu-tanh' : 'gelu', { name }, rest)
 }
 
+/** x·σ(1.702·x), the coarser formula of the same paper, which CLIP has. */
+export function quickGelu(options: Named = {}): Layer {
+  return layer('quick-gelu', { name }, options)
+}
+
+const sliceOptions = {
+  name,
+  /** The first position that is kept, counted from 0. */
+  from: integer(0, { from: 0 }, 'the first position that is kept'),
+  /** The first behind it that is not. Default: all are. */
+  to: integer(undefined, { from: 1 }, 'the first position behind it that is not kept'),
+}
+
+/** Some positions of an item, as an array's `slice` gives them: [length, width] → [to - from, width]. Of a sequence that is
+ * shorter, as many as it has. Positions of several axes become one. */
+export function slice(options: Options<typeof sliceOptions> = {}): Layer {
+  return layer('slice', sliceOptions, options)
+}
+
 const gatedOptions = {
   name,
   /** What becomes of the first half. */
   activation: oneOf(
-    ['gelu', 'gelu-tanh', 'silu', 'relu', 'sigmoid', 'tanh'],
+    ['gelu', 'gelu-tanh', 'quick-gelu', 'silu', 'relu', 'sigmoid', 'tanh'],
     'what becomes of the first half',
   ),
 }

@@ -11,7 +11,7 @@ import {
   wrongOption,
 } from '../options.js'
 import { type Layer, type Required, layer, name } from './layer.js'
-import { dense, dropout, gelu, layerNorm, relu, silu, sum } from './layers.js'
+import { dense, dropout, gelu, layerNorm, quickGelu, relu, silu, sum } from './layers.js'
 
 const recurrentOptions = {
   name,
@@ -107,7 +107,13 @@ export function prefixTokens(options: Options<typeof prefixTokensOptions> = {}):
   return layer('prefix-tokens', prefixTokensOptions, options)
 }
 
-const activations = { relu, gelu, 'gelu-tanh': () => gelu({ tanh: true }), silu } as const
+const activations = {
+  relu,
+  gelu,
+  'gelu-tanh': () => gelu({ tanh: true }),
+  'quick-gelu': quickGelu,
+  silu,
+} as const
 
 const transformerBlockOptions = {
   /** Before the names of its layers: 'layers.0'. */
@@ -119,7 +125,10 @@ const transformerBlockOptions = {
   /** Values of the hidden layer between [dim_feedforward]. Default: four times `width`. */
   hidden: integer(undefined, { from: 1 }, 'values of the hidden layer'),
   /** Between the dense layers. */
-  activation: oneOf(['relu', 'gelu', 'gelu-tanh', 'silu'], 'between the dense layers'),
+  activation: oneOf(
+    ['relu', 'gelu', 'gelu-tanh', 'quick-gelu', 'silu'],
+    'between the dense layers',
+  ),
   /** Whether norms stand before what they belong to, and not behind the sums [norm_first]. */
   normFirst: flag(false, 'whether norms stand first'),
   /** Whether a position sees only itself and those before it. */

@@ -1,5 +1,5 @@
 // Pictures from files, buffers or raw pixels, as pretrained encoders take them: torchvision's
-// `Resize`, `CenterCrop`, `ToTensor` and `Normalize`, bit for bit.
+// `Resize`, `CenterCrop`, `ToTensor` and `Normalize`, bit for bit, or as the image processors of transformers do it.
 import { PicturesHandle, preparePictures as prepareNative } from '../native.js'
 import { type RunSettings, isCount, wrongOption } from '../options.js'
 import { type Path, settlePath } from '../path.js'
@@ -20,10 +20,13 @@ export type ImageInput = Path | Uint8Array | RawImage
 
 /** How pictures become the input of an encoder. */
 export interface ImagePreparation {
-  /** What the shorter side becomes, in pixels. */
-  readonly resize: number
+  /** What the shorter side becomes, in pixels; or height and width, whatever they were. */
+  readonly resize: number | readonly [height: number, width: number]
   /** Side of the square in the middle that is kept; of a smaller picture, with black around it. */
   readonly crop: number
+  /** What half a pixel becomes where it is left out before the middle: its even neighbour, as torchvision has it, or
+   * nothing, as transformers has it. */
+  readonly halfPixel: 'even' | 'down'
   /** How pixels count when the size changes; both as Pillow does it, with antialiasing. */
   readonly interpolation: 'bilinear' | 'bicubic'
   /** Taken from red, green and blue, which are from 0 to 1 there. */
@@ -36,6 +39,7 @@ export interface ImagePreparation {
 export const imageNet: ImagePreparation = {
   resize: 256,
   crop: 224,
+  halfPixel: 'even',
   interpolation: 'bilinear',
   mean: [0.485, 0.456, 0.406],
   deviation: [0.229, 0.224, 0.225],
@@ -48,9 +52,12 @@ export function isPreparation(given: unknown): given is Partial<ImagePreparation
     Array.isArray(values) &&
     values.length === 3 &&
     values.every((value) => Number.isFinite(value) && value >= least)
+  const isSide = (value: unknown) => isCount(value) && value <= 16_384
   const checks: { [Name in keyof ImagePreparation]: (value: unknown) => boolean } = {
-    resize: (value) => isCount(value) && value <= 16_384,
-    crop: (value) => isCount(value) && value <= 16_384,
+    resize: (value) =>
+      isSide(value) || (Array.isArray(value) && value.length === 2 && value.every(isSide)),
+    crop: isSide,
+    halfPixel: (value) => value === 'even' || value === 'down',
     interpolation: (value) => value === 'bilinear' || value === 'bicubic',
     mean: (value) => three(value, Number.NEGATIVE_INFINITY),
     deviation: (value) => three(value, Number.MIN_VALUE),
@@ -64,7 +71,7 @@ export function isPreparation(given: unknown): given is Partial<ImagePreparation
 export async function preparePictures(
   pictures: readonly ImageInput[],
   first: number,
-  { crop, interpolation, mean, deviation, resize }: ImagePreparation,
+  { crop, halfPixel, interpolation, mean, deviation, resize }: ImagePreparation,
   maxPixels: number,
   settings: RunSettings,
   who: string,
@@ -74,8 +81,9 @@ export async function preparePictures(
     addPicture(handle, picture, `pictures[${first + at}]`, who)
   }
   const recipe = {
-    resize,
+    resize: typeof resize === 'number' ? [resize] : [...resize],
     crop: [crop, crop],
+    half: halfPixel,
     filter: interpolation,
     mean: [...mean],
     deviation: [...deviation],

@@ -19,6 +19,8 @@ pub enum Activation {
     Gelu,
     /// x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), as GPT-2 and others have it
     GeluTanh,
+    /// x·σ(1.702·x), the coarser formula of the same paper, as CLIP has it
+    QuickGelu,
 }
 
 /// Values become the function of themselves.
@@ -44,7 +46,7 @@ pub fn activation_gradient(
 impl Activation {
     /// Whether the derivative is worked out of what the function was given and not of what it gave.
     pub fn needs_input(self) -> bool {
-        matches!(self, Self::Silu | Self::Gelu | Self::GeluTanh)
+        matches!(self, Self::Silu | Self::Gelu | Self::GeluTanh | Self::QuickGelu)
     }
 
     /// In the middle of a kernel.
@@ -70,6 +72,7 @@ impl Activation {
             Self::Silu => each!(silu),
             Self::Gelu => each!(gelu),
             Self::GeluTanh => each!(gelu_tanh),
+            Self::QuickGelu => each!(quick_gelu),
         }
     }
 }
@@ -123,6 +126,7 @@ impl Task for Gradient<'_> {
             Activation::Silu => each!(silu_slope),
             Activation::Gelu => each!(gelu_slope),
             Activation::GeluTanh => each!(gelu_tanh_slope),
+            Activation::QuickGelu => each!(quick_gelu_slope),
         }
     }
 }
@@ -196,6 +200,11 @@ fn normal_below<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
 }
 
 #[inline(always)]
+fn quick_gelu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    simd.mul(x, sigmoid(simd, simd.mul(x, simd.splat(1.702))))
+}
+
+#[inline(always)]
 fn tanh_slope<S: Simd>(simd: S, y: S::Vector) -> S::Vector {
     simd.sub(simd.splat(1.0), simd.mul(y, y))
 }
@@ -228,17 +237,25 @@ fn gelu_tanh_slope<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     simd.add(rise, simd.fma(half, t, half))
 }
 
+#[inline(always)]
+fn quick_gelu_slope<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let inner = simd.mul(x, simd.splat(1.702));
+    let sigma = sigmoid(simd, inner);
+    simd.fma(inner, sigmoid_slope(simd, sigma), sigma)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Activation; 6] = [
+    const ALL: [Activation; 7] = [
         Activation::Relu,
         Activation::Tanh,
         Activation::Sigmoid,
         Activation::Silu,
         Activation::Gelu,
         Activation::GeluTanh,
+        Activation::QuickGelu,
     ];
 
     fn reference(activation: Activation, x: f64) -> f64 {
@@ -253,6 +270,7 @@ mod tests {
                 let scale = (2.0 / std::f64::consts::PI).sqrt();
                 0.5 * x * (1.0 + (scale * (x + 0.044_715 * x * x * x)).tanh())
             }
+            Activation::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
         }
     }
 

@@ -1,4 +1,5 @@
-//! What torchvision's `Compose([Resize, CenterCrop, ToTensor, Normalize])` does, bit for bit.
+//! What torchvision's `Compose([Resize, CenterCrop, ToTensor, Normalize])` does, bit for bit, and what the image processors
+//! of Hugging Face's transformers do.
 
 use crate::decode::Pixels;
 use crate::resize::{Filter, resize};
@@ -6,10 +7,12 @@ use crate::resize::{Filter, resize};
 /// How pictures become the input of an encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recipe {
-    /// What the shorter side becomes.
-    pub resize: u32,
+    /// How large they become.
+    pub resize: Size,
     /// Height and width of the middle that is kept.
     pub crop: (u32, u32),
+    /// Where the middle begins that half a pixel is to be left out before.
+    pub half: Half,
     /// How pixels count by their distance.
     pub filter: Filter,
     /// Taken from each channel, which is from 0 to 1 there.
@@ -18,12 +21,33 @@ pub struct Recipe {
     pub deviation: [f32; 3],
 }
 
+/// What a picture is resized to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// Its shorter side; the longer one goes with it.
+    Shorter(u32),
+    /// Height and width, whatever they were.
+    Exact(u32, u32),
+}
+
+/// What half a pixel becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// Its even neighbour: Python's `round`, torchvision.
+    Even,
+    /// Nothing: transformers.
+    Down,
+}
+
 /// A picture as numbers: [height, width, 3] of the crop. Where the picture is smaller than the crop, there is
 /// black around it.
 pub fn prepare(pixels: &Pixels, recipe: &Recipe) -> Vec<f32> {
-    let (width, height) = resized(pixels.width(), pixels.height(), recipe.resize);
+    let (width, height) = match recipe.resize {
+        Size::Shorter(shorter) => resized(pixels.width(), pixels.height(), shorter),
+        Size::Exact(height, width) => (width, height),
+    };
     let (rows, columns) = recipe.crop;
-    let (top, left) = (begin(height, rows), begin(width, columns));
+    let (top, left) = (begin(height, rows, recipe.half), begin(width, columns, recipe.half));
     let part = |start: i64, crop: u32, side: u32| {
         let end = (start + i64::from(crop)).min(side.into());
         start.max(0) as u32..end as u32
@@ -68,11 +92,10 @@ fn resized(width: u32, height: u32, shorter: u32) -> (u32, u32) {
 }
 
 /// Where the middle begins; below 0, where so much is missing on that side.
-fn begin(have: u32, want: u32) -> i64 {
+fn begin(have: u32, want: u32, half: Half) -> i64 {
     let over = i64::from(have) - i64::from(want);
     match over {
-        // Of an odd one, half of it is the even neighbour: Python's `round`.
-        0.. => over / 2 + i64::from(over % 4 == 3),
+        0.. => over / 2 + i64::from(half == Half::Even && over % 4 == 3),
         _ => -(-over / 2),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use inlay_base::Random;
 use serde_json::Value;
 
-use crate::{Filter, Pixels, Recipe, decode, prepare};
+use crate::{Filter, Half, Pixels, Recipe, Size, decode, prepare};
 
 const MOST: u64 = 1 << 20;
 
@@ -17,19 +17,27 @@ fn noise(width: u32, height: u32) -> Pixels {
 
 fn recipe(resize: u32, crop: u32, filter: Filter) -> Recipe {
     let (mean, deviation) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-    Recipe { resize, crop: (crop, crop), filter, mean, deviation }
+    let (resize, half) = (Size::Shorter(resize), Half::Even);
+    Recipe { resize, crop: (crop, crop), half, filter, mean, deviation }
 }
 
 #[test]
-fn pictures_are_prepared_as_torchvision_does_it_to_the_last_bit() {
+fn pictures_are_prepared_as_torchvision_and_transformers_do_it_to_the_last_bit() {
     let cases = include_str!("../../../__test__/golden/prepared.json");
     let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
     assert!(cases.len() > 5);
     for case in cases {
         let number = |key: &str| case[key].as_u64().unwrap() as u32;
         let filter = if case["filter"] == "bicubic" { Filter::Bicubic } else { Filter::Bilinear };
+        let half = if case["half"] == "even" { Half::Even } else { Half::Down };
+        let side = |at: usize| case["resize"][at].as_u64().unwrap() as u32;
+        let resize = match &case["resize"] {
+            Value::Array(_) => Size::Exact(side(0), side(1)),
+            _ => Size::Shorter(number("resize")),
+        };
         let picture = noise(number("width"), number("height"));
-        let values = prepare(&picture, &recipe(number("resize"), number("crop"), filter));
+        let usual = recipe(1, number("crop"), filter);
+        let values = prepare(&picture, &Recipe { resize, half, ..usual });
         let first: Vec<f64> = serde_json::from_value(case["first"].clone()).unwrap();
         let found: Vec<f64> = values[..3].iter().map(|&value| value.into()).collect();
         assert_eq!(found, first, "{case}");

@@ -28,6 +28,7 @@ mod reshape;
 mod rotary;
 mod sampled;
 mod shift;
+mod slice;
 mod softmax;
 #[cfg(test)]
 mod transformer;
@@ -71,6 +72,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "variational" => of::<variational::Variational>(options),
         "self-attention" => of::<attention::SelfAttention>(options),
         "shift" => of::<shift::Shift>(options),
+        "slice" => of::<slice::Slice>(options),
         "softmax" => of::<softmax::Softmax>(options),
         _ => return activation::named(kind).map(|layer| none_left(options).map(|()| layer)),
     })

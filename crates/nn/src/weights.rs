@@ -196,11 +196,13 @@ impl Origin {
         for name in &self.tensors {
             let (shape, found) = named(name)?;
             let same = shape.len() == wanted.len() && shape.get(1..) == wanted.get(1..);
-            let alike = self.reshaped && shape.iter().skip(1).product::<usize>() == width;
-            if !same && !alike {
+            // Its last axes make a row, and those before them count rows.
+            let row = |first: &usize| shape[*first..].iter().product::<usize>() == width;
+            let first = if same { Some(1) } else { (0..=shape.len()).find(row) };
+            let Some(first) = first.filter(|_| same || self.reshaped) else {
                 return Err(format!("`{name}` is {shape:?} and should be {wanted:?}"));
-            }
-            rows += shape.first().copied().unwrap_or(1);
+            };
+            rows += shape.iter().take(first).product::<usize>();
             given.push(format!("`{name}` is {shape:?}"));
             values.extend(found);
         }

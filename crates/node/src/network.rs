@@ -203,16 +203,36 @@ pub struct EncodedTexts {
     pub counts: Uint32Array,
 }
 
-/// What the last layer gives for the tokens of the texts of a stream: nothing, if one has more than `most`.
+/// Which tokens of a text a network is given.
+#[napi(object, object_to_js = false)]
+pub struct ReadSpec {
+    /// No text may have more; without: any.
+    pub most: Option<u32>,
+    /// Those behind the first of this token are left out; -1 stands for the token with the highest number. A text without
+    /// it has its first token only.
+    pub end: Option<i64>,
+}
+
+impl ReadSpec {
+    /// How many of a text's tokens are read.
+    fn of(&self, ids: &[u32]) -> usize {
+        let Some(end) = self.end else { return ids.len() };
+        let end = u32::try_from(end).ok().or(ids.iter().max().copied());
+        let first = ids.iter().position(|&id| Some(id) == end).unwrap_or(0);
+        ids.len().min(first + 1)
+    }
+}
+
+/// What the last layer gives for the tokens of the texts of a stream: nothing, if one has more than it may.
 #[napi(ts_args_type = "network: NetworkHandle, tokenizer: SubwordHandle, stream: TextStream, \
-most: number | undefined, part: PartSpec, run: RunSpec, events: Events<EncodedTexts>")]
+read: ReadSpec, part: PartSpec, run: RunSpec, events: Events<EncodedTexts>")]
 #[allow(clippy::too_many_arguments)]
 pub fn encode_texts(
     env: &Env,
     network: &NetworkHandle,
     tokenizer: &SubwordHandle,
     stream: &mut TextStream,
-    most: Option<u32>,
+    read: ReadSpec,
     part: PartSpec,
     run: RunSpec,
     events: Events<'_, EncodedTexts>,
@@ -222,14 +242,19 @@ pub fn encode_texts(
     launch_fed(env, run, events, move |run, ask| {
         let tokenize = |batches| subwords.tokenize(Source::Stream(batches), true, run);
         let Tokenized { texts, counts } = pieces.feed(run, ask, tokenize)?;
-        if most.is_some_and(|most| counts.iter().any(|&count| count > most)) {
+        if read.most.is_some_and(|most| counts.iter().any(|&count| count > most)) {
             return Ok(EncodedTexts { values: Vec::new().into(), counts: counts.into() });
         }
         let (name, shape) = known.network.inputs()?.swap_remove(0);
         let begins = std::iter::once(0).chain(texts.ends.iter().copied());
-        let lengths: Vec<u32> =
-            texts.ends.iter().zip(begins).map(|(end, begin)| (end - begin) as u32).collect();
-        let tokens = Column::new(&name, Cells::Ids(texts.ids), Some(&lengths), &shape)?;
+        let (mut ids, mut lengths) = (Vec::with_capacity(texts.ids.len()), Vec::new());
+        for (&end, begin) in texts.ends.iter().zip(begins) {
+            let tokens = &texts.ids[begin..end];
+            let tokens = &tokens[..read.of(tokens)];
+            ids.extend_from_slice(tokens);
+            lengths.push(tokens.len() as u32);
+        }
+        let tokens = Column::new(&name, Cells::Ids(ids), Some(&lengths), &shape)?;
         let (values, _) = part_of(&known.network, &[tokens], None, &part, run)?;
         Ok(EncodedTexts { values: values.into(), counts: counts.into() })
     })

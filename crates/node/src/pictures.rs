@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use inlay_base::{Error, Map, Result, Run};
-use inlay_media::{Filter, Pixels, Recipe, decode, prepare};
+use inlay_media::{Filter, Half, Pixels, Recipe, Size, decode, prepare};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
@@ -106,9 +106,12 @@ pub fn read_picture(
 /// How pictures become numbers.
 #[napi(object)]
 pub struct RecipeSpec {
-    pub resize: u32,
+    /// Height and width, or the shorter side alone.
+    pub resize: Vec<u32>,
     /// Height and width.
     pub crop: Vec<u32>,
+    #[napi(ts_type = "'even' | 'down'")]
+    pub half: String,
     #[napi(ts_type = "'bilinear' | 'bicubic'")]
     pub filter: String,
     pub mean: Vec<f64>,
@@ -131,11 +134,17 @@ pub fn prepare_pictures(
     let filter = choice(&recipe.filter, &filters)?;
     let three =
         |values: &[f64]| std::array::from_fn(|at| values.get(at).map_or(0.0, |&v| v as f32));
+    let half = choice(&recipe.half, &[("even", Half::Even), ("down", Half::Down)])?;
+    let resize = match recipe.resize[..] {
+        [shorter] => Size::Shorter(shorter),
+        [height, width] => Size::Exact(height, width),
+        _ => return Err(refuse("a picture has two sides".into())),
+    };
     let crop = (recipe.crop.first(), recipe.crop.get(1));
     let (&height, &width) = (crop.0.unwrap_or(&1), crop.1.unwrap_or(&1));
     let most = recipe.max_pixels as u64;
     let (mean, deviation) = (three(&recipe.mean), three(&recipe.deviation));
-    let recipe = Recipe { resize: recipe.resize, crop: (height, width), filter, mean, deviation };
+    let recipe = Recipe { resize, crop: (height, width), half, filter, mean, deviation };
     let given = std::mem::take(&mut pictures.0);
     launch(env, run, events, move |run| all(given, &recipe, most, run).map(Into::into))
 }

@@ -17,6 +17,7 @@ pub(super) fn function_named(name: &str) -> Option<Activation> {
         "silu" => Activation::Silu,
         "gelu" => Activation::Gelu,
         "gelu-tanh" => Activation::GeluTanh,
+        "quick-gelu" => Activation::QuickGelu,
         _ => return None,
     })
 }
@@ -86,6 +87,7 @@ pub(super) fn formula(name: &str, x: f64) -> f64 {
             }
             x * (0.5 + sum / std::f64::consts::TAU.sqrt())
         }
+        "quick-gelu" => x / (1.0 + (-1.702 * x).exp()),
         _ => 0.5 * x * (1.0 + (scale * (x + 0.044_715 * x * x * x)).tanh()),
     }
 }

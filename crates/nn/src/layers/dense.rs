@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn activations_are_fused_and_go_back() {
-        for activation in ["relu", "tanh", "sigmoid", "silu", "gelu", "gelu-tanh"] {
+        for activation in ["relu", "tanh", "sigmoid", "silu", "gelu", "gelu-tanh", "quick-gelu"] {
             let layers = json!([{"kind": "dense", "units": 6}, {"kind": activation},
                 {"kind": "dense", "units": 3}]);
             let case = Case { layers, positions: Some(vec![2]), width: 4, lengths: vec![2; 3] };

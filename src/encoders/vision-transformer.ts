@@ -1,0 +1,151 @@
+// The Vision Transformer (Dosovitskiy et al. 2020, arXiv:2010.11929) as layers, as far as its blocks go.
+import { InlayError } from '../errors.js'
+import { dropout, layerNorm } from '../nn/layers.js'
+import type { Layer } from '../nn/layer.js'
+import { positions, prefixTokens, transformerBlock } from '../nn/sequences.js'
+import { conv2d } from '../nn/windows.js'
+import type { Fields } from './model-folder.js'
+import type { Activation } from './text-transformer.js'
+
+/** Blocks of a Transformer whose norms come first. */
+export interface Blocks {
+  /** Values of a token. */
+  readonly width: number
+  readonly hidden: number
+  readonly heads: number
+  readonly depth: number
+  readonly activation: Activation
+  readonly epsilon: number
+}
+
+/** What a Vision Transformer is, but for its weights. */
+export interface VisionShape extends Blocks {
+  /** Pixels of a picture's side. */
+  readonly side: number
+  /** Pixels of a patch's side. */
+  readonly patch: number
+  /** Tokens before those of patches. */
+  readonly tokens: number
+  /** Of CLIP: patches without a bias, and a norm before the first block. */
+  readonly isClip: boolean
+}
+
+/** `layers.0`, `layers.1`, ...: what each block gives has this name. */
+export function blocks(
+  { depth, width, hidden, heads, activation, epsilon }: Blocks,
+  { causal = false } = {},
+): Layer[] {
+  const shape = { width, hidden, heads, activation, epsilon, causal, normFirst: true }
+  const layers: Layer[] = []
+  for (let i = 0; i < depth; i++) {
+    const name = `layers.${i}`
+    layers.push(...transformerBlock({ ...shape, name }), dropout({ name, probability: 0 }))
+  }
+  return layers
+}
+
+/** From a picture to what the last block gives; `embeddings` is what goes into the first. */
+export function visionLayers(shape: VisionShape): Layer[] {
+  const { side, patch, width, tokens, epsilon, isClip } = shape
+  const length = Math.floor(side / patch) ** 2 + tokens
+  return [
+    conv2d({ name: 'patch', channels: width, kernel: patch, stride: patch, bias: !isClip }),
+    prefixTokens({ name: 'tokens', count: tokens }),
+    positions({ name: isClip ? 'positions' : 'embeddings', code: 'learned', length }),
+    ...(isClip ? [layerNorm({ name: 'embeddings', epsilon })] : []),
+    ...blocks(shape),
+  ]
+}
+
+/** Shapes of a file's tensors, by name. */
+export type Shapes = ReadonlyMap<string, readonly number[]>
+
+/** What the tensors of a Vision Transformer say of its shape: the patches' weights, the places', and those of hidden layers. */
+export interface VisionTensors {
+  readonly patch: string
+  readonly positions: string
+  /** Tokens before those of patches: one tensor for each. */
+  readonly tokens: readonly string[]
+  /** Of the hidden layer of a block. */
+  readonly hidden: (block: number) => string
+}
+
+/** The sizes that tensors say. @throws {InlayError} `INVALID_INPUT` they do not fit together; `UNSUPPORTED` other pictures */
+export function sizesOf(
+  shapes: Shapes,
+  { patch, positions: places, tokens, hidden }: VisionTensors,
+  file: string,
+  who: string,
+): Pick<VisionShape, 'patch' | 'width' | 'hidden' | 'depth' | 'tokens'> & { rows: number } {
+  const wrong = (name: string, expected: string) => {
+    const found = shapes.get(name)
+    const problem = found === undefined ? 'is missing' : `is [${found.join(', ')}]`
+    return new InlayError('INVALID_INPUT', `${who}: ${file}: \`${name}\` ${problem}${expected}`, {
+      file,
+    })
+  }
+  const [width = 0, channels = 0, pixels = 0, across = 0] = shapes.get(patch) ?? []
+  if (width === 0 || pixels === 0 || pixels !== across) {
+    throw wrong(patch, ' and should be [width, 3, patch, patch]')
+  }
+  if (channels !== 3) {
+    const problem = `pictures of ${channels} channels; these can be read: 3`
+    throw new InlayError('UNSUPPORTED', `${who}: ${file} takes ${problem}`)
+  }
+  let depth = 0
+  while (shapes.has(hidden(depth))) depth++
+  const inner = shapes.get(hidden(0))?.[0] ?? 0
+  if (inner === 0) throw wrong(hidden(0), `, the hidden layer of the first block`)
+  const rows = shapes.get(places)?.at(-2) ?? 0
+  if (rows <= tokens.length) throw wrong(places, ' and should have a row for each token')
+  return { patch: pixels, width, hidden: inner, depth, tokens: tokens.length, rows }
+}
+
+/** Heads as a configuration has them. @throws {InlayError} `INVALID_INPUT` they cannot share the width */
+export function headsOf(config: Fields, width: number, fallback?: number): number {
+  const heads = config.count(['num_attention_heads'], fallback)
+  if (width % heads === 0) return heads
+  throw config.wrong(['num_attention_heads'], `a number that divides ${width}`, heads)
+}
+
+/** The side of the pictures that a configuration names, if tensors have as many places. */
+export function sideOf(
+  config: Fields,
+  { rows, tokens, patch }: { rows: number; tokens: number; patch: number },
+  fallback = 224,
+): number {
+  const said = squareOf(config, 'patch_size', patch)
+  if (said !== patch) throw config.wrong(['patch_size'], `${patch}, as its weights`, said)
+  const side = squareOf(config, 'image_size', fallback)
+  if (Math.floor(side / patch) ** 2 + tokens !== rows) {
+    const expected = `a side that makes ${rows - tokens} patches of ${patch} x ${patch}`
+    throw config.wrong(['image_size'], expected, side)
+  }
+  return side
+}
+
+/** A size that is a number, or twice the same one. */
+function squareOf(config: Fields, name: string, fallback: number): number {
+  const given = config.json[name]
+  if (!Array.isArray(given)) return config.count([name], fallback)
+  const [height, width] = given as unknown[]
+  if (given.length === 2 && height === width && Number.isInteger(height) && Number(height) > 0) {
+    return height as number
+  }
+  throw config.wrong([name], 'a number, or twice the same one', JSON.stringify(given))
+}
+
+/** Whether a configuration says of sizes what tensors say. @throws {InlayError} `INVALID_INPUT` */
+export function checkSizes(
+  config: Fields,
+  { width, hidden, depth }: Pick<Blocks, 'width' | 'hidden' | 'depth'>,
+): void {
+  for (const [name, size] of [
+    ['hidden_size', width],
+    ['intermediate_size', hidden],
+    ['num_hidden_layers', depth],
+  ] as const) {
+    const said = config.count([name], size)
+    if (said !== size) throw config.wrong([name], `${size}, as its weights`, said)
+  }
+}
