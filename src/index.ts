@@ -448,4 +448,5 @@ export {
   type ClipPredictionOptions,
   type ClipTextOptions,
 } from './encoders/clip-encoder.js'
+export { loadImageEncoder } from './encoders/load-image-encoder.js'
 export { Vit, vitOptions, type VitOptions } from './encoders/vit.js'

@@ -11,6 +11,7 @@ import { Session } from './session.js'
 import { doc2vecCommands } from './doc2vec.js'
 import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
+import { imagesCommands } from './images.js'
 import { ldaCommands } from './lda.js'
 import { ngramCommands } from './ngram.js'
 import { phrasesCommands } from './phrases.js'
@@ -32,6 +33,7 @@ const commands: readonly Command[] = [
   ...ngramCommands,
   ...tableCommands,
   ...sentencesCommands,
+  ...imagesCommands,
   ...vectorsCommands,
 ]
 

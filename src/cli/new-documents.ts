@@ -5,12 +5,8 @@ import type { CorpusSource } from '../corpus/source.js'
 import { Phrases } from '../corpus/phrases.js'
 import type { Vectors } from '../embedder.js'
 import { type Options, type RunOptions, type Table, text } from '../options.js'
-import { saveOptions } from '../vectors/files.js'
-import { WordVectors } from '../vectors/word-vectors.js'
 import { type Command, type FlagGroup, group } from './command.js'
-import { checkEnding, checkWritten } from './files.js'
-import { UsageError } from './flags.js'
-import { quantity } from './quantities.js'
+import { type RowFiles, checkRows, parted, rowFiles, saveRows, tellRows } from './rows.js'
 import type { Session } from './session.js'
 
 /** What a command that makes rows of new documents differs in. */
@@ -31,16 +27,10 @@ interface Maker<Model extends Disposable> extends Pick<Command, 'name' | 'summar
   make(model: Model, source: CorpusSource, options: object): Promise<Vectors>
 }
 
-type Given = Options<typeof saveOptions & Record<'output' | 'phrases', ReturnType<typeof text>>> & {
-  readonly quiet?: boolean
-}
+type Given = RowFiles & Options<Record<'phrases', ReturnType<typeof text>>>
 
 /** The command that makes rows of new documents. */
 export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model>): Command {
-  const output = text(
-    `where the ${maker.rows} go, named by the numbers of the lines; default: standard output, a JSON array a line`,
-  )
-  const files = { output, format: saveOptions.format, precision: saveOptions.precision }
   const options = {
     ...maker.options,
     ...(maker.joins !== false && {
@@ -57,22 +47,16 @@ export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model
     },
     count: { from: 1, to: 2 },
     groups: [
-      group('Files', files, { short: { output: 'o' } }),
+      rowFiles(maker.rows, 'the numbers of the lines'),
       group(maker.title, options),
       maker.run,
     ],
     examples: maker.examples,
 
     async run(given: Given, [path = '', file]: readonly string[], session: Session) {
-      const { output: target, format, precision, quiet, phrases, ...others } = given
-      if (target === undefined && (format ?? precision) !== undefined) {
-        throw new UsageError('--format and --precision need -o VECTORS')
-      }
-      if (target !== undefined && format === undefined) checkEnding(target, '-o')
-      checkWritten(
-        [path, file, phrases].filter((read) => read !== undefined),
-        { '-o': target },
-      )
+      const { phrases, ...all } = given
+      const { files, others } = parted(all)
+      checkRows(files, [path, file, phrases])
       const work = async (onProgress: RunOptions['onProgress']) => {
         const run = { signal: session.signal, onProgress }
         using model = await maker.open(path, run, others)
@@ -86,22 +70,12 @@ export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model
           ...(joined && { phrases: joined }),
           ...run,
         })
-        if (target !== undefined) {
-          const names = Array.from({ length: rows.length }, (_, i) => `${i}`)
-          using vectors = WordVectors.from(names, rows.values, rows.dimensions)
-          await vectors.save(target, { format, precision, ...run })
-        }
+        const names = Array.from({ length: rows.length }, (_, i) => `${i}`)
+        await saveRows(rows, names, files, run)
         return rows
       }
-      const rows = await session.withProgress({ quiet }, work)
-      if (target === undefined) {
-        for (const row of rows) session.print(JSON.stringify([...row]))
-      } else if (!quiet) {
-        const { length, dimensions } = rows
-        session.note(
-          `${quantity(length, 'documents')} of ${dimensions} ${maker.values} in ${target}`,
-        )
-      }
+      const rows = await session.withProgress(files, work)
+      tellRows(rows, ['documents', maker.values], files, session)
     },
   }
 }
