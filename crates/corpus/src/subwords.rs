@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Error, Result, Run, guard};
 use serde::Deserialize;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 
@@ -102,8 +102,10 @@ impl Subwords {
     fn read(bytes: &[u8]) -> std::result::Result<Self, String> {
         let none =
             |error: &dyn std::fmt::Display| format!("is no tokenizer that can be read: {error}");
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| none(&error))?;
+        // First, as the library panics where a decoder is no JSON.
         let About { model } = serde_json::from_slice(bytes).map_err(|error| none(&error))?;
+        let read = guard(|| Ok(Tokenizer::from_bytes(bytes))).map_err(|error| none(&error))?;
+        let mut tokenizer = read.map_err(|error| none(&error))?;
         let unknown = match &model.unk_token {
             Some(token) => tokenizer.token_to_id(token),
             None => model.unk_id,

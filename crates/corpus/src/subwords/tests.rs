@@ -58,11 +58,20 @@ fn what_is_no_tokenizer_is_refused() {
         ("", "no tokenizer that can be read"),
         ("{}", "no tokenizer that can be read"),
         (&SMALL.replace("WordPiece", "Magic"), "no tokenizer that can be read"),
+        (
+            &SMALL.replace(r#""decoder": null"#, "\"decoder\": {\"type\": \"a\u{1}\"}"),
+            "control character",
+        ),
     ] {
         let error = open(json, 8).err().unwrap();
         assert_eq!(error.code(), "INVALID_INPUT");
         assert!(error.to_string().contains(problem), "{error}");
     }
+    // Inside of a decoder, of what is no UTF-8 it is seen only there.
+    let strange = SMALL.replace(r#""decoder": null"#, r#""decoder": {"type": "~"}"#);
+    let strange: Vec<u8> =
+        strange.bytes().map(|byte| if byte == b'~' { 0xff } else { byte }).collect();
+    assert!(Subwords::read(&strange).err().unwrap().contains("no tokenizer that can be read"));
     let error = open(SMALL, 2).err().unwrap().to_string();
     assert!(error.contains("adds 2 tokens to a text: a limit of 2 is too low"), "{error}");
     assert_eq!(Subwords::open(Path::new("none.json"), 8).err().unwrap().code(), "NOT_FOUND");
