@@ -57,6 +57,34 @@ test('the classes of a folder have its names', async (t) => {
   t.is(numbered.labels, undefined)
 })
 
+test('classes are read of the class token, though there is a pooler that was learnt before', async (t) => {
+  const tensors = tensorsOf(expected.vit)
+  const pooler = {
+    'vit.pooler.dense.weight': { shape: [32, 32], values: new Float32Array(1024) },
+    'vit.pooler.dense.bias': { shape: [32], values: new Float32Array(32) },
+  }
+  const folder = folderOf(expected.vit, { tensors: { ...tensors, ...pooler } })
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  using vit = await Vit.load(folder)
+  const { values, dimensions } = await vit.encode(pictures, { layer: 'scores' })
+  t.true(farFrom(values, dimensions, expected.vit.layers['scores']!) < 3e-6)
+})
+
+test('sizes without numbers take no memory', async (t) => {
+  for (const [name, shape] of [
+    ['vit.encoder.layer.0.intermediate.dense.weight', [2 ** 40, 0]],
+    ['vit.embeddings.position_embeddings', [1, 2 ** 40, 0]],
+    ['classifier.weight', [2 ** 40, 0]],
+  ] as const) {
+    const empty = { shape, values: new Float32Array() }
+    const folder = folderOf(expected.vit, {
+      tensors: { ...tensorsOf(expected.vit), [name]: empty },
+    })
+    await t.throwsAsync(Vit.load(folder), { code: 'INVALID_INPUT', message: new RegExp(name) })
+    rmSync(folder, { recursive: true })
+  }
+})
+
 test('vectors do not depend on batches, threads or what else is asked', async (t) => {
   const folder = folderOf(expected.vit)
   t.teardown(() => rmSync(folder, { recursive: true }))
@@ -100,7 +128,10 @@ test('what a folder lacks, or has otherwise, is one clear error', async (t) => {
       /query\.weight` is \[16, 64\].*`vit\.layernorm\.bias` \[32\] is missing|missing.*\[16, 64\]/,
   })
   const notSquare = { 'conv_proj.weight': { shape: [4, 3, 2, 1], values: new Float32Array(24) } }
-  await wrong(folder({ tensors: notSquare }), { code: 'INVALID_INPUT', message: /\[4, 3, 2, 1\]/ })
+  await wrong(folder({ tensors: notSquare }), {
+    code: 'INVALID_INPUT',
+    message: /\[4, 3, 2, 1\] and should be \[width, 3, patch, patch\]/,
+  })
   const none = { weight: { shape: [1], values: new Float32Array(1) } }
   await wrong(folder({ tensors: none }), {
     code: 'INVALID_INPUT',

@@ -18,10 +18,11 @@ import {
   loadImageModel,
   predictionOf,
 } from './image-encoder.js'
-import { Fields, ModelFolder, tensorsOf } from './model-folder.js'
+import { Fields, ModelFolder } from './model-folder.js'
 import { SentenceVectors, sentenceEncodingOptions, tooLong } from './prompted-encoder.js'
 import { lengthOf } from './sentence-folder.js'
 import { SubwordTokenizer } from './subword-tokenizer.js'
+import { TensorShapes } from './tensor-shapes.js'
 
 /** What may be said when texts are encoded by CLIP. */
 export const clipTextOptions = {
@@ -114,9 +115,9 @@ export class ClipEncoder {
     }
     if (!(await found.has('tokenizer.json'))) throw found.missing('tokenizer.json')
     const files = await found.weights()
-    const shapes = await tensorsOf(files, who, run)
-    const text = clipText(towerConfig(found, json, 'text'), shapes, files[0]!)
-    const image = await clipImage(towerConfig(found, json, 'vision'), shapes, files[0]!)
+    const shapes = await TensorShapes.of(files, who, run)
+    const text = clipText(towerConfig(found, json, 'text'), shapes)
+    const image = await clipImage(towerConfig(found, json, 'vision'), shapes)
     const maxTokens = await lengthOf(found, (name) => name, text.length)
     const tokenizerFile = found.file('tokenizer.json')
     const opened: { close(): void }[] = []
@@ -135,10 +136,9 @@ export class ClipEncoder {
         Number(texts.summary().at(-1)!.shape.slice(1, -1)),
       ]
       if (ofImages !== ofTexts) {
-        const problem = `has projections to ${ofImages} and to ${ofTexts} values, and should have two alike`
-        throw new InlayError('INVALID_INPUT', `${who}: ${files[0]!} ${problem}`, {
-          file: files[0]!,
-        })
+        throw shapes.error(
+          ` has projections to ${ofImages} and to ${ofTexts} values, and should have two alike`,
+        )
       }
       const logitScale = shapes.has('logit_scale')
         ? await numberOf('logit_scale', files, run)

@@ -1,6 +1,5 @@
 // The two towers of CLIP (Radford et al. 2021, arXiv:2103.00020) as layers, by a folder's `config.json`, and where their
 // parameters are among its tensors.
-import { InlayError } from '../errors.js'
 import type { Layer } from '../nn/layer.js'
 import { dense, embedding, layerNorm, normalize } from '../nn/layers.js'
 import type { TensorSource } from '../nn/loading.js'
@@ -10,16 +9,9 @@ import type { ImageModel } from './image-encoder.js'
 import { imageProcessor } from './image-processor.js'
 import { Fields, type Json, type ModelFolder } from './model-folder.js'
 import { type BlockNames, TensorNames } from './tensor-names.js'
+import type { TensorShapes } from './tensor-shapes.js'
 import { activationOf } from './text-transformer.js'
-import {
-  type Shapes,
-  blocks,
-  checkSizes,
-  headsOf,
-  sideOf,
-  sizesOf,
-  visionLayers,
-} from './vision-transformer.js'
+import { blocks, checkSizes, headsOf, sideOf, sizesOf, visionLayers } from './vision-transformer.js'
 
 /** Of which tower something is. */
 type Tower = 'text' | 'vision'
@@ -65,17 +57,8 @@ export function towerConfig(folder: ModelFolder, config: Json, tower: Tower): Fi
   throw folder.wrong('config.json', `should have an object as \`${name}\``)
 }
 
-/** Values of a vector of the space, which both towers have in common. */
-function projectionOf(shapes: Shapes, tower: 'text' | 'visual', file: string, who: string): number {
-  const name = `${tower}_projection.weight`
-  const [dimensions, width, ...more] = shapes.get(name) ?? []
-  if (dimensions && width && more.length === 0) return dimensions
-  const problem = `has no \`${name}\` of [dimensions, width]`
-  throw new InlayError('INVALID_INPUT', `${who}: ${file} ${problem}`, { file })
-}
-
 /** The tower of pictures: 'embeddings', 'layers.0', ..., 'class', 'norm', 'image'. */
-export async function clipImage(config: Fields, shapes: Shapes, file: string): Promise<ImageModel> {
+export async function clipImage(config: Fields, shapes: TensorShapes): Promise<ImageModel> {
   const { folder } = config
   const before = 'vision_model.embeddings'
   const names = {
@@ -84,7 +67,7 @@ export async function clipImage(config: Fields, shapes: Shapes, file: string): P
     tokens: [`${before}.class_embedding`],
     hidden: hiddenOf('vision'),
   }
-  const sizes = sizesOf(shapes, names, file, folder.who)
+  const sizes = sizesOf(shapes, names)
   checkSizes(config, sizes)
   const side = sideOf(config, sizes)
   const epsilon = config.positive(['layer_norm_eps'], 1e-5)
@@ -110,7 +93,7 @@ export async function clipImage(config: Fields, shapes: Shapes, file: string): P
   for (let i = 0; i < shape.depth; i++) {
     Object.assign(tensors, named.block(`layers.${i}`, block(i)))
   }
-  const units = projectionOf(shapes, 'visual', file, folder.who)
+  const units = shapes.rows('visual_projection.weight', shape.width)
   return {
     layers: [
       ...visionLayers(shape),
@@ -129,28 +112,14 @@ export async function clipImage(config: Fields, shapes: Shapes, file: string): P
 
 /** The tower of texts: 'embeddings', 'layers.0', ..., 'end', 'norm', 'text'. A text's vector is that of its last token, which has
  * seen all others. */
-export function clipText(config: Fields, shapes: Shapes, file: string): ClipText {
-  const { who } = config.folder
-  const wrong = (name: string, expected: string) => {
-    const found = shapes.get(name)
-    const problem = found ? `is [${found.join(', ')}]` : 'is missing'
-    const message = `${who}: ${file}: \`${name}\` ${problem} and should be ${expected}`
-    return new InlayError('INVALID_INPUT', message, { file })
-  }
-  const tableOf = (name: string) => {
-    const [rows = 0, width = 0] = shapes.get(name) ?? []
-    if (rows > 0 && width > 0) return { rows, width }
-    throw wrong(name, '[rows, width]')
-  }
-  const [words, places] = ['token', 'position'].map(
-    (kind) => `text_model.embeddings.${kind}_embedding.weight`,
-  ) as [string, string]
-  const [{ rows: values, width }, { rows: length }] = [tableOf(words), tableOf(places)]
+export function clipText(config: Fields, shapes: TensorShapes): ClipText {
+  const words = 'text_model.embeddings.token_embedding.weight'
+  const places = 'text_model.embeddings.position_embedding.weight'
   const hidden = hiddenOf('text')
-  let depth = 0
-  while (shapes.has(hidden(depth))) depth++
-  const inner = shapes.get(hidden(0))?.[0] ?? 0
-  if (inner === 0) throw wrong(hidden(0), '[hidden, width]')
+  const values = shapes.rows(words)
+  const width = shapes.get(words)!.at(-1)!
+  const length = shapes.rows(places, width)
+  const [inner, depth] = [shapes.rows(hidden(0), width), shapes.count(hidden)]
   checkSizes(config, { width, hidden: inner, depth })
   const epsilon = config.positive(['layer_norm_eps'], 1e-5)
   const shape = {
@@ -182,7 +151,11 @@ export function clipText(config: Fields, shapes: Shapes, file: string): ClipText
       ...blocks(shape, { causal: true }),
       pool({ name: 'end', by: 'last' }),
       layerNorm({ name: 'norm', epsilon }),
-      dense({ name: 'projection', units: projectionOf(shapes, 'text', file, who), bias: false }),
+      dense({
+        name: 'projection',
+        units: shapes.rows('text_projection.weight', width),
+        bias: false,
+      }),
       normalize({ name: 'text' }),
     ],
     tensors,

@@ -5,8 +5,9 @@ import { type RunOptions, settle } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { clipImage, towerConfig } from './clip-towers.js'
 import { ImageEncoder, loadImageModel } from './image-encoder.js'
-import { Fields, ModelFolder, tensorsOf } from './model-folder.js'
+import { Fields, ModelFolder } from './model-folder.js'
 import { ResNet } from './resnet.js'
+import { TensorShapes } from './tensor-shapes.js'
 import { Vgg } from './vgg.js'
 import { Vit } from './vit.js'
 
@@ -55,11 +56,10 @@ export async function loadImageEncoder(
     const problem = `a model of type ${type}; these can be read: ${known}`
     throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
   }
-  const names = [...(await tensorsOf([given], who, run)).keys()]
-  const found = files.find(([pattern]) => names.some((name) => pattern.test(name)))
+  const shapes = await TensorShapes.of([given], who, run)
+  const found = files.find(([pattern]) => shapes.find((name) => pattern.test(name)))
   if (found) return found[1].load(given, run)
-  const problem = 'has the tensors of no Vision Transformer, VGG or ResNet'
-  throw new InlayError('INVALID_INPUT', `${who}: ${given} ${problem}`, { file: given })
+  throw shapes.error(' has the tensors of no Vision Transformer, VGG or ResNet')
 }
 
 async function loadClipImages(path: string, options: RunOptions): Promise<ImageEncoder> {
@@ -68,6 +68,6 @@ async function loadClipImages(path: string, options: RunOptions): Promise<ImageE
   const folder = new ModelFolder(path, who)
   const config = towerConfig(folder, await folder.neededJson('config.json'), 'vision')
   const weights = await folder.weights()
-  const model = await clipImage(config, await tensorsOf(weights, who, run), weights[0]!)
+  const model = await clipImage(config, await TensorShapes.of(weights, who, run))
   return new ImageEncoder(...(await loadImageModel(model, weights, {}, run, who)))
 }

@@ -5,6 +5,7 @@ import type { Layer } from '../nn/layer.js'
 import { positions, prefixTokens, transformerBlock } from '../nn/sequences.js'
 import { conv2d } from '../nn/windows.js'
 import type { Fields } from './model-folder.js'
+import type { TensorShapes } from './tensor-shapes.js'
 import type { Activation } from './text-transformer.js'
 
 /** Blocks of a Transformer whose norms come first. */
@@ -57,9 +58,6 @@ export function visionLayers(shape: VisionShape): Layer[] {
   ]
 }
 
-/** Shapes of a file's tensors, by name. */
-export type Shapes = ReadonlyMap<string, readonly number[]>
-
 /** What the tensors of a Vision Transformer say of its shape: the patches' weights, the places', and those of hidden layers. */
 export interface VisionTensors {
   readonly patch: string
@@ -72,33 +70,21 @@ export interface VisionTensors {
 
 /** The sizes that tensors say. @throws {InlayError} `INVALID_INPUT` they do not fit together; `UNSUPPORTED` other pictures */
 export function sizesOf(
-  shapes: Shapes,
+  shapes: TensorShapes,
   { patch, positions: places, tokens, hidden }: VisionTensors,
-  file: string,
-  who: string,
 ): Pick<VisionShape, 'patch' | 'width' | 'hidden' | 'depth' | 'tokens'> & { rows: number } {
-  const wrong = (name: string, expected: string) => {
-    const found = shapes.get(name)
-    const problem = found === undefined ? 'is missing' : `is [${found.join(', ')}]`
-    return new InlayError('INVALID_INPUT', `${who}: ${file}: \`${name}\` ${problem}${expected}`, {
-      file,
-    })
-  }
   const [width = 0, channels = 0, pixels = 0, across = 0] = shapes.get(patch) ?? []
   if (width === 0 || pixels === 0 || pixels !== across) {
-    throw wrong(patch, ' and should be [width, 3, patch, patch]')
+    throw shapes.wrong(patch, '[width, 3, patch, patch]')
   }
   if (channels !== 3) {
     const problem = `pictures of ${channels} channels; these can be read: 3`
-    throw new InlayError('UNSUPPORTED', `${who}: ${file} takes ${problem}`)
+    throw new InlayError('UNSUPPORTED', `${shapes.who}: ${shapes.file} takes ${problem}`)
   }
-  let depth = 0
-  while (shapes.has(hidden(depth))) depth++
-  const inner = shapes.get(hidden(0))?.[0] ?? 0
-  if (inner === 0) throw wrong(hidden(0), `, the hidden layer of the first block`)
-  const rows = shapes.get(places)?.at(-2) ?? 0
-  if (rows <= tokens.length) throw wrong(places, ' and should have a row for each token')
-  return { patch: pixels, width, hidden: inner, depth, tokens: tokens.length, rows }
+  const sizes = { patch: pixels, width, hidden: shapes.rows(hidden(0), width) }
+  const rows = shapes.rows(places, width)
+  if (rows <= tokens.length) throw shapes.wrong(places, 'a row for each token')
+  return { ...sizes, depth: shapes.count(hidden), tokens: tokens.length, rows }
 }
 
 /** Heads as a configuration has them. @throws {InlayError} `INVALID_INPUT` they cannot share the width */

@@ -22,11 +22,11 @@ import {
   loadImageModel,
 } from './image-encoder.js'
 import { imageProcessor } from './image-processor.js'
-import { Fields, ModelFolder, tensorsOf } from './model-folder.js'
+import { Fields, ModelFolder } from './model-folder.js'
 import { type BlockNames, TensorNames } from './tensor-names.js'
+import { TensorShapes } from './tensor-shapes.js'
 import { activationOf } from './text-transformer.js'
 import {
-  type Shapes,
   type VisionShape,
   checkSizes,
   headsOf,
@@ -52,7 +52,7 @@ export type VitOptions = Options<typeof vitOptions>
 interface Found {
   readonly files: readonly string[]
   readonly folder: ModelFolder
-  readonly shapes: Shapes
+  readonly shapes: TensorShapes
 }
 
 /**
@@ -82,10 +82,8 @@ export class Vit extends ImageEncoder {
     const who = 'Vit.load'
     const { settings, run } = settle(vitOptions, options, who)
     const found = await find(settlePath(path, who), run, who)
-    const isTorch = [...found.shapes.keys()].some((name) =>
-      /^(|module\.)conv_proj\.weight$/.test(name),
-    )
-    const { model, labels } = isTorch
+    const ofTorch = found.shapes.find((name) => /^(|module\.)conv_proj\.weight$/.test(name))
+    const { model, labels } = ofTorch
       ? { model: ofTorchvision(found, settings.heads, who), labels: undefined }
       : await ofHub(found, settings.heads, who)
     const preparation: ImagePreparation = { ...model.preparation, ...settings.preparation }
@@ -108,7 +106,7 @@ async function find(given: string, run: RunSettings, who: string): Promise<Found
   // Of a folder that is something else, that is said, and not which tensors are missing.
   if (isFolder) typeOf(await configOf(folder))
   const files = isFolder ? await folder.weights() : [given]
-  return { files, folder, shapes: await tensorsOf(files, who, run) }
+  return { files, folder, shapes: await TensorShapes.of(files, who, run) }
 }
 
 async function configOf(folder: ModelFolder): Promise<Fields> {
@@ -125,31 +123,20 @@ function typeOf(config: Fields): 'vit' | 'deit' {
 }
 
 /** Names of torchvision: https://github.com/pytorch/vision, `models/vision_transformer.py`. */
-function ofTorchvision(
-  { files, shapes }: Found,
-  given: number | undefined,
-  who: string,
-): ImageModel {
-  const file = files[0]!
+function ofTorchvision({ shapes }: Found, given: number | undefined, who: string): ImageModel {
   const prefix = shapes.has('module.conv_proj.weight') ? 'module.' : ''
   const layer = (i: number) => `encoder.layers.encoder_layer_${i}`
   const isOld = shapes.has(`${prefix}${layer(0)}.mlp.linear_1.weight`)
   const [first, second] = isOld ? ['linear_1', 'linear_2'] : ['0', '3']
-  const sizes = sizesOf(
-    shapes,
-    {
-      patch: `${prefix}conv_proj.weight`,
-      positions: `${prefix}encoder.pos_embedding`,
-      tokens: ['class_token'],
-      hidden: (i) => `${prefix}${layer(i)}.mlp.${first}.weight`,
-    },
-    file,
-    who,
-  )
+  const sizes = sizesOf(shapes, {
+    patch: `${prefix}conv_proj.weight`,
+    positions: `${prefix}encoder.pos_embedding`,
+    tokens: ['class_token'],
+    hidden: (i) => `${prefix}${layer(i)}.mlp.${first}.weight`,
+  })
   const side = Math.round(Math.sqrt(sizes.rows - 1)) * sizes.patch
   if ((side / sizes.patch) ** 2 + 1 !== sizes.rows) {
-    const problem = `has ${sizes.rows} places, which are no square and one`
-    throw new InlayError('INVALID_INPUT', `${who}: ${file} ${problem}`, { file })
+    throw shapes.error(` has ${sizes.rows} places, which are no square and one`)
   }
   const heads = settleHeads(given ?? usualHeads(sizes.width), sizes.width, who)
   const shape = { ...sizes, side, heads, activation: 'gelu', epsilon: 1e-6, isClip: false } as const
@@ -187,16 +174,15 @@ function settleHeads(heads: number, width: number, who: string): number {
 
 /** Names of Hugging Face: `ViTModel`, `ViTForImageClassification`, and those of DeiT. */
 async function ofHub(
-  { files, folder, shapes }: Found,
+  { folder, shapes }: Found,
   given: number | undefined,
   who: string,
 ): Promise<{ model: ImageModel; labels: readonly string[] | undefined }> {
-  const file = files[0]!
   const words = 'embeddings.patch_embeddings.projection.weight'
-  const patch = [...shapes.keys()].find((name) => name.endsWith(words))
+  const patch = shapes.find((name) => name.endsWith(words))
   if (patch === undefined) {
-    const problem = `has no tensors of a Vision Transformer: \`${words}\`, or \`conv_proj.weight\``
-    throw new InlayError('INVALID_INPUT', `${who}: ${file} ${problem}`, { file })
+    const names = `\`${words}\`, or \`conv_proj.weight\``
+    throw shapes.error(` has no tensors of a Vision Transformer: ${names}`)
   }
   const config = await configOf(folder)
   const type = typeOf(config)
@@ -209,7 +195,7 @@ async function ofHub(
   const layer = (i: number) => `encoder.layer.${i}`
   const positions = 'embeddings.position_embeddings'
   const hidden = (i: number) => `${prefix}${layer(i)}.intermediate.dense.weight`
-  const sizes = sizesOf(shapes, { patch, positions: prefix + positions, tokens, hidden }, file, who)
+  const sizes = sizesOf(shapes, { patch, positions: prefix + positions, tokens, hidden })
   checkSizes(config, sizes)
   const side = sideOf(config, sizes)
   const said = headsOf(config, sizes.width, 12)
@@ -225,6 +211,9 @@ async function ofHub(
     isClip: false,
   }
   const hasTeacher = shapes.has('distillation_classifier.weight')
+  const scores: VitNames['scores'] = hasTeacher
+    ? ['cls_classifier', 'distillation_classifier']
+    : ['classifier']
   const names: VitNames = {
     patch: 'embeddings.patch_embeddings.projection',
     tokens,
@@ -242,16 +231,20 @@ async function ofHub(
       linear2: `${layer(i)}.output.dense`,
       norm2: `${layer(i)}.layernorm_after`,
     }),
-    pooler: 'pooler.dense',
-    scores: hasTeacher ? ['cls_classifier', 'distillation_classifier'] : ['classifier'],
+    // Classes are those of the class token itself.
+    pooler: shapes.has(`${scores[0]}.weight`) ? undefined : 'pooler.dense',
+    scores,
     preparation: await imageProcessor(folder, type === 'vit' ? 'ViT' : 'DeiT', side),
   }
   const pooled = config.text(['pooler_act'], 'tanh')
-  if (pooled !== 'tanh' && shapes.has(`${prefix}pooler.dense.weight`)) {
+  if (pooled !== 'tanh' && names.pooler && shapes.has(`${prefix}${names.pooler}.weight`)) {
     throw new InlayError('UNSUPPORTED', `${who}: a model with \`pooler_act\` ${pooled}`)
   }
   const model = modelOf(shape, shapes, prefix, names)
-  return { model, labels: labelsOf(config, shapes.get(`${names.scores[0]}.weight`)?.[0]) }
+  return {
+    model,
+    labels: labelsOf(config, shapes.rowsIfAny(`${names.scores[0]}.weight`, shape.width)),
+  }
 }
 
 /** Names of classes, if there is one for each and they are not only numbered. */
@@ -270,28 +263,33 @@ interface VitNames {
   readonly positions: string
   readonly norm: string
   readonly block: (i: number) => BlockNames
-  /** A dense layer with tanh behind the class token, if there is one. */
-  readonly pooler: string
+  /** A dense layer with tanh behind the class token, if there is one; what reads scores stands behind it. */
+  readonly pooler: string | undefined
   /** Of the class token; and of the token that learnt from a teacher, if there is one. Whole names, but for the part. */
   readonly scores: readonly [own: string, taught?: string]
   readonly preparation: ImagePreparation
 }
 
-function modelOf(shape: VisionShape, shapes: Shapes, prefix: string, names: VitNames): ImageModel {
+function modelOf(
+  shape: VisionShape,
+  shapes: TensorShapes,
+  prefix: string,
+  names: VitNames,
+): ImageModel {
   const { depth, epsilon, tokens } = shape
   const named = new TensorNames(prefix)
-  const width = shapes.get(`${prefix}${names.pooler}.weight`)?.[0]
+  const width = names.pooler && shapes.rowsIfAny(`${prefix}${names.pooler}.weight`, shape.width)
   const sources: Record<string, TensorSource> = {
     ...named.linear('patch', names.patch),
     'tokens.weight': { ...named.of(...names.tokens), reshaped: true },
     'embeddings.weight': { ...named.of(names.positions), reshaped: true },
     ...named.norm('norm', names.norm),
-    ...(width !== undefined && named.linear('pooler.dense', names.pooler)),
+    ...(names.pooler && width && named.linear('pooler.dense', names.pooler)),
   }
   for (let i = 0; i < depth; i++) Object.assign(sources, named.block(`layers.${i}`, names.block(i)))
-  const classes = shapes.get(`${names.scores[0]}.weight`)?.[0]
-  const pooler = [dense({ name: 'pooler.dense', units: width ?? 1 }), tanh({ name: 'pooler' })]
-  const vector = [pool({ name: 'class', by: 'first' }), ...(width === undefined ? [] : pooler)]
+  const classes = shapes.rowsIfAny(`${names.scores[0]}.weight`, width || shape.width)
+  const vector: Layer[] = [pool({ name: 'class', by: 'first' })]
+  if (width) vector.push(dense({ name: 'pooler.dense', units: width }), tanh({ name: 'pooler' }))
   return {
     trunk: [...visionLayers(shape), layerNorm({ name: 'norm', epsilon })],
     layers: classes === undefined ? vector : scored(vector, classes, names.scores, sources),

@@ -256,7 +256,10 @@ def clip(first, last, legacy):
         "config": config,
         "preprocessor": said,
         "shapes": shapes,
-        "layers": {
+        # The tower of pictures is the same.
+        "layers": {}
+        if legacy
+        else {
             "embeddings": taps(hidden[0]),
             "layers.0": taps(hidden[1]),
             "layers.1": taps(hidden[2]),
