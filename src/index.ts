@@ -198,6 +198,8 @@ export {
   noise,
   normalize,
   padChannels,
+  pixelShuffle,
+  pixelUnshuffle,
   quickGelu,
   relu,
   reshape,

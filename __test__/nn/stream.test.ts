@@ -48,6 +48,27 @@ test('a stream that fits its buffer gives the same bytes as its examples at once
   }
 })
 
+test('the rate of a stream falls along the steps that were said, as along those of examples at once', async (t) => {
+  const falling = { ...options, schedule: 'cosine', epochs: 3 } as const
+  using whole = await Network.train(classes, { inputs, targets }, falling)
+  // 300 examples are 19 steps an epoch.
+  using model = await Network.train(classes, examples, { ...falling, steps: 57 })
+  t.deepEqual(weights(model), weights(whole))
+  // What goes on for longer than was said does so without a rate.
+  using longer = await Network.train(classes, examples, { ...falling, epochs: 5, steps: 57 })
+  t.deepEqual(weights(longer), weights(whole))
+  const totals = new Set<number | undefined>()
+  const onProgress = ({ total }: { total?: number }) => totals.add(total)
+  using _ = await Network.train(classes, examples, { ...falling, steps: 57, onProgress })
+  t.deepEqual([...totals], [57 * 16])
+  const refused = (given: object, message: RegExp) =>
+    t.throwsAsync(Network.train(classes, examples, { ...options, ...given }), { message })
+  await refused({ schedule: 'cosine' }, /`schedule` has no meaning for a stream.* without `steps`/)
+  await refused({ steps: 5 }, /`steps` has no meaning where `schedule` is 'constant'/)
+  const held = Network.train(classes, { inputs, targets }, { ...falling, steps: 5 })
+  await t.throwsAsync(held, { message: /`steps` is for streams of examples only/ })
+})
+
 test('a small buffer learns as well, the same bytes for a seed and any number of threads', async (t) => {
   const small = { ...options, shuffleBuffer: 60, validation: { inputs, targets } }
   using first = await Network.train(classes, examples, { ...small, threads: 1 })

@@ -10,7 +10,7 @@ import {
   settleAlone,
   wrongOption,
 } from '../options.js'
-import { type Layer, type Named, type Required, layer, name } from './layer.js'
+import { type Layer, type Named, type Required, extent, layer, name } from './layer.js'
 
 const embeddingOptions = {
   name,
@@ -90,6 +90,28 @@ const reshapeOptions = {
 /** The values of an item in their order, as another shape: [1568] → [7, 7, 32]. The way back of `flatten`. */
 export function reshape(options: Required<Options<typeof reshapeOptions>, 'shape'>): Layer {
   return layer('reshape', reshapeOptions, options, ['shape'])
+}
+
+const pixelShuffleOptions = {
+  name,
+  /** Positions of a block along each axis [upscale_factor, downscale_factor]. */
+  factor: extent(undefined, 1, 'positions of a block'),
+}
+
+/** Blocks of positions as values of one: [height, width, c] → [height / r, width / r, c·r²], of any number of axes. PyTorch's
+ * `nn.PixelUnshuffle`, with channels last and in its order. */
+export function pixelUnshuffle(
+  options: Required<Options<typeof pixelShuffleOptions>, 'factor'>,
+): Layer {
+  return layer('pixel-unshuffle', pixelShuffleOptions, options, ['factor'])
+}
+
+/** Values of a position as a block of positions (Shi et al. 2016, arXiv:1609.05158): [height, width, c·r²] → [height·r,
+ * width·r, c]. The way back of `pixelUnshuffle`. PyTorch's `nn.PixelShuffle`. */
+export function pixelShuffle(
+  options: Required<Options<typeof pixelShuffleOptions>, 'factor'>,
+): Layer {
+  return layer('pixel-shuffle', pixelShuffleOptions, options, ['factor'])
 }
 
 const padChannelsOptions = {

@@ -84,6 +84,8 @@ export const networkTrainingOptions = {
   /** Of a stream: examples that are read together, rounded up to whole steps; each such block has an order of its
    * own, and there are two of them in memory [buffer_size]. */
   shuffleBuffer: integer(4096, { from: 1 }, 'examples of a stream that are read together'),
+  /** Of a stream, whose end nobody knows: the steps along which the learning rate falls, where `schedule` lets it fall. */
+  steps: integer(undefined, { from: 1 }, 'steps along which the rate of a stream falls'),
 }
 
 /** The options of `Network.train`: see `networkTrainingOptions`. */
@@ -125,7 +127,7 @@ export function blockOf(
 /** What has a meaning for a stream only, and what has none for it. */
 export function checkSource(
   stream: boolean,
-  given: Pick<NetworkTrainingOptions, 'shuffleBuffer'>,
+  given: Pick<NetworkTrainingOptions, 'shuffleBuffer' | 'steps'>,
   schedule: string,
   loss: Loss,
   who: string,
@@ -137,8 +139,12 @@ export function checkSource(
   if (!stream && given.shuffleBuffer !== undefined) {
     refuse('shuffleBuffer', 'is for streams of examples only')
   }
-  if (stream && schedule !== 'constant') {
-    refuse('schedule', 'has no meaning for a stream, whose end is not known')
+  if (!stream && given.steps !== undefined) refuse('steps', 'is for streams of examples only')
+  if (stream && schedule !== 'constant' && given.steps === undefined) {
+    refuse('schedule', 'has no meaning for a stream, whose end is not known, without `steps`')
+  }
+  if (schedule === 'constant' && given.steps !== undefined) {
+    refuse('steps', "has no meaning where `schedule` is 'constant'")
   }
 }
 
@@ -164,6 +170,7 @@ export function trainingOf(
     frozen: settings.freeze,
     patience: settings.patience,
     truncate: settings.truncate,
+    steps: settings.steps,
     checkpoint: settings.checkpoint && {
       path: settings.checkpoint,
       every: settings.checkpointEvery,

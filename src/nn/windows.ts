@@ -16,6 +16,10 @@ const convolutionOptions = {
   dilation: extent(1, 1, 'from one position of a window to the next'),
   /** Groups of channels, each of which sees its share of what comes in. */
   groups: integer(1, { from: 1 }, 'groups of channels'),
+  /** Whether no window looks ahead along the first axis, the time of a sequence or a clip: each ends at the position that it
+   * stands for, and of `padding` that axis has none (van den Oord et al. 2016, arXiv:1609.03499). With a stride s, 1 + k·s
+   * positions become 1 + k, of which the first has seen one. */
+  causal: flag(false, 'whether no window looks ahead along the first axis'),
   /** Whether a value is added to each channel. */
   bias: flag(true, 'whether a value is added to each channel'),
 }
@@ -44,6 +48,9 @@ const transposedOptions = {
   ...convolutionOptions,
   /** Positions that are left out at both ends of each axis of what comes out. */
   padding: extent(0, 0, 'positions that are left out at both ends'),
+  /** Whether each position is spread over itself and earlier ones along the first axis: the way back of a causal
+   * convolution. With a stride s and a kernel of s, 1 + k positions become 1 + k·s, of which none depends on a later group. */
+  causal: flag(false, 'whether no position is spread over later ones'),
   /** Positions that are added at the end of each axis of what comes out [output_padding]. */
   outputPadding: extent(0, 0, 'positions that are added at the end'),
 }

@@ -18,6 +18,7 @@ mod noise;
 mod norm;
 mod normalize;
 mod pad_channels;
+mod pixel_shuffle;
 mod pool;
 mod pooling;
 mod positions;
@@ -64,6 +65,8 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "noise" => of::<noise::Noise>(options),
         "normalize" => of::<normalize::Normalize>(options),
         "pad-channels" => of::<pad_channels::PadChannels>(options),
+        "pixel-shuffle" => of::<pixel_shuffle::PixelShuffle<true>>(options),
+        "pixel-unshuffle" => of::<pixel_shuffle::PixelShuffle<false>>(options),
         "pool" => of::<pool::Pool>(options),
         "positions" => of::<positions::PositionCodes>(options),
         "prefix-tokens" => of::<prefix_tokens::PrefixTokens>(options),

@@ -38,7 +38,8 @@ impl Schedule {
             return (self.rate * (at + 1) as f64 / self.warmup as f64) as f32;
         }
         let left = (steps.max(1) - self.warmup.min(steps.max(1) - 1)) as f64;
-        let done = (at - self.warmup) as f64 / left;
+        // A stream may go on for longer than was said.
+        let done = ((at - self.warmup) as f64 / left).min(1.0);
         let part = match self.shape {
             Curve::Constant => 1.0,
             Curve::Linear => 1.0 - done,

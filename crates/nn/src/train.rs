@@ -65,6 +65,9 @@ pub struct Training {
     /// one before (Williams and Peng 1990).
     #[serde(default)]
     pub truncate: Option<usize>,
+    /// Of a stream, whose end is not known: the steps along which the rate falls; the end of the training, if it is as long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
     /// A file that training goes on from if it is there, and writes its state to.
     #[serde(default, skip_serializing)]
     pub checkpoint: Option<Checkpoint>,
@@ -128,8 +131,10 @@ impl Network {
         how: &Training,
         run: &Run,
     ) -> Result<Vec<Epoch>> {
-        if how.schedule.shape != Curve::Constant {
-            return Err(wrong("cannot learn from a stream by a rate that falls until its end"));
+        if how.schedule.shape != Curve::Constant && how.steps.is_none() {
+            return Err(wrong(
+                "cannot learn from a stream by a rate that falls until its end without the number of its steps",
+            ));
         }
         self.learn(Source::Stream(blocks), validation, how, run)
     }

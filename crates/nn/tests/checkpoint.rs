@@ -54,6 +54,7 @@ fn training(checkpoint: Option<&Path>) -> Training {
         frozen: vec!["embedding1".into()],
         patience: Some(4),
         truncate: Some(6),
+        steps: None,
         checkpoint: checkpoint.map(|path| Checkpoint { path: path.into(), every: 0.0 }),
     }
 }

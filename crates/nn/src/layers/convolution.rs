@@ -31,6 +31,9 @@ pub(super) struct Convolution<const AXES: usize> {
     /// Groups of channels, each of which sees its share of the input's.
     #[serde(default = "super::one")]
     groups: usize,
+    /// Whether no position sees a later one of the first axis.
+    #[serde(default)]
+    causal: bool,
     #[serde(default = "super::yes")]
     bias: bool,
     #[serde(skip)]
@@ -41,7 +44,8 @@ pub(super) struct Convolution<const AXES: usize> {
 
 impl<const AXES: usize> Convolution<AXES> {
     fn new_frame(&self) -> Result<Frame, String> {
-        Frame::new(AXES, &self.kernel, &self.stride, &self.padding, &self.dilation)
+        let frame = Frame::new(AXES, &self.kernel, &self.stride, &self.padding, &self.dilation)?;
+        if self.causal { frame.causal() } else { Ok(frame) }
     }
 
     fn frame(&self) -> &Frame {
@@ -390,6 +394,60 @@ mod tests {
         fixed(&layer, &plain, &[2, 3, 4], 2);
     }
 
+    /// The output of an item whose zeros stand before it only: the beginning of what zeros on both sides give.
+    fn causal(
+        plain: &Plain,
+        axes: [usize; 3],
+        first: usize,
+        x: &[f64],
+        p: &[Vec<f64>],
+    ) -> Vec<f64> {
+        let mut padding = plain.padding;
+        padding[first] = plain.dilation[first] * (plain.kernel[first] - 1);
+        let both = Plain { padding, ..*plain };
+        let all = formula(&both, axes, x, p);
+        let along =
+            |reach: usize, around: usize| (axes[first] + around - reach) / plain.stride[first] + 1;
+        let (kept, of) = (along(1, 0), along(1, padding[first]));
+        all[..all.len() / of * kept].to_vec()
+    }
+
+    #[test]
+    fn causal_windows_see_nothing_later() {
+        let layer = json!({"kind": "conv3d", "channels": 4, "kernel": [3, 3, 2], "stride": [2, 1, 1],
+            "padding": [0, 1, 0], "causal": true});
+        let film = Plain {
+            kernel: [3, 3, 2],
+            stride: [2, 1, 1],
+            padding: [0, 1, 0],
+            dilation: [1; 3],
+            groups: 1,
+            channels: 4,
+        };
+        for frames in [5, 4, 1] {
+            let axes = [frames, 3, 3];
+            let rows = frames * 9;
+            let (layers, lengths) = (json!([layer]), vec![rows; 3]);
+            let case = Case { layers, positions: Some(axes.to_vec()), width: 2, lengths };
+            check(&case, |x, p| {
+                x.values.chunks(rows * 2).flat_map(|x| causal(&film, axes, 0, x, p)).collect()
+            });
+        }
+        let layer = json!({"kind": "conv1d", "channels": 4, "kernel": 3, "dilation": 2,
+            "causal": true});
+        let line = Plain { kernel: [1, 1, 3], stride: [1; 3], padding: [0; 3], ..film };
+        let line = Plain { dilation: [1, 1, 2], ..line };
+        let lengths = vec![1, 7, 2, 16, 0, 5];
+        let case = Case { layers: json!([layer]), positions: None, width: 9, lengths };
+        check(&case, |x, p| {
+            let item = |ends: &[usize]| {
+                let (x, rows) = (&x.values[ends[0] * 9..ends[1] * 9], ends[1] - ends[0]);
+                if rows == 0 { vec![] } else { causal(&line, [1, 1, rows], 2, x, p) }
+            };
+            x.offsets.windows(2).flat_map(item).collect()
+        });
+    }
+
     #[test]
     fn sequences_of_any_length_do_not_see_each_other() {
         for (stride, padding, dilation) in [(1, 1, 1), (2, 2, 1), (1, 2, 2), (3, 0, 1)] {
@@ -467,5 +525,7 @@ mod tests {
         refuse(json!([8, 8]), conv(json!({"groups": 2})), "into 2 groups");
         refuse(json!([8, 8]), conv(json!({"stride": 0})), "`stride` of 1 or more");
         refuse(json!([8, 8]), conv(json!({"padding": [1]})), "`padding` of 2 numbers");
+        let causal = conv(json!({"padding": 1, "causal": true}));
+        refuse(json!([8, 8]), causal, "no `padding` along its first axis");
     }
 }

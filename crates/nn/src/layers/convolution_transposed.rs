@@ -29,6 +29,9 @@ pub(super) struct Transposed<const AXES: usize> {
     /// Groups of channels, each of which sees its share of the input's.
     #[serde(default = "super::one")]
     groups: usize,
+    /// Whether no position is spread over a later one of the first axis.
+    #[serde(default)]
+    causal: bool,
     #[serde(default = "super::yes")]
     bias: bool,
     #[serde(skip)]
@@ -43,7 +46,8 @@ pub(super) struct Transposed<const AXES: usize> {
 impl<const AXES: usize> Transposed<AXES> {
     fn new_frame(&self) -> Result<Frame, String> {
         self.output_padding.of(AXES, "outputPadding")?;
-        Frame::new(AXES, &self.kernel, &self.stride, &self.padding, &self.dilation)
+        let frame = Frame::new(AXES, &self.kernel, &self.stride, &self.padding, &self.dilation)?;
+        if self.causal { frame.causal() } else { Ok(frame) }
     }
 
     fn frame(&self) -> &Frame {
@@ -257,6 +261,30 @@ mod tests {
             let items = x.values.chunks(36);
             items.flat_map(|x| formula(&plain, [3, 2], 6, x, p)).map(f64::tanh).collect()
         });
+    }
+
+    #[test]
+    fn causal_ways_back_are_spread_over_nothing_later() {
+        // Zeros before the first position that a convolution would have are as many that are left out here; the end stays.
+        let layer = json!({"kind": "conv-transpose2d", "channels": 4, "kernel": [4, 2],
+            "stride": [2, 1], "outputPadding": [1, 0], "causal": true});
+        let plain = Plain {
+            kernel: [4, 2],
+            stride: [2, 1],
+            padding: [3, 0],
+            more: [1 + 3, 0],
+            dilation: [1; 2],
+            groups: 1,
+            channels: 4,
+        };
+        for rows in [3, 1] {
+            let (layers, lengths) = (json!([layer]), vec![2 * rows; 3]);
+            let case = Case { layers, positions: Some(vec![rows, 2]), width: 6, lengths };
+            check(&case, |x, p| {
+                let items = x.values.chunks(12 * rows);
+                items.flat_map(|x| formula(&plain, [rows, 2], 6, x, p)).collect()
+            });
+        }
     }
 
     #[test]

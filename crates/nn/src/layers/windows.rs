@@ -70,7 +70,10 @@ pub(super) fn check_channels(
 pub(super) struct Frame {
     kernel: Vec<usize>,
     stride: Vec<usize>,
+    /// Positions before the first one.
     padding: Vec<usize>,
+    /// Positions behind the last one.
+    behind: Vec<usize>,
     dilation: Vec<usize>,
 }
 
@@ -86,6 +89,7 @@ impl Frame {
             kernel: kernel.of(axes, "kernel")?,
             stride: stride.of(axes, "stride")?,
             padding: padding.of(axes, "padding")?,
+            behind: padding.of(axes, "padding")?,
             dilation: dilation.of(axes, "dilation")?,
         };
         for (name, numbers) in
@@ -103,6 +107,16 @@ impl Frame {
         Ok(frame)
     }
 
+    /// Lets no window look ahead along the first axis: each ends at the position that it stands for (van den Oord et al.
+    /// 2016, arXiv:1609.03499, figure 2).
+    pub(super) fn causal(mut self) -> Result<Self, String> {
+        if self.padding[0] > 0 {
+            return Err("expects no `padding` along its first axis, where it is causal".into());
+        }
+        self.padding[0] = self.reach(0) - 1;
+        Ok(self)
+    }
+
     pub(super) fn kernel(&self) -> &[usize] {
         &self.kernel
     }
@@ -115,7 +129,7 @@ impl Frame {
     pub(super) fn padding_of_neighbours(&self, kernel: &[usize]) -> Option<&[usize]> {
         let ones = |numbers: &[usize]| numbers.iter().all(|&number| number == 1);
         let neighbours = self.kernel == kernel && ones(&self.stride) && ones(&self.dilation);
-        neighbours.then_some(&self.padding)
+        (neighbours && self.padding == self.behind).then_some(&self.padding)
     }
 
     /// Whether more than half of a window may lie outside.
@@ -128,9 +142,14 @@ impl Frame {
         self.dilation[axis] * (self.kernel[axis] - 1) + 1
     }
 
+    /// Positions before the first one and behind the last one.
+    fn around(&self, axis: usize) -> usize {
+        self.padding[axis] + self.behind[axis]
+    }
+
     /// Positions of the output along an axis; where even one window does not fit, none.
     fn outputs_along(&self, axis: usize, inputs: usize) -> usize {
-        let whole = inputs + 2 * self.padding[axis];
+        let whole = inputs + self.around(axis);
         whole.checked_sub(self.reach(axis)).map_or(0, |free| free / self.stride[axis] + 1)
     }
 
@@ -147,7 +166,7 @@ impl Frame {
     /// The least rows of a sequence. One that is empty stays so where a window that lies outside but
     /// for one position is a window.
     pub(super) fn least_rows(&self) -> usize {
-        match self.reach(0).saturating_sub(2 * self.padding[0]) {
+        match self.reach(0).saturating_sub(self.around(0)) {
             1 => 0,
             least => least,
         }
@@ -174,7 +193,7 @@ impl Frame {
     /// Positions along an axis over which so many windows lie, with some more behind the last one.
     fn inputs_along(&self, axis: usize, outputs: usize, more: usize) -> usize {
         let Some(last) = outputs.checked_sub(1) else { return 0 };
-        (last * self.stride[axis] + self.reach(axis) + more).saturating_sub(2 * self.padding[axis])
+        (last * self.stride[axis] + self.reach(axis) + more).saturating_sub(self.around(axis))
     }
 
     /// The rows of a sequence over which so many windows lie.
@@ -184,7 +203,7 @@ impl Frame {
 
     /// The least windows that lie over any row; none are none.
     pub(super) fn least_rows_back(&self, more: &Extent) -> usize {
-        let outside = (2 * self.padding[0] + 1).saturating_sub(self.reach(0) + more.along(0));
+        let outside = (self.around(0) + 1).saturating_sub(self.reach(0) + more.along(0));
         match outside.div_ceil(self.stride[0]) {
             0 => 0,
             steps => steps + 1,
@@ -211,7 +230,7 @@ impl Frame {
     }
 
     /// What lies under each window of items of one shape.
-    fn table(&self, axes: &[usize]) -> Table {
+    pub(super) fn table(&self, axes: &[usize]) -> Table {
         let outputs = self.outputs(axes);
         let (taps, rows) = (self.taps(), outputs.iter().product());
         let mut places = Vec::with_capacity(taps * rows);
@@ -259,7 +278,7 @@ impl Frame {
 
     /// Positions of the last axis with its padding.
     fn pitch(&self, axes: &[usize]) -> usize {
-        axes.last().copied().unwrap_or(0) + 2 * self.padding.last().copied().unwrap_or(0)
+        axes.last().map_or(0, |&inputs| inputs + self.around(axes.len() - 1))
     }
 
     /// Values under the taps of a run of pixels, if they lie side by side.
@@ -350,7 +369,7 @@ fn coordinates(mut number: usize, axes: &[usize]) -> Vec<usize> {
 }
 
 /// Windows with their places.
-struct Table {
+pub(super) struct Table {
     inputs: usize,
     outputs: usize,
     rows: Vec<u32>,
@@ -359,7 +378,7 @@ struct Table {
 }
 
 impl Table {
-    fn windows(&self) -> Windows<'_> {
+    pub(super) fn windows(&self) -> Windows<'_> {
         let Self { inputs, outputs, rows, taps, places } = self;
         Windows { inputs: *inputs, outputs: *outputs, rows, taps, places }
     }

@@ -57,7 +57,9 @@ impl<'a> Conductor<'a> {
         }
         conductor.keeper = keeper;
         let (unit, each) = team.set(0).measure(how.truncate.is_some());
-        let total = conductor.stream.is_none().then_some(each * how.epochs as u64);
+        let held = conductor.stream.is_none().then_some(each * how.epochs as u64);
+        let of_step = (how.batch * how.accumulate) as u64;
+        let total = held.or(how.steps.map(|steps| steps.saturating_mul(of_step)));
         team.run.phase("train", unit, conductor.done, total);
         Ok(conductor)
     }
@@ -70,7 +72,9 @@ impl<'a> Conductor<'a> {
             epoch: 0,
             round: None,
             step: 0,
-            steps: steps(how, &team.set(0), team.least[0], team.run.seed()),
+            steps: how
+                .steps
+                .unwrap_or_else(|| steps(how, &team.set(0), team.least[0], team.run.seed())),
             accumulated: 0,
             learnt: 0.0,
             validating: false,

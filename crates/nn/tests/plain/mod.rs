@@ -15,6 +15,7 @@ pub fn training(loss: Loss, optimizer: Optimizer, rate: f64) -> Training {
         frozen: Vec::new(),
         patience: None,
         truncate: None,
+        steps: None,
         checkpoint: None,
     }
 }
