@@ -9,6 +9,7 @@ import {
   contrastive,
   conv1d,
   conv2d,
+  conv3d,
   convTranspose2d,
   crossEntropy,
   dense,
@@ -19,11 +20,15 @@ import {
   lstm,
   maxPool,
   network,
+  pixelShuffle,
+  pixelUnshuffle,
   pool,
   relu,
   sequence,
   sigmoid,
+  silu,
   squaredError,
+  sum,
   summary,
   tanh,
   transformerBlock,
@@ -88,6 +93,13 @@ const steady = (cell: Layer, gates: number) => ({
   inputs: (items: number) => drawn(items * 32 * 128),
   classes: 10,
 })
+/** What is linear, and two blocks of convolutions that look back: one way of a `VideoAutoencoder`. */
+function beside(units: number): Layer {
+  const window = { channels: 128, kernel: 3, padding: [0, 1, 1], causal: true }
+  const block = sum([[], [conv3d(window), silu(), dense({ units: 128 })]])
+  return sum([[dense({ units })], [dense({ units: 128 }), block, block, dense({ units })]])
+}
+
 const block = transformerBlock({ heads: 4, width: 128, hidden: 512 })
 const blocks = [block, block].flat()
 
@@ -208,6 +220,19 @@ const cases: Readonly<Record<string, Case>> = {
       sigmoid(),
     ],
     inputs: (items) => drawn(items * 784),
+  },
+  video: {
+    title: 'Films of 20 frames of 64 x 64: groups of pixels, 3-D causal convolutions of 128',
+    batch: 4,
+    spared: 2 * 320 * 768 * (16 + 128),
+    input: values({ shape: [20, 64, 64, 3] }),
+    layers: [
+      pixelUnshuffle({ factor: [4, 8, 8] }),
+      beside(16),
+      beside(768),
+      pixelShuffle({ factor: [4, 8, 8] }),
+    ],
+    inputs: (items) => drawn(items * 20 * 64 * 64 * 3),
   },
 }
 

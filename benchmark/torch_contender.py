@@ -94,6 +94,45 @@ def autoencoder():
     )  # fmt: skip
 
 
+class Block3d(nn.Module):
+    """A convolution that looks back only, beside what goes round it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(128, 128, 3, padding=(0, 1, 1))
+        self.out = nn.Conv3d(128, 128, 1)
+
+    def forward(self, x):
+        seen = nn.functional.pad(x, (0, 0, 0, 0, 2, 0))
+        return x + self.out(nn.functional.silu(self.conv(seen)))
+
+
+class Beside(nn.Module):
+    def __init__(self, width, units):
+        super().__init__()
+        self.linear = nn.Conv3d(width, units, 1)
+        ends = nn.Conv3d(width, 128, 1), nn.Conv3d(128, units, 1)
+        self.beyond = nn.Sequential(ends[0], Block3d(), Block3d(), ends[1])
+
+    def forward(self, x):
+        return self.linear(x) + self.beyond(x)
+
+
+class Video(nn.Module):
+    """Groups of 4 x 8 x 8 pixels to 16 values, and back."""
+
+    def __init__(self):
+        super().__init__()
+        self.there, self.back = Beside(768, 16), Beside(16, 768)
+
+    def forward(self, x):
+        b, c, t, h, w = x.shape
+        x = x.view(b, c, t // 4, 4, h // 8, 8, w // 8, 8).permute(0, 1, 3, 5, 7, 2, 4, 6)
+        x = self.back(self.there(x.reshape(b, 256 * c, t // 4, h // 8, w // 8)))
+        x = x.view(b, c, 4, 8, 8, t // 4, h // 8, w // 8).permute(0, 1, 5, 2, 6, 3, 7, 4)
+        return x.reshape(b, c, t, h, w)
+
+
 def mixed(step, batch, *width, ids=False):
     lengths = torch.tensor([5 + (step * batch + i) * 37 % 56 for i in range(batch)])
     shape = (batch, int(lengths.max()), *width)
@@ -113,6 +152,7 @@ CASES = {
     "cnn-normed": (cnn_normed, lambda s, b: (torch.rand(b, 1, 28, 28) - 0.5,), 10),
     "contrastive": (encoder, lambda s, b: (torch.rand(2 * b, 128) - 0.5,), None),
     "autoencoder": (autoencoder, lambda s, b: (torch.rand(b, 1, 28, 28) - 0.5,), None),
+    "video": (Video, lambda s, b: (torch.rand(b, 3, 20, 64, 64) - 0.5,), None),
 }
 
 

@@ -363,6 +363,19 @@ export {
   type ReconstructionEvaluation,
 } from './models/image-autoencoder.js'
 export {
+  VideoAutoencoder,
+  videoAutoencoderOptions,
+  type VideoAutoencoderOptions,
+  type VideoCodingOptions,
+  type VideoReconstruction,
+} from './models/video-autoencoder.js'
+export type { ClipInput } from './models/clips.js'
+export {
+  PrincipalComponents,
+  principalComponentsOptions,
+  type PrincipalComponentsOptions,
+} from './models/principal-components.js'
+export {
   residualLayers,
   residualLayersOptions,
   type ResidualLayersOptions,
@@ -415,6 +428,12 @@ export {
   type FrameInput,
   type VideoPatchesOptions,
 } from './patches/video-patches.js'
+export {
+  LatentPatches,
+  latentPatchesOptions,
+  type LatentPatchesOptions,
+  type VideoLatent,
+} from './patches/latent-patches.js'
 export type { SoundInput } from './patches/sound-input.js'
 export {
   Spectrogram,

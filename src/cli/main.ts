@@ -19,6 +19,7 @@ import { sentencesCommands } from './sentences.js'
 import { tableCommands } from './table.js'
 import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
+import { videoCommands } from './video.js'
 import { word2vecCommands } from './word2vec.js'
 
 const commands: readonly Command[] = [
@@ -34,6 +35,7 @@ const commands: readonly Command[] = [
   ...tableCommands,
   ...sentencesCommands,
   ...imagesCommands,
+  ...videoCommands,
   ...vectorsCommands,
 ]
 

@@ -1,5 +1,5 @@
 // What pictures, sounds and films have in common when they are cut to patches.
-import { type CutSpec, type CutTokens, TokenValues } from '../native.js'
+import type { CutSpec, CutTokens } from '../native.js'
 import { custom, isCount, oneOf, wrongOption } from '../options.js'
 import type { RawImage } from '../pictures/prepare-pictures.js'
 import { Turns } from '../turns.js'
@@ -7,8 +7,6 @@ import { type Modality, type TokenInput, type TokenParts, Tokens, inTurns } from
 
 /** The longest that a patch may be along an axis. */
 const MOST = 1 << 20
-/** Values that are brought over at once. */
-const TOGETHER = 1 << 17
 /** Bytes of pixels that are brought over at once: whole pixels of any number of channels. */
 const PIXELS = 12 << 14
 
@@ -135,17 +133,6 @@ export async function pushPixels(
 ): Promise<void> {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length)
   await inTurns(bytes, PIXELS, turns, (some) => to.push(some, channels))
-}
-
-/** Brings the values of tokens over. @internal */
-export async function pushValues(
-  all: readonly Float32Array[],
-  signal: AbortSignal | undefined,
-): Promise<TokenValues> {
-  const turns = new Turns(signal)
-  const values = new TokenValues(all.reduce((sum, { length }) => sum + length, 0))
-  for (const one of all) await inTurns(one, TOGETHER, turns, (some) => values.push(some))
-  return values
 }
 
 /** What is to be restored, as the native side takes it: frames, rows and columns of each input.

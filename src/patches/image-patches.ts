@@ -21,12 +21,11 @@ import {
   pixelOptions,
   pixelSpec,
   pushPixels,
-  pushValues,
   sizeAndStride,
   widthOf,
 } from './cut.js'
 import { checkRaw } from './raw-image.js'
-import { Tokens } from './tokens.js'
+import { Tokens, pushValues } from './tokens.js'
 
 const expected = 'a number, or height and width'
 

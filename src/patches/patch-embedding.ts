@@ -7,8 +7,7 @@ import { Network } from '../nn/network.js'
 import { type Options, type RunOptions, integer, oneOf, settle, wrongOption } from '../options.js'
 import { run } from '../run.js'
 import { Turns } from '../turns.js'
-import { pushValues } from './cut.js'
-import { type Modality, type TokenInput, Tokens, checkAll, inOne } from './tokens.js'
+import { type Modality, type TokenInput, Tokens, checkAll, inOne, pushValues } from './tokens.js'
 
 const positionsOption = {
   /** What is added to each vector for its place: sines and cosines, or nothing. */

@@ -12,10 +12,10 @@ import {
   wrongOption,
 } from '../options.js'
 import { run } from '../run.js'
-import { edgeOption, extentsOf, sides, partsOf, pushValues, sizeAndStride, widthOf } from './cut.js'
+import { edgeOption, extentsOf, sides, partsOf, sizeAndStride, widthOf } from './cut.js'
 import { type SoundInput, soundsHandle } from './sound-input.js'
 import { Spectrogram } from './spectrogram.js'
-import { Tokens } from './tokens.js'
+import { Tokens, pushValues } from './tokens.js'
 
 const expected = 'a number, or frames and bands'
 

@@ -1,6 +1,7 @@
 // One form for all that becomes vectors of patches: pictures, sounds, films, texts.
 import { Vectors } from '../embedder.js'
 import { InvalidOptionError } from '../errors.js'
+import { TokenValues } from '../native.js'
 import {
   type RunOptions,
   isCount,
@@ -338,4 +339,15 @@ export async function inTurns<
     take(numbers.subarray(from, from + together) as Numbers, from)
     if (turns.isOver(together)) await turns.next()
   }
+}
+
+/** Brings the values of tokens, or of rows, over. @internal */
+export async function pushValues(
+  all: readonly Float32Array[],
+  signal: AbortSignal | undefined,
+): Promise<TokenValues> {
+  const turns = new Turns(signal)
+  const values = new TokenValues(all.reduce((sum, { length }) => sum + length, 0))
+  for (const one of all) await inTurns(one, TOGETHER, turns, (some) => values.push(some))
+  return values
 }

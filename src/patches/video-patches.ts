@@ -20,12 +20,11 @@ import {
   pixelOptions,
   pixelSpec,
   pushPixels,
-  pushValues,
   sizeAndStride,
   widthOf,
 } from './cut.js'
 import { checkRaw } from './raw-image.js'
-import { type TokenInput, type TokenParts, Tokens, joined } from './tokens.js'
+import { type TokenInput, type TokenParts, Tokens, joined, pushValues } from './tokens.js'
 
 /** A frame of a film: its pixels, and its time in seconds. */
 export interface FrameInput extends RawImage {
@@ -119,11 +118,9 @@ export class VideoPatches {
     settings: RunSettings,
     who: string,
   ): AsyncGenerator<TokenParts> {
-    if (!isIterable(film)) throw wrongOption(name, 'an iterable of frames', film, who)
     const [deep, step] = [this.#spec.size[0]!, this.#spec.stride[0]!]
     const turns = new Turns(settings.signal)
     let slab: SlabHandle | undefined
-    let first: RawImage | undefined
     let [times, frames, place]: [number[], number, number] = [[], 0, 0]
     const cut = async () => {
       const at = place++
@@ -134,15 +131,11 @@ export class VideoPatches {
       const own = Object.freeze(times.slice(0, deep))
       return partsOf(found, this.width, 'video', () => ({ times: own }))
     }
-    for await (const frame of film) {
-      const at = `${name}[${frames++}]`
-      const raw = checkRaw(frame, at, '', who)
-      if (!Number.isFinite(frame.time)) throw wrongOption(`${at}.time`, 'seconds', frame.time, who)
-      first ??= raw
-      checkAlike(raw, first, at, who)
-      slab ??= new SlabHandle(name, raw.width, raw.height, this.#spec.channels)
+    for await (const frame of checkedFrames(film, name, who)) {
+      frames += 1
+      slab ??= new SlabHandle(name, frame.width, frame.height, this.#spec.channels)
       times.push(frame.time)
-      await pushPixels(slab, raw, turns)
+      await pushPixels(slab, frame, turns)
       if (times.length === deep) {
         yield await cut()
         times = times.slice(step)
@@ -174,6 +167,28 @@ export class VideoPatches {
         .slice(next, (next += frames))
         .map((data, at) => ({ data, width, height, channels, time: times?.[at] ?? at }))
     })
+  }
+}
+
+/** The frames of a film, once each of them was looked at.
+ *
+ * @throws {InvalidOptionError} what is no film; frames of different sizes
+ * @internal */
+export async function* checkedFrames(
+  film: FilmInput,
+  name: string,
+  who: string,
+): AsyncGenerator<FrameInput> {
+  if (!isIterable(film)) throw wrongOption(name, 'an iterable of frames', film, who)
+  let first: RawImage | undefined
+  let frames = 0
+  for await (const frame of film) {
+    const at = `${name}[${frames++}]`
+    const raw = checkRaw(frame, at, '', who)
+    if (!Number.isFinite(frame.time)) throw wrongOption(`${at}.time`, 'seconds', frame.time, who)
+    first ??= raw
+    checkAlike(raw, first, at, who)
+    yield { ...raw, time: frame.time }
   }
 }
 

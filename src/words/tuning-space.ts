@@ -1,4 +1,5 @@
 // Where the search for a classifier's options looks: how far each may go, and by what steps.
+import { type Draw, randomNumbers } from '../random-numbers.js'
 import type { ClassifierOptions } from './classifier-options.js'
 
 /** The options of `train` that are searched. */
@@ -22,8 +23,6 @@ export interface Point {
 
 /** How far a step goes at the beginning of the search and at its end: a standard deviation. */
 type Reach = readonly [first: number, last: number]
-type Draw = () => number
-
 /** Lengths of character n-grams. */
 const lengths = [
   [0, 0],
@@ -139,17 +138,6 @@ export function costOf({ epochs, dimensions, wordNgrams, lengths: [minn, maxn] }
 /** Equal for points that give equal models. */
 function keyOf(point: Point): string {
   return JSON.stringify([trainingOf(point), point.dsub])
-}
-
-/** From 0 to 1, 1 left out (Steele, Lea and Flood 2014: SplitMix, of 32 bits). */
-function randomNumbers(seed: number): Draw {
-  let state = (seed ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e37_79b1)) >>> 0
-  return () => {
-    state = (state + 0x9e37_79b9) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0_aaad)
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a_2d97)
-    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32
-  }
 }
 
 /** Box and Muller 1958. */

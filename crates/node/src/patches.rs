@@ -10,10 +10,13 @@ use inlay_kernels::ChannelScale;
 use inlay_media::decode;
 use inlay_patches::{Bytes, Cut, Edge, Memory, Tokens, Volume, cut};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Uint8Array, Uint8ArraySlice, Uint32Array};
+use napi::bindgen_prelude::{
+    Float32Array, Uint8Array, Uint8ArraySlice, Uint32Array, Uint32ArraySlice,
+};
 use napi_derive::napi;
 
 use crate::choice;
+use crate::restore::{TokenValues, other_patches};
 use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
 
 /// How volumes are cut.
@@ -360,6 +363,39 @@ pub fn cut_slab(
         let mut tokens = cut(&[volume], &how, &scale, run)?;
         tokens.positions.chunks_exact_mut(3).for_each(|position| position[0] += place);
         frames.into_iter().filter_map(Arc::into_inner).for_each(Bytes::give_back);
+        Ok(CutTokens::new(tokens))
+    })
+}
+
+/// Cuts volumes of numbers to patches, one volume after the other. `extents` are frames, rows and columns of each. The values
+/// are gone then.
+#[napi(
+    ts_args_type = "values: TokenValues, extents: Uint32Array, spec: CutSpec, run: RunSpec, events: Events<CutTokens>"
+)]
+pub fn cut_numbers(
+    env: &Env,
+    values: &mut TokenValues,
+    extents: Uint32ArraySlice<'_>,
+    spec: CutSpec,
+    run: RunSpec,
+    events: Events<'_, CutTokens>,
+) -> napi::Result<RunHandle> {
+    let how = spec.cut()?;
+    let (values, extents) = (values.take()?, extents.to_vec());
+    launch(env, run, events, move |run| {
+        let (mut volumes, mut left) = (Vec::with_capacity(extents.len() / 3), values.as_slice());
+        for extent in extents.chunks_exact(3) {
+            let [frames, height, width] = std::array::from_fn(|axis| extent[axis] as usize);
+            let frame = height.saturating_mul(width).saturating_mul(how.channels);
+            let own = left.split_at_checked(frames.saturating_mul(frame));
+            let (own, rest) = own.ok_or_else(other_patches)?;
+            left = rest;
+            let frames = own.chunks_exact(frame.max(1)).collect();
+            volumes.push(Volume { name: "the latent", frames, height, width });
+        }
+        let tokens = cut(&volumes, &how, &(), run)?;
+        drop(volumes);
+        values.give_back();
         Ok(CutTokens::new(tokens))
     })
 }

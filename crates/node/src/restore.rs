@@ -2,6 +2,7 @@
 
 use inlay_base::{Error, Result, Run};
 use inlay_patches::{Cut, Element, Memory, Pieces, add_places, restore};
+use inlay_vectors::Rows;
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Float32ArraySlice, Uint8Array, Uint32ArraySlice};
 use napi_derive::napi;
@@ -36,7 +37,7 @@ impl TokenValues {
     }
 
     /// All that were announced.
-    fn take(&mut self) -> napi::Result<Memory> {
+    pub fn take(&mut self) -> napi::Result<Memory> {
         if self.filled != self.memory.as_slice().len() {
             return Err(refuse("values of tokens are missing".into()));
         }
@@ -88,6 +89,46 @@ pub fn restore_numbers(
     })
 }
 
+/// Principal components of rows.
+#[napi(object, object_from_js = false)]
+pub struct RowComponents {
+    /// Of all rows.
+    pub mean: Float32Array,
+    /// [components, width], each 1 long, widest first.
+    pub directions: Float32Array,
+    /// Standard deviation along each.
+    pub deviations: Float32Array,
+}
+
+/// The principal components of rows, so many or as many as a row has values. The values are gone then.
+#[napi(
+    ts_args_type = "values: TokenValues, width: number, count: number, run: RunSpec, events: Events<RowComponents>"
+)]
+pub fn components_of_rows(
+    env: &Env,
+    values: &mut TokenValues,
+    width: u32,
+    count: u32,
+    run: RunSpec,
+    events: Events<'_, RowComponents>,
+) -> napi::Result<RunHandle> {
+    let values = values.take()?;
+    launch(env, run, events, move |run| {
+        let width = width.max(1) as usize;
+        if !values.as_slice().len().is_multiple_of(width) {
+            return Err(other_patches());
+        }
+        let rows = Rows::from_values(values.as_slice(), width)?;
+        values.give_back();
+        let found = rows.components(count as usize, run)?;
+        Ok(RowComponents {
+            mean: found.mean.into(),
+            directions: found.directions.into(),
+            deviations: found.deviations.into(),
+        })
+    })
+}
+
 fn restored<E: Element>(
     values: &[f32],
     extents: &[u32],
@@ -113,7 +154,7 @@ fn restored<E: Element>(
     Ok(restore::<E>(&pieces, how, scale, run)?.into_iter().flatten().collect())
 }
 
-fn other_patches() -> Error {
+pub fn other_patches() -> Error {
     let problem = "are not as many as these patches of such inputs".into();
     Error::InvalidInput { source: "the tokens".into(), offset: None, problem }
 }

@@ -59,6 +59,16 @@ pub(crate) fn top(
     Ok((mean, directions))
 }
 
+/// Rows by the directions along which they vary most.
+pub struct Components {
+    /// Of all rows: [dimensions].
+    pub mean: Vec<f32>,
+    /// [n, dimensions], each 1 long, widest first; its largest value is positive.
+    pub directions: Vec<f32>,
+    /// Standard deviation along each: [n].
+    pub deviations: Vec<f32>,
+}
+
 /// The direction of length 1 along which the rows are longest: their first singular vector, nothing
 /// being subtracted from them. Its largest value is positive.
 pub(crate) fn common(matrix: &Rows, workers: &dyn Workers) -> Result<Vec<f64>> {
@@ -67,6 +77,38 @@ pub(crate) fn common(matrix: &Rows, workers: &dyn Workers) -> Result<Vec<f64>> {
 }
 
 impl Rows {
+    /// The principal components of all rows, `n` of them; fewer where there are fewer dimensions.
+    ///
+    /// # Errors
+    /// `InvalidInput` for values that are not finite; `Aborted`.
+    pub fn components(&self, n: usize, workers: &dyn Workers) -> Result<Components> {
+        let (mean, directions) = top(self, self.rows(), n, workers)?;
+        let dimensions = mean.len();
+        let variances: Vec<Mutex<f64>> = (0..n.min(dimensions)).map(|_| Mutex::default()).collect();
+        workers.each(variances.len(), &|k| {
+            let direction = &directions[k * dimensions..][..dimensions];
+            let (mut row, mut sum) = (vec![0.0; dimensions], 0.0);
+            for i in 0..self.rows() {
+                self.give(i, &mut row);
+                let terms = row.iter().zip(&mean).zip(direction);
+                let along: f64 = terms.map(|((&x, mean), d)| (f64::from(x) - mean) * d).sum();
+                sum += along * along;
+            }
+            *variances[k].lock().unwrap_or_else(PoisonError::into_inner) = sum;
+            Ok(())
+        })?;
+        let narrow = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
+        let rows = self.rows().max(1) as f64;
+        let deviation = |sum: Mutex<f64>| {
+            (sum.into_inner().unwrap_or_else(PoisonError::into_inner) / rows).sqrt() as f32
+        };
+        Ok(Components {
+            mean: narrow(&mean),
+            directions: narrow(&directions),
+            deviations: variances.into_iter().map(deviation).collect(),
+        })
+    }
+
     /// The first `rows` rows as points of `n` coordinates, those along which they vary most, widest first:
     /// [rows, n] end to end, zeros where there are fewer. Each direction's largest value is positive.
     ///
@@ -222,5 +264,35 @@ impl Task for AddProducts<'_> {
                     + at[7] * h[j];
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inlay_base::Run;
+
+    use super::*;
+
+    #[test]
+    fn components_are_the_axes_along_which_rows_vary() {
+        // Three along (3, 4, 0) / 5 and one along (0, 0, 1), around a mean.
+        let row = |i: usize| {
+            let (wide, narrow) = ((i % 7) as f32 - 3.0, ((i % 3) as f32 - 1.0) / 10.0);
+            [1.0 + 3.0 * wide, 2.0 + 4.0 * wide, 5.0 + narrow]
+        };
+        let values: Vec<f32> = (0..21).flat_map(row).collect();
+        let rows = Rows::from_values(&values, 3).unwrap();
+        let found = rows.components(2, &Run::quiet(1, 1)).unwrap();
+        let close = |found: &[f32], wanted: &[f32]| {
+            assert_eq!(found.len(), wanted.len());
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
+            assert!(found.iter().zip(wanted).all(near), "{found:?}, not {wanted:?}");
+        };
+        close(&found.mean, &[1.0, 2.0, 5.0]);
+        close(&found.directions, &[0.6, 0.8, 0.0, 0.0, 0.0, 1.0]);
+        close(&found.deviations, &[10.0, (2.0f32 / 3.0).sqrt() / 10.0]);
+        let again = rows.components(2, &Run::quiet(3, 1)).unwrap();
+        assert_eq!((again.directions, again.deviations), (found.directions, found.deviations));
+        assert_eq!(rows.components(9, &Run::quiet(1, 1)).unwrap().directions.len(), 9);
     }
 }

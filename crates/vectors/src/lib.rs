@@ -14,6 +14,7 @@ mod top;
 mod transform;
 mod word_vectors;
 
+pub use components::Components;
 pub use eigen::symmetric_eigenvectors;
 pub use evaluate::{Analogies, EvaluateOptions, Section, Similarities};
 pub use file::{OpenOptions, SaveOptions};
