@@ -32,6 +32,7 @@ import { sentences } from './sentences.js'
 import { shelf } from './texts.js'
 import { trainers } from './trainers.js'
 import { vectors } from './vectors.js'
+import { video } from './video.js'
 import { words } from './words.js'
 
 /** Wrong use of the command line: told in a line, without a stack. */
@@ -54,6 +55,7 @@ const families: readonly Family[] = [
   encoders,
   patches,
   patchModels,
+  video,
   counts,
   corpus,
   vectors,

@@ -283,7 +283,7 @@ function operationsOf({ input, layers, batch, spared, pairs }: Case): number | u
   const { inputs } = network({ input, layers })
   if (inputs.some(({ positions }) => positions === null)) return undefined
   const forward = summary(network({ input, layers })).reduce(
-    (sum, line) => sum + line.operations,
+    (all, line) => all + line.operations,
     0,
   )
   return batch * (pairs ? 2 : 1) * (3 * forward - (spared ?? 0))

@@ -246,6 +246,7 @@ export {
 } from './nn/losses.js'
 export { adam, adamw, sgd, type Optimizer } from './nn/optimizers.js'
 export type { Item, Items } from './nn/columns.js'
+export { type Mask, hide, masked } from './nn/masks.js'
 export { estimateMemory, estimateOptions, type EstimateOptions } from './nn/estimate.js'
 export type { Example, ExampleStream } from './nn/stream.js'
 export type { TensorSource } from './nn/loading.js'
@@ -370,6 +371,11 @@ export {
   type VideoReconstruction,
 } from './models/video-autoencoder.js'
 export type { ClipInput } from './models/clips.js'
+export {
+  MaskedAutoencoder,
+  maskedAutoencoderOptions,
+  type MaskedAutoencoderOptions,
+} from './models/masked-autoencoder.js'
 export {
   PrincipalComponents,
   principalComponentsOptions,

@@ -13,7 +13,7 @@ import {
 } from 'inlay'
 import { movingShapes } from '../fixtures/moving-shapes.js'
 
-const data = join(process.env['INLAY_DATA'] ?? '../shared/data', 'media/video')
+const films = join(process.env['INLAY_DATA'] ?? '../shared/data', 'media/video')
 
 /** The mean of the patches of a segment's latent, and how far they are from it: [2 · width]. */
 async function ofSegment(model: VideoAutoencoder, segment: readonly FrameInput[]) {
@@ -142,7 +142,7 @@ const learntFrom = ['bikes.mp4', 'carphone_pristine.mp4', 'cockatoo.mp4', 'newto
 async function framesOf(name: string, options: object = {}): Promise<VideoFrame[]> {
   const frames: VideoFrame[] = []
   const reading = { ...size, rate: 10, ...options }
-  for await (const frame of readVideo(join(data, name), reading)) frames.push(frame)
+  for await (const frame of readVideo(join(films, name), reading)) frames.push(frame)
   return frames
 }
 
@@ -152,7 +152,7 @@ function some<Frame>(frames: readonly Frame[]): Frame[] {
 }
 
 test('real clips are told apart, and frames found that were resized, recompressed or relit (INLAY_DATA)', async (t) => {
-  if (!existsSync(data)) {
+  if (!existsSync(films)) {
     t.log('skipped: no video in INLAY_DATA')
     t.pass()
     return
@@ -194,14 +194,13 @@ test('real clips are told apart, and frames found that were resized, recompresse
 /** Frames that have been half as large: each of their pixels is four. */
 async function resized(name: string): Promise<FrameInput[]> {
   const half = await framesOf(name, { width: size.width / 2, height: size.height / 2 })
-  return half.map((frame) => ({
-    ...frame,
-    ...size,
-    data: Uint8Array.from({ length: size.width * size.height * 3 }, (_, i) => {
-      const pixel = Math.floor(i / 3)
+  return half.map(({ data, width, channels, time }) => {
+    const doubled = Uint8Array.from({ length: size.width * size.height * channels }, (_, i) => {
+      const pixel = Math.floor(i / channels)
       const [row, column] = [Math.floor(pixel / size.width), pixel % size.width]
-      const from = Math.floor(row / 2) * frame.width + Math.floor(column / 2)
-      return frame.data[from * 3 + (i % 3)]!
-    }),
-  }))
+      const from = Math.floor(row / 2) * width + Math.floor(column / 2)
+      return data[from * channels + (i % channels)]!
+    })
+    return { data: doubled, width: size.width, height: size.height, channels, time }
+  })
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::layer::Layer;
 use crate::layers;
+use crate::layers::masked::Mask;
 use crate::shape::{Content, Positions, Shape};
 
 /// A network before anything is worked out.
@@ -29,8 +30,22 @@ pub enum Described {
     Sum(Vec<Vec<Described>>),
     /// Branches that all get the same, one behind the other in each row.
     Concat(Vec<Vec<Described>>),
+    /// Layers that see some rows only; what stands for the others.
+    Masked(Masked),
     /// One of the network's inputs, in the place of what comes.
     Take(String),
+}
+
+/// Layers that see some rows only.
+pub struct Masked {
+    /// Of what stands for the rows that they do not see.
+    pub name: String,
+    /// Which rows they see.
+    pub mask: Mask,
+    /// The standard deviation of the first values of what stands for the others.
+    pub deviation: f32,
+    /// What they are.
+    pub layers: Vec<Described>,
 }
 
 #[derive(Deserialize)]
@@ -139,18 +154,51 @@ impl Names {
             }
             _ => {}
         }
-        self.kinds.push(kind.clone());
-        let number = self.kinds.iter().filter(|&other| *other == kind).count();
-        let name = text(fields.remove("name")).unwrap_or_else(|| format!("{kind}{number}"));
-        if self.taken.contains(&name) {
-            return Err(wrong(format!("{place} has the name of another layer, `{name}`")));
+        let name = self.name(&kind, text(fields.remove("name")), place)?;
+        if kind == "masked" {
+            return Ok(Described::Masked(self.masked(name, fields, place)?));
         }
-        self.taken.push(name.clone());
         match layers::read(&kind, Value::Object(fields)) {
             Some(Ok(layer)) => Ok(Described::Layer { name, layer }),
             Some(Err(error)) => Err(wrong(format!("{place} (`{name}`): {error}"))),
             None => Err(wrong(format!("{place} is of the unknown kind `{kind}`"))),
         }
+    }
+
+    /// The name of a layer, which nobody else has.
+    fn name(&mut self, kind: &str, given: Option<String>, place: &str) -> Result<String> {
+        self.kinds.push(kind.into());
+        let number = self.kinds.iter().filter(|&other| other == kind).count();
+        let name = given.unwrap_or_else(|| format!("{kind}{number}"));
+        if self.taken.contains(&name) {
+            return Err(wrong(format!("{place} has the name of another layer, `{name}`")));
+        }
+        self.taken.push(name.clone());
+        Ok(name)
+    }
+
+    fn masked(
+        &mut self,
+        name: String,
+        mut fields: Map<String, Value>,
+        place: &str,
+    ) -> Result<Masked> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Rest {
+            mask: Mask,
+            #[serde(default = "deviation")]
+            deviation: f32,
+        }
+        fn deviation() -> f32 {
+            0.02
+        }
+        let layers = list(&mut fields, "layers", place)?;
+        let rest = serde_json::from_value(Value::Object(fields))
+            .map_err(|error| wrong(format!("{place} (`{name}`): {error}")))?;
+        let Rest { mask, deviation } = rest;
+        let layers = self.layers(layers, &format!("{place}.layers"))?;
+        Ok(Masked { name, mask, deviation, layers })
     }
 
     fn branches(

@@ -13,6 +13,7 @@ mod embedding;
 mod flatten;
 mod gated;
 mod linear;
+pub(crate) mod masked;
 mod max_pool;
 mod noise;
 mod norm;
@@ -59,6 +60,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "flatten" => of::<flatten::Flatten>(options),
         "gated" => of::<gated::Gated>(options),
         "gru" => of::<recurrent::Gru>(options),
+        "hide" => of::<masked::Hide>(options),
         "layer-norm" => of::<norm::LayerNorm>(options),
         "lstm" => of::<recurrent::Lstm>(options),
         "max-pool" => of::<max_pool::MaxPool>(options),

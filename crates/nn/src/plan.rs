@@ -70,6 +70,8 @@ pub struct Node {
     pub inputs: Vec<usize>,
     /// The slot that comes out.
     pub output: usize,
+    /// A slot of which what comes out has the rows, if the inputs do not say how many there are.
+    pub like: Option<usize>,
 }
 
 /// What a node does.
@@ -298,6 +300,10 @@ impl Plan {
         rows.resize(self.slots.len(), 0);
         for node in &self.nodes {
             let given = rows[node.inputs[0]];
+            if let Some(like) = node.like {
+                rows[node.output] = rows[like];
+                continue;
+            }
             rows[node.output] = match (&node.work, &self.slots[node.output].shape.positions) {
                 (_, Positions::Fixed(axes)) => axes.iter().product(),
                 (Work::Layer { name, layer, .. }, Positions::Any) => {

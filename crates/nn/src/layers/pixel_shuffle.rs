@@ -2,7 +2,7 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::windows::{Extent, Frame, Table};
+use super::windows::{Extent, Frame};
 use crate::layer::{Backward, Forward, Layer};
 use crate::shape::{Positions, Shape};
 
@@ -20,22 +20,35 @@ pub(super) struct PixelShuffle<const BACK: bool> {
 
 /// Which positions are in each block.
 struct Blocks {
-    table: Table,
+    /// [blocks, taps]
+    places: Vec<u32>,
+    /// Positions of a block.
+    taps: usize,
     /// Values of a position of a block.
     width: usize,
 }
 
 impl Blocks {
-    /// Tells of each value where it is among positions and where among blocks.
+    fn new(frame: &Frame, axes: &[usize], width: usize) -> Self {
+        let table = frame.table(axes);
+        let windows = table.windows();
+        let (taps, blocks) = (windows.taps.len(), windows.rows.len());
+        let of_block =
+            |block: usize| (0..taps).map(move |tap| windows.places[tap * blocks + block]);
+        Self { places: (0..blocks).flat_map(of_block).collect(), taps, width }
+    }
+
+    /// Tells of each value where it is among positions and where among blocks, in the order of the latter.
+    #[inline]
     fn each(&self, values: usize, mut with: impl FnMut(usize, usize)) {
-        let windows = self.table.windows();
-        let (taps, blocks, width) = (windows.taps.len(), windows.rows.len(), self.width);
-        for first in (0..values).step_by(blocks * taps * width) {
-            for block in 0..blocks {
-                for tap in 0..taps {
-                    let position = windows.places[tap * blocks + block] as usize;
-                    let (position, value) = (position * width, block * taps * width + tap);
-                    (0..width).for_each(|c| with(first + position + c, first + value + c * taps));
+        let (width, mut value) = (self.width, 0);
+        for first in (0..values).step_by(self.places.len() * width) {
+            for block in self.places.chunks_exact(self.taps) {
+                for c in 0..width {
+                    for &place in block {
+                        with(first + place as usize * width + c, value);
+                        value += 1;
+                    }
                 }
             }
         }
@@ -82,7 +95,7 @@ impl<const BACK: bool> Layer for PixelShuffle<BACK> {
             if BACK { (&positions, input.width / taps) } else { (axes, input.width) };
         // Refuses more positions than can be numbered.
         frame.positions(&Positions::Fixed(large.clone()))?;
-        self.blocks.get_or_init(|| Blocks { table: frame.table(large), width: small });
+        self.blocks.get_or_init(|| Blocks::new(&frame, large, small));
         Ok(Shape { positions: Positions::Fixed(positions), ..input.with_width(width) })
     }
 

@@ -25,7 +25,7 @@ impl Plan {
         let mut of_slot: Vec<Vec<usize>> = vec![Vec::new(); self.slots.len()];
         of_slot[self.output].push(self.output_gradient);
         for at in (0..self.nodes.len()).rev() {
-            let Node { work, inputs, output } = &mut self.nodes[at];
+            let Node { work, inputs, output, .. } = &mut self.nodes[at];
             if !wanted[*output] {
                 continue;
             }

@@ -3,8 +3,9 @@
 use inlay_base::Result;
 
 use super::{Fold, Node, Slot, Work};
-use crate::description::{Described, wrong};
+use crate::description::{Described, Masked, wrong};
 use crate::layer::Layer;
+use crate::layers::masked::{FillMasked, KeepVisible};
 use crate::shape::{Content, Shape};
 
 #[derive(Default)]
@@ -20,6 +21,7 @@ impl Draft {
     pub(super) fn list(&mut self, layers: Vec<Described>, from: usize) -> Result<usize> {
         layers.into_iter().try_fold(from, |from, described| match described {
             Described::Layer { name, layer } => self.layer(name, layer, from),
+            Described::Masked(masked) => self.masked(masked, from),
             Described::Take(name) => {
                 let found = self.description.iter().position(|(input, _)| *input == name);
                 found.ok_or_else(|| {
@@ -55,6 +57,23 @@ impl Draft {
                 Ok(self.node(Work::Concat, ends, first.with_width(width)))
             }
         })
+    }
+
+    /// The rows that are seen through layers, and all rows again.
+    fn masked(&mut self, masked: Masked, from: usize) -> Result<usize> {
+        let Masked { name, mask, deviation, layers } = masked;
+        let whole = self.slots[from].shape.positions.clone();
+        let seen = self.layer(format!("{name}.visible"), Box::new(KeepVisible(mask)), from)?;
+        let kept = self.slots[seen].shape.positions.clone();
+        let last = self.list(layers, seen)?;
+        if self.slots[last].shape.positions != kept || self.slots[last].shape.is_vector() {
+            return Err(wrong(format!("`{name}` expects layers that keep the rows that they see")));
+        }
+        let filled = self.layer(name, Box::new(FillMasked { mask, deviation }), last)?;
+        self.slots[filled].shape.positions = whole;
+        let node = self.nodes.last_mut();
+        node.ok_or_else(|| wrong("has no layer"))?.like = Some(from);
+        Ok(filled)
     }
 
     fn branches(&mut self, branches: Vec<Vec<Described>>, from: usize) -> Result<Vec<usize>> {
@@ -93,7 +112,7 @@ impl Draft {
     fn node(&mut self, work: Work, inputs: Vec<usize>, shape: Shape) -> usize {
         self.slots.push(Slot { shape, buffer: 0 });
         let output = self.slots.len() - 1;
-        self.nodes.push(Node { work, inputs, output });
+        self.nodes.push(Node { work, inputs, output, like: None });
         output
     }
 
