@@ -277,9 +277,8 @@ export class VideoAutoencoder extends NetworkModel {
   ): AsyncGenerator<Required<VideoLatent>> {
     const run = settleAlone(codingOptions, options, who)
     const turns = new Turns(run.signal)
-    let encoder: Coder | undefined
-    for await (const piece of this.#pieces(framesOf(clip, 'clip', run.signal, who))) {
-      encoder ??= this.#parts.encoder(run)
+    const encoder = this.#parts.encoder(run)
+    for await (const piece of this.#pieces(framesOf(clip, 'clip', run.signal, who), encoder)) {
       const [{ width, height }] = piece as [ClipFrame, ...ClipFrame[]]
       const [rows, columns] = [Math.ceil(height / this.space), Math.ceil(width / this.space)]
       const repeated = encoder.begins ? this.time - 1 : 0
@@ -291,20 +290,18 @@ export class VideoAutoencoder extends NetworkModel {
       const shape = [steps, rows, columns, this.channels] as const
       yield { values: found, shape, times: piece.map(({ time }) => time), width, height }
     }
-    if (!encoder) throw new InlayError('INVALID_INPUT', `${who}: the film has no frame`, {})
+    if (encoder.begins) throw new InlayError('INVALID_INPUT', `${who}: the film has no frame`, {})
   }
 
   /** The frames of a film, as many at a time as go through the layers together. */
-  async *#pieces(frames: AsyncIterable<ClipFrame>): AsyncGenerator<ClipFrame[]> {
+  async *#pieces(frames: AsyncIterable<ClipFrame>, encoder: Coder): AsyncGenerator<ClipFrame[]> {
     let piece: ClipFrame[] = []
-    let begins = true
     for await (const frame of frames) {
       piece.push(frame)
-      const steps = this.#parts.stepsOf(frame.width * frame.height)
-      if (piece.length < steps * this.time + (begins ? 1 - this.time : 0)) continue
+      const steps = encoder.wanted(frame.width * frame.height)
+      if (piece.length < steps * this.time + (encoder.begins ? 1 - this.time : 0)) continue
       yield piece
       piece = []
-      begins = false
     }
     if (piece.length > 0) yield piece
   }
@@ -339,10 +336,10 @@ export class VideoAutoencoder extends NetworkModel {
       if (told !== (size ??= told)) throw wrongOption('latent', `pieces of ${size}`, told, who)
       const place = rows * columns * this.channels
       const frame = rows * columns * this.space ** 2 * COLOURS
-      const some = this.#parts.stepsOf(frame / COLOURS)
       const first = shown
       const isWanted = () => times === undefined || shown - first < times.length
-      for (let at = 0; at < steps && isWanted(); at += some) {
+      for (let at = 0, some = 0; at < steps && isWanted(); at += some) {
+        some = decoder.wanted(frame / COLOURS)
         // Of the first group the last frame is the first one.
         const before = decoder.begins ? this.time - 1 : 0
         const part = all.subarray(at * place, (at + some) * place)

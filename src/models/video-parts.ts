@@ -5,12 +5,12 @@ import type { RunOptions } from '../options.js'
 import { COLOURS } from './clips.js'
 import { type VideoLayerOptions, decoderLayers, encoderLayers, lookback } from './video-layers.js'
 
-/** Values of frames that go through the layers together, where a group of them is no more. */
+/** Values of frames that go through the layers together, where the steps that one depends on are no more. */
 const TOGETHER = 1 << 22
-/** Steps of time that go through the layers together at most. */
+/** Steps of time that come at once at most. */
 const MOST_STEPS = 32
-/** Networks that are kept: for films of a few sizes, their beginning and the rest. */
-const KEPT = 16
+/** Networks that are kept: for films of a few sizes both ways, for whole pieces and for what is left at the end. */
+const KEPT = 8
 
 type Run = Pick<RunOptions, 'threads' | 'signal'>
 
@@ -18,6 +18,9 @@ type Run = Pick<RunOptions, 'threads' | 'signal'>
 export interface Coder {
   /** Whether nothing has gone through yet. */
   readonly begins: boolean
+  /** Steps that had best come next, of frames of so many pixels: at first more, so that all pieces are as long with what
+   * they look back on. */
+  wanted(pixels: number): number
   /** What comes of so many steps of time that follow those before. */
   next(given: Float32Array, steps: number, rows: number, columns: number): Promise<Float32Array>
 }
@@ -31,12 +34,6 @@ export class VideoParts {
   constructor(whole: Network, about: VideoLayerOptions) {
     this.#whole = whole
     this.#about = about
-  }
-
-  /** Steps of time of a film with so many pixels in a frame that go through the layers together. */
-  stepsOf(pixels: number): number {
-    const fit = Math.floor(TOGETHER / (pixels * COLOURS * this.#about.time))
-    return Math.min(MOST_STEPS, Math.max(1, fit))
   }
 
   /** From frames, whole groups of them, to vectors. */
@@ -66,6 +63,10 @@ export class VideoParts {
   ): Coder {
     const needed = lookback(this.#about)
     let [kept, before, begins] = [new Float32Array(0), 0, true]
+    const wanted = (pixels: number): number => {
+      const fit = Math.floor(TOGETHER / (pixels * COLOURS * this.#about.time)) - needed
+      return Math.min(MOST_STEPS, Math.max(1, fit)) + (begins ? needed : 0)
+    }
     const next = async (
       given: Float32Array,
       steps: number,
@@ -87,6 +88,7 @@ export class VideoParts {
       get begins() {
         return begins
       },
+      wanted,
       next,
     }
   }
