@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -37,6 +38,21 @@ test.serial('a long training never holds the event loop', async (t) => {
 
 test.serial('two trainings at once never hold the event loop', async (t) => {
   t.true((await holdOf(t, 2)) < 5)
+})
+
+test.serial('runs one after the other have the same threads', async (t) => {
+  if (process.platform !== 'linux') return t.pass()
+  const seen = new Set<string>()
+  for (let i = 0; i < 20; i++) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other is what is tested
+    await Word2Vec.train(toySentences(100), { ...short, threads: 2 })
+    for (const task of readdirSync('/proc/self/task')) {
+      const name = readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim()
+      if (name === 'inlay') seen.add(task)
+    }
+  }
+  t.log(`${seen.size} threads for 20 runs`)
+  t.true(seen.size >= 2 && seen.size < 10)
 })
 
 test.serial('a signal stops a training within 50 ms and leaves nothing behind', async (t) => {
