@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { ClipEncoder, InlayError, Vit } from 'inlay'
@@ -114,6 +114,14 @@ test('what a folder lacks, or has otherwise, is one clear error', async (t) => {
     rmSync(join(lacking, file))
     await wrong(lacking, { code: 'NOT_FOUND', message: new RegExp(file) })
   }
+  // An old folder has weights that `torch.save` wrote; these are of another network.
+  const old = folder()
+  rmSync(join(old, 'model.safetensors'))
+  copyFileSync('__test__/golden/resnet18.pth', join(old, 'pytorch_model.bin'))
+  await wrong(old, {
+    code: 'INVALID_INPUT',
+    message: /pytorch_model\.bin has no tensors of a Vision/,
+  })
   // A file by itself, which does not say how many heads it has.
   const alone = folder()
   rmSync(join(alone, 'config.json'))
@@ -156,6 +164,7 @@ test('what a folder lacks, or has otherwise, is one clear error', async (t) => {
   await config({ hidden_size: 2 ** 40 }, 'INVALID_INPUT', /hidden_size/)
   await config({ intermediate_size: 65 }, 'INVALID_INPUT', /intermediate_size 65/)
   await config({ layer_norm_eps: -1 }, 'INVALID_INPUT', /layer_norm_eps -1/)
+  await config({ layer_norm_eps: 1e99 }, 'INVALID_INPUT', /layer_norm_eps 1e\+99/)
 })
 
 test('a preparation that is not known, or does not fit, is one clear error', async (t) => {

@@ -114,7 +114,7 @@ export class ClipEncoder {
       throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
     }
     if (!(await found.has('tokenizer.json'))) throw found.missing('tokenizer.json')
-    const files = await found.weights()
+    const files = await found.weightsOfAnyAge()
     const shapes = await TensorShapes.of(files, who, run)
     const text = clipText(towerConfig(found, json, 'text'), shapes)
     const image = await clipImage(towerConfig(found, json, 'vision'), shapes)

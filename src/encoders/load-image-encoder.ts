@@ -67,7 +67,7 @@ async function loadClipImages(path: string, options: RunOptions): Promise<ImageE
   const { run } = settle({}, options, who)
   const folder = new ModelFolder(path, who)
   const config = towerConfig(folder, await folder.neededJson('config.json'), 'vision')
-  const weights = await folder.weights()
+  const weights = await folder.weightsOfAnyAge()
   const model = await clipImage(config, await TensorShapes.of(weights, who, run))
   return new ImageEncoder(...(await loadImageModel(model, weights, {}, run, who)))
 }

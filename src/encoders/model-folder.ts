@@ -103,6 +103,14 @@ export class ModelFolder {
     if (files.length === 0) throw this.wrong(index, 'names no file')
     return files
   }
+
+  /** The same, or what old folders have in their place: a file that `torch.save` wrote, of which nothing is run. */
+  async weightsOfAnyAge(): Promise<string[]> {
+    const old = 'pytorch_model.bin'
+    const today = ['model.safetensors', 'model.safetensors.index.json']
+    const isNew = (await Promise.all(today.map((name) => this.has(name)))).includes(true)
+    return !isNew && (await this.has(old)) ? [this.file(old)] : this.weights()
+  }
 }
 
 /** The tensors of files, by name, with their shapes. */
@@ -154,10 +162,10 @@ export class Fields {
     throw this.wrong(names, 'a number', found)
   }
 
-  /** A finite number above 0. */
+  /** A number above 0, as float32 has them. */
   positive(names: readonly string[], fallback: number): number {
     const found = this.number(names, fallback)
-    if (found > 0) return found
+    if (Math.fround(found) > 0 && Math.fround(found) < Infinity) return found
     throw this.wrong(names, 'a number above 0', found)
   }
 

@@ -105,7 +105,7 @@ async function find(given: string, run: RunSettings, who: string): Promise<Found
   const folder = new ModelFolder(isFolder ? given : dirname(given), who)
   // Of a folder that is something else, that is said, and not which tensors are missing.
   if (isFolder) typeOf(await configOf(folder))
-  const files = isFolder ? await folder.weights() : [given]
+  const files = isFolder ? await folder.weightsOfAnyAge() : [given]
   return { files, folder, shapes: await TensorShapes.of(files, who, run) }
 }
 
