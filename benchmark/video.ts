@@ -52,7 +52,7 @@ the four files of that data set.`,
       else say(`video-latents: there is no ${films}`)
     }
     if (chosen('video-masked')) {
-      if (existsSync(fashion)) tell(await maskedPictures(4 * epochs, limit, say))
+      if (existsSync(fashion)) tell(await maskedPictures(10 * epochs, limit, say))
       else say(`video-masked: there is no ${fashion}`)
     }
   },
@@ -156,7 +156,7 @@ async function timed<T>(work: () => Promise<T>): Promise<{ result: T; cpu: numbe
 const PICTURES = { learnt: 20_000, judged: 10_000 }
 
 async function maskedPictures(epochs: number, limit: Limit, say: Settings['say']): Promise<Scores> {
-  const cut = new ImagePatches({ size: 4, channels: 1 })
+  const cut = new ImagePatches({ size: 7, channels: 1 })
   const part = async (name: string, count: number) => {
     const { items } = await readIdx(join(fashion, `${name}-images-idx3-ubyte.gz`))
     const { values } = await readIdx(join(fashion, `${name}-labels-idx1-ubyte.gz`))
