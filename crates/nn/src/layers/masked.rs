@@ -33,7 +33,8 @@ impl Mask {
 
     /// Positions of a period of an item of so many rows.
     fn period(&self, rows: usize) -> usize {
-        self.period.filter(|&period| rows.is_multiple_of(period)).unwrap_or(rows)
+        let fits = |period: &usize| rows > 0 && rows.is_multiple_of(*period);
+        self.period.filter(fits).unwrap_or(rows)
     }
 
     /// Positions of a period that are masked: one stays.
@@ -318,6 +319,9 @@ mod tests {
         assert_eq!(tubes.visible(30), 3);
         // One stays of what is short; what is no whole period has one mask.
         assert_eq!((plain.visible(1), plain.visible(0), tubes.visible(25)), (1, 0, 2));
+        // Nothing has no mask, however long the period is.
+        let (_, endless) = mask(0.5, Some(1 << 50));
+        assert_eq!((of(endless, 0, train(1), 0), endless.visible(0)), (vec![], 0));
         let mut counts = [0usize; 8];
         for step in 0..4000 {
             let (_, half) = mask(0.5, None);
