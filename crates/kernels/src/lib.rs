@@ -65,6 +65,7 @@ pub use logistic::{
     Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast, learn,
 };
 pub use math::{exp, ln};
+pub(crate) use math::{exp_of_share, normal};
 pub use norm::Norm;
 pub use pixels::{ChannelScale, narrow_pixels, widen_pixels};
 pub use pooling::{

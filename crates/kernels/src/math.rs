@@ -17,6 +17,26 @@ pub fn exp<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     simd.scale(power, n)
 }
 
+/// Below this a share of 1 is none: 2⁻⁷².
+const NOTHING: f32 = 2.117_582_4e-22;
+
+/// As `exp` for a share of what is 1, but nothing where that is less than 2⁻⁷². What such a share is multiplied by next would
+/// be too small to be a normal number, and products of those take a hundred times as long.
+#[inline(always)]
+pub fn exp_of_share<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    // What is no number stays so as the second operand.
+    simd.max(simd.splat(0.0), simd.sub(exp(simd, x), simd.splat(NOTHING)))
+}
+
+/// The same number, to 5e-38, and none that is too small to be a normal one: sums of many steps that come to nothing are
+/// to be nothing.
+#[inline(always)]
+pub fn normal<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    // 2⁻¹⁰⁰, whose last digit is a normal number.
+    let digits = simd.splat(7.888_609e-31);
+    simd.sub(simd.add(x, digits), digits)
+}
+
 /// ln x for normal x > 0, to 3e-7 of itself or 2e-7, whichever is more.
 #[inline(always)]
 pub fn ln<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
@@ -91,6 +111,36 @@ mod tests {
         for set in Kernels::available() {
             let powers = set.run(Each(&[f32::NAN, 0.0], false));
             assert!(powers[0].is_nan() && powers[1] == 1.0, "{}: {powers:?}", set.name());
+        }
+    }
+
+    struct Small<'a>(&'a [f32], bool);
+
+    impl Task for Small<'_> {
+        type Output = Vec<f32>;
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Vec<f32> {
+            let one = |&x: &f32| match self.1 {
+                true => simd.sum(normal(simd, simd.splat(x))) / S::LANES as f32,
+                false => simd.sum(exp_of_share(simd, simd.splat(x))) / S::LANES as f32,
+            };
+            self.0.iter().map(one).collect()
+        }
+    }
+
+    #[test]
+    fn shares_and_sums_that_come_to_nothing_are_nothing() {
+        assert_eq!(NOTHING, 2.0f32.powi(-72));
+        for set in Kernels::available() {
+            let name = set.name();
+            let shares = set.run(Small(&[0.0, -20.0, -49.0, -50.0, -87.0, -1e30], false));
+            assert!((shares[0] - 1.0).abs() < 1e-6 && shares[1] > 2e-9, "{name}: {shares:?}");
+            assert!(shares[2] > 0.0 && shares[3..] == [0.0; 3], "{name}: {shares:?}");
+            assert!(set.run(Small(&[f32::NAN], false))[0].is_nan(), "{name}");
+            let given = [1.0, -3e-20, 1e-30, 1e-38, -1e-40, 1e-45, 0.0];
+            for (x, y) in given.iter().zip(set.run(Small(&given, true))) {
+                assert!((x - y).abs() < 6e-38 && !y.is_subnormal(), "{name}: {x} became {y}");
+            }
         }
     }
 

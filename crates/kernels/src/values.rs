@@ -1,6 +1,6 @@
 //! Plain loops over values and rows, compiled for every set.
 
-use crate::{Activation, Kernels, Simd, Task, exp, ln};
+use crate::{Activation, Kernels, Simd, Task, exp_of_share, ln, normal};
 
 /// Gives a loop to the compiler once for every set.
 macro_rules! task {
@@ -152,7 +152,7 @@ impl Task for Softmax<'_> {
             unsafe {
                 let to = scores.as_mut_ptr().add(at);
                 let score = simd.load_first(to, count);
-                let power = exp(simd, simd.sub(score, simd.splat(highest)));
+                let power = exp_of_share(simd, simd.sub(score, simd.splat(highest)));
                 simd.store_first(to, power, count);
                 // What is beyond the end must not be counted.
                 total = simd.add(total, simd.load_first(to, count));
@@ -240,9 +240,9 @@ impl Task for Adam<'_> {
                 let gradient = simd.mul(gradient, simd.splat(step.clip));
                 let gradient = simd.fma(value, simd.splat(step.decay), gradient);
                 let kept = simd.mul(simd.load_first(m, count), beta);
-                let mean = simd.fma(gradient, new_beta, kept);
+                let mean = normal(simd, simd.fma(gradient, new_beta, kept));
                 let kept = simd.mul(simd.load_first(v, count), gamma);
-                let square = simd.fma(simd.mul(gradient, gradient), new_gamma, kept);
+                let square = normal(simd, simd.fma(simd.mul(gradient, gradient), new_gamma, kept));
                 simd.store_first(m, mean, count);
                 simd.store_first(v, square, count);
                 let root = simd.mul(simd.root(square), simd.splat(step.correction));

@@ -199,3 +199,19 @@ fn high_scores_do_not_overflow_and_what_is_no_number_stays_so() {
         }
     }
 }
+
+#[test]
+fn scores_far_apart_give_no_numbers_that_are_slow() {
+    let (none, all) = (&[], None);
+    let how =
+        Attention { heads: 2, width: 8, causal: false, window: all, relative: none, dropout: 0.0 };
+    for set in Kernels::available() {
+        for by in [1.0, 8.0, 30.0, 100.0] {
+            let projected: Vec<f32> = numbers(40 * 48, 1).iter().map(|x| x * by).collect();
+            let above: Vec<f32> = numbers(40 * 16, 2).iter().map(|x| x * 1e-6).collect();
+            let Found { output, gradient } = both_ways(set, how, &projected, &above, None);
+            let slow = output.iter().chain(&gradient).filter(|x| x.is_subnormal()).count();
+            assert_eq!(slow, 0, "{} {by}", set.name());
+        }
+    }
+}

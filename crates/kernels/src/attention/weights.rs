@@ -1,7 +1,7 @@
 //! From scores to weights and back, row by row.
 
 use super::QUERIES;
-use crate::{Simd, Target, Task, exp, ln};
+use crate::{Simd, Target, Task, exp_of_share, ln};
 
 /// Which keys of a block its queries see.
 #[derive(Clone, Copy)]
@@ -151,7 +151,7 @@ fn raise<S: Simd>(simd: S, scores: &mut [f32], scale: S::Vector, height: S::Vect
             let above = simd.fma(simd.load_first(to, count), scale, height);
             // `exp` stops short of what is infinite or no number: it must not be lost.
             spoilt = simd.fma(above, simd.splat(0.0), spoilt);
-            let mut power = exp(simd, above);
+            let mut power = exp_of_share(simd, above);
             simd.store_first(to, power, count);
             if count < S::LANES {
                 power = simd.load_first(to, count);
@@ -208,7 +208,7 @@ impl Task for Slopes<'_> {
                     let (weight, slope) =
                         (weights.as_mut_ptr().add(at), slopes.as_mut_ptr().add(at));
                     let score = simd.load_first(weight, count);
-                    let share = exp(simd, simd.fma(score, scale, logarithm));
+                    let share = exp_of_share(simd, simd.fma(score, scale, logarithm));
                     let change = simd.fma(simd.load_first(slope, count), scale, delta);
                     simd.store_first(weight, share, count);
                     simd.store_first(slope, simd.mul(share, change), count);
