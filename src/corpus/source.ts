@@ -58,7 +58,7 @@ export type SettledSource =
   | { readonly files: string[]; readonly texts?: undefined }
   | { readonly files?: undefined; readonly texts: () => Iterator<Text> | AsyncIterator<Text> }
 
-/** Texts of so many characters, and so many texts, are answered by the threads of short calls. */
+/** Texts of so many characters, and so many texts, are handed over at once and not as a stream. */
 const SHORT = 1 << 16
 const FEW = 1024
 
@@ -94,7 +94,7 @@ export function settleSource(source: unknown, who: string): SettledSource {
   return { files: files.map(path) }
 }
 
-/** Whether texts are strings, and so few that to start threads for them would cost more than they do. */
+/** Whether texts are strings that are all here, and so few that a stream of them would cost more than they do. */
 export function isShort(texts: Texts): texts is string[] {
   if (!Array.isArray(texts) || texts.length > FEW) return false
   let length = 0
