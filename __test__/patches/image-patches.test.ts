@@ -86,6 +86,18 @@ test('the end is filled, left out or refused', async (t) => {
   const [back] = await dropped.restore(tokens)
   t.deepEqual([back!.width, back!.height], [8, 4])
   t.is(back!.data[9], image.data[11])
+  const repeating = new ImagePatches({ size: 4, channels: 1, edge: 'repeat' })
+  const repeated = await repeating.tokens([image])
+  t.is(repeated.count, 6)
+  // Rows 4 to 7 and columns 8 to 11, of which the picture has three and two.
+  const [last, width] = [repeated.values.subarray(5 * 16), image.width]
+  const at = (row: number, column: number) =>
+    Math.fround(image.data[Math.min(row, 6) * width + Math.min(column, 9)]! / 255)
+  t.deepEqual(
+    Array.from(last),
+    Array.from({ length: 16 }, (_, i) => at(4 + Math.floor(i / 4), 8 + (i % 4))),
+  )
+  t.deepEqual(await repeating.restore(repeated), [image])
   const message = /images\[0\] has 7 of an axis that patches of 4 at steps of 4 do not end with/
   const refusing = new ImagePatches({ size: 4, channels: 1, edge: 'refuse' })
   await t.throwsAsync(refusing.tokens([image]), { code: 'INVALID_INPUT', message })

@@ -1,34 +1,35 @@
 // Films as models take them: frames of red, green and blue on a scale from -1 to 1.
 import { InlayError } from '../errors.js'
 import { readVideo } from '../media/read-video.js'
-import { isIterable, wrongOption } from '../options.js'
-import { type FilmInput, type FrameInput, checkedFrames } from '../patches/video-patches.js'
+import {
+  type CutSpec,
+  SlabHandle,
+  cutWindow,
+  restorePixels,
+  squaredDifferenceOf,
+} from '../native.js'
+import { type RunOptions, type RunSettings, isIterable, wrongOption } from '../options.js'
+import { inTurns, pushValues } from '../patches/tokens.js'
+import {
+  type FilmInput,
+  type FrameInput,
+  checkedFrames,
+  pushPixels,
+} from '../patches/video-patches.js'
 import type { Path } from '../path.js'
+import type { RawImage } from '../pictures/prepare-pictures.js'
 import type { Draw } from '../random-numbers.js'
+import { run } from '../run.js'
 import { Turns } from '../turns.js'
 
 /** A film: a file by its name or its bytes, which `readVideo` reads, or its frames, what `readVideo` gives among them. */
 export type ClipInput = Path | Uint8Array | FilmInput
 
+/** Pixels that are compared at once. */
+const COMPARED = 1 << 17
+
 /** Values of a pixel: red, green and blue. */
 export const COLOURS = 3
-
-/** A frame: its pixels, and when it is shown. */
-export interface ClipFrame {
-  /** [height, width, 3] */
-  readonly pixels: Uint8Array
-  readonly time: number
-  readonly width: number
-  readonly height: number
-}
-
-/** A film that is in memory. */
-export interface Clip {
-  /** At least one. */
-  readonly frames: readonly ClipFrame[]
-  readonly width: number
-  readonly height: number
-}
 
 /** Where a window of a film begins. */
 export interface Corner {
@@ -37,43 +38,98 @@ export interface Corner {
   readonly left: number
 }
 
+/** Threads, and what stops them. */
+type Run = Pick<RunOptions, 'threads' | 'signal'>
+
 /** Frames, rows and columns. */
 export type Extent = readonly [frames: number, rows: number, columns: number]
 
-/** What a byte is on the scale. */
-const SCALE = Float32Array.from({ length: 256 }, (_, byte) => byte / 127.5 - 1)
+function settled({ threads, signal }: Run): RunSettings {
+  return { threads, signal, seed: 0, onProgress: undefined }
+}
+
+/** How bytes come onto the scale and back. What lies behind a film's ends is as its last pixels. */
+function specOf(size: Extent): CutSpec {
+  const half = Array<number>(COLOURS).fill(0.5)
+  const axes = [...size]
+  return {
+    size: axes,
+    stride: axes,
+    channels: COLOURS,
+    mean: half,
+    deviation: half,
+    edge: 'repeat',
+  }
+}
+
+/** Frames of a film that are in memory. */
+export class Clip {
+  readonly width: number
+  readonly height: number
+  /** When each of them is shown, in seconds. */
+  readonly times: number[] = []
+  readonly #slab: SlabHandle
+
+  /** With room for frames like this one. */
+  constructor(name: string, { width, height }: RawImage) {
+    this.width = width
+    this.height = height
+    this.#slab = new SlabHandle(name, width, height, COLOURS)
+  }
+
+  /** Pixels of all frames. */
+  get pixels(): number {
+    return this.times.length * this.width * this.height
+  }
+
+  async push(frame: FrameInput, turns: Turns): Promise<void> {
+    await pushPixels(this.#slab, frame, turns)
+    this.times.push(frame.time)
+  }
+
+  /** A window on the scale: [frames, rows, columns, 3]. Its first frame stands there so many times more. */
+  window(corner: Corner, extent: Extent, repeated: number, settings: Run): Promise<Float32Array> {
+    const { frame, top, left } = corner
+    const begin = Uint32Array.of(frame, top, left)
+    return run<Float32Array>('window', settled(settings), (spec, events) =>
+      cutWindow(this.#slab, begin, repeated, specOf(extent), spec, events),
+    )
+  }
+
+  /** Lets all frames go. */
+  clear(): void {
+    this.#slab.clear()
+    this.times.length = 0
+  }
+}
+
+/** Films in memory, until they are closed. */
+export class Clips implements Disposable {
+  constructor(readonly all: readonly Clip[]) {}
+
+  /** Pixels of all films. */
+  get pixels(): number {
+    return this.all.reduce((sum, clip) => sum + clip.pixels, 0)
+  }
+
+  [Symbol.dispose](): void {
+    for (const clip of this.all) clip.clear()
+  }
+}
 
 /** The frames of a film, one at a time, all of one size.
  *
  * @throws {InvalidOptionError} what is no film
  * @throws {InlayError} as `readVideo`
  */
-export async function* framesOf(
+export function framesOf(
   clip: ClipInput,
   name: string,
   signal: AbortSignal | undefined,
   who: string,
-): AsyncGenerator<ClipFrame> {
+): AsyncGenerator<FrameInput> {
   const isFile = typeof clip === 'string' || clip instanceof URL || clip instanceof Uint8Array
-  const film = isFile ? readVideo(clip, { signal }) : clip
-  const turns = new Turns(signal)
-  for await (const frame of checkedFrames(film, name, who)) {
-    const { time, width, height } = frame
-    yield { pixels: await coloured(frame, turns), time, width, height }
-  }
-}
-
-/** Grey as three like it; without transparency. */
-async function coloured({ data, channels }: FrameInput, turns: Turns): Promise<Uint8Array> {
-  if (channels === COLOURS) return new Uint8Array(data.buffer, data.byteOffset, data.length)
-  const pixels = new Uint8Array((data.length / channels) * COLOURS)
-  for (let from = 0, to = 0; from < data.length; from += channels, to += COLOURS) {
-    for (let colour = 0; colour < COLOURS; colour++) {
-      pixels[to + colour] = data[channels === 1 ? from : from + colour]!
-    }
-    if (turns.isOver(COLOURS)) await turns.next()
-  }
-  return pixels
+  return checkedFrames(isFile ? readVideo(clip, { signal }) : clip, name, who)
 }
 
 /** Films, in memory.
@@ -85,47 +141,22 @@ export async function clipsOf(
   option: string,
   signal: AbortSignal | undefined,
   who: string,
-): Promise<Clip[]> {
+): Promise<Clips> {
   if (!isIterable(clips)) throw wrongOption(option, 'an iterable of films', clips, who)
+  const turns = new Turns(signal)
   const held: Clip[] = []
-  for await (const clip of clips) {
+  for await (const film of clips) {
     const name = `${option}[${held.length}]`
-    const frames: ClipFrame[] = []
-    for await (const frame of framesOf(clip, name, signal, who)) frames.push(frame)
-    const [first] = frames
-    if (!first) throw new InlayError('INVALID_INPUT', `${who}: ${name} has no frame`, {})
-    held.push({ frames, width: first.width, height: first.height })
+    let clip: Clip | undefined
+    for await (const frame of framesOf(film, name, signal, who)) {
+      clip ??= new Clip(name, frame)
+      await clip.push(frame, turns)
+    }
+    if (!clip) throw new InlayError('INVALID_INPUT', `${who}: ${name} has no frame`, {})
+    held.push(clip)
   }
   if (held.length === 0) throw new InlayError('INVALID_INPUT', `${who}: there are no films`, {})
-  return held
-}
-
-/** A window of a film on the scale: [frames, rows, columns, 3]. Its first frame stands there so many times more. What lies
- * behind the film's ends is as its last pixels. */
-export async function windowOf(
-  { frames, width, height }: Clip,
-  { frame: first, top, left }: Corner,
-  [count, rows, columns]: Extent,
-  repeated: number,
-  turns: Turns,
-): Promise<Float32Array> {
-  const window = new Float32Array(count * rows * columns * COLOURS)
-  let to = 0
-  for (let number = 0; number < count; number++) {
-    const at = first + Math.max(0, number - repeated)
-    const { pixels } = frames[Math.min(at, frames.length - 1)]!
-    for (let row = top; row < top + rows; row++) {
-      const line = Math.min(row, height - 1) * width
-      const inside = Math.min(columns, width - left)
-      const from = (line + left) * COLOURS
-      for (let i = 0; i < inside * COLOURS; i++) window[to++] = SCALE[pixels[from + i]!]!
-      for (let i = inside * COLOURS; i < columns * COLOURS; i++, to++) {
-        window[to] = window[to - COLOURS]!
-      }
-      if (turns.isOver(columns * COLOURS)) await turns.next()
-    }
-  }
-  return window
+  return new Clips(held)
 }
 
 /** A place for a window, drawn at random: any pixel is as likely as any other, but for those near the ends. */
@@ -134,14 +165,14 @@ export function drawnPlace(
   [count, rows, columns]: Extent,
   draw: Draw,
 ): [Clip, Corner] {
-  const pixels = clips.map(pixelsOf)
+  const pixels = clips.map((clip) => clip.pixels)
   let left = draw() * pixels.reduce((sum, own) => sum + own, 0)
   let at = 0
   while (at < clips.length - 1 && left >= pixels[at]!) left -= pixels[at++]!
   const clip = clips[at]!
   const along = (length: number, window: number) =>
     Math.floor(draw() * (Math.max(0, length - window) + 1))
-  const frame = along(clip.frames.length, count)
+  const frame = along(clip.times.length, count)
   return [clip, { frame, top: along(clip.height, rows), left: along(clip.width, columns) }]
 }
 
@@ -154,7 +185,7 @@ export function placesOf(
   const starts = (length: number, window: number) =>
     Array.from({ length: Math.max(1, Math.floor(length / window)) }, (_, at) => at * window)
   const all = clips.flatMap((clip) =>
-    starts(clip.frames.length, count).flatMap((frame) =>
+    starts(clip.times.length, count).flatMap((frame) =>
       starts(clip.height, rows).flatMap((top) =>
         starts(clip.width, columns).map((left): [Clip, Corner] => [clip, { frame, top, left }]),
       ),
@@ -164,24 +195,37 @@ export function placesOf(
   return Array.from({ length: most }, (_, at) => all[Math.floor((at * all.length) / most)]!)
 }
 
-/** Pixels of all frames. */
-export function pixelsOf({ frames, width, height }: Clip): number {
-  return frames.length * width * height
-}
-
-/** Some rows and columns of a frame that is on the scale, as bytes: rounded, and no further than from 0 to 255. */
+/** Frames that are on the scale, [frames, rows, columns, 3], as bytes: rounded, no further than from 0 to 255, and of each
+ * frame so many rows and columns. */
 export async function bytesOf(
   values: Float32Array,
-  columns: number,
-  width: number,
-  height: number,
+  [rows, columns]: readonly [rows: number, columns: number],
+  { width, height }: { readonly width: number; readonly height: number },
+  settings: Run,
+): Promise<Uint8Array[]> {
+  const frames = values.length / (rows * columns * COLOURS)
+  const pixels = await pushValues([values], settings.signal)
+  const extent = Uint32Array.of(frames, height, width)
+  return run<Uint8Array[]>('bytes', settled(settings), (spec, events) =>
+    restorePixels(pixels, extent, specOf([1, rows, columns]), spec, events),
+  )
+}
+
+/** The sum of squared differences between pixels of red, green and blue and a frame of any channels. */
+export async function differenceOf(
+  pixels: Uint8Array,
+  { data, channels }: RawImage,
   turns: Turns,
-): Promise<Uint8Array> {
-  const bytes = new Uint8ClampedArray(width * height * COLOURS)
-  for (let row = 0; row < height; row++) {
-    const [from, to] = [row * columns * COLOURS, row * width * COLOURS]
-    for (let i = 0; i < width * COLOURS; i++) bytes[to + i] = (values[from + i]! + 1) * 127.5
-    if (turns.isOver(width * COLOURS)) await turns.next()
-  }
-  return new Uint8Array(bytes.buffer)
+): Promise<number> {
+  const others = new Uint8Array(data.buffer, data.byteOffset, data.length)
+  let sum = 0
+  await inTurns(pixels, COMPARED * COLOURS, turns, (some, from) => {
+    const first = from / COLOURS
+    sum += squaredDifferenceOf(
+      some,
+      others.subarray(first * channels, (first + COMPARED) * channels),
+      channels,
+    )
+  })
+  return sum
 }

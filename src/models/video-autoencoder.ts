@@ -7,6 +7,7 @@ import { checkTogether } from '../nn/training.js'
 import {
   type Options,
   type RunOptions,
+  type Settings,
   integer,
   isCount,
   isIterable,
@@ -19,18 +20,18 @@ import {
   wrongOption,
 } from '../options.js'
 import { type VideoLatent, checkLatent } from '../patches/latent-patches.js'
+import type { FrameInput } from '../patches/video-patches.js'
 import type { Path } from '../path.js'
 import { Turns } from '../turns.js'
 import {
   COLOURS,
-  type ClipFrame,
+  Clip,
   type ClipInput,
   type Extent,
   bytesOf,
   clipsOf,
+  differenceOf,
   framesOf,
-  pixelsOf,
-  windowOf,
 } from './clips.js'
 import { type ModelFile, NetworkModel, aboutOf, maybe, openModel } from './network-model.js'
 import { learningOptionsWithout, networkTraining } from './training.js'
@@ -189,14 +190,13 @@ export class VideoAutoencoder extends NetworkModel {
     checkTogether(options, settings.schedule, who)
     const about = shapeOf(settings, who)
     const extent = extentOf(settings, who)
-    const held = await clipsOf(clips, 'clips', run.signal, who)
+    using held = await clipsOf(clips, 'clips', run.signal, who)
     const { validation, batchSize, accumulate, epochs, schedule } = settings
-    const judged = validation && (await clipsOf(validation, 'validation', run.signal, who))
+    using judged = validation && (await clipsOf(validation, 'validation', run.signal, who))
     const shown = extent.reduce((product, axis) => product * axis, 1)
-    const all = held.reduce((sum, clip) => sum + pixelsOf(clip), 0)
-    const windows = settings.windows ?? Math.ceil(all / shown)
+    const windows = settings.windows ?? Math.ceil(held.pixels / shown)
     const steps = epochs * Math.ceil(windows / (batchSize * accumulate))
-    const source = { clips: held, extent, repeated: about.time - 1, signal: run.signal }
+    const source = { clips: held.all, extent, repeated: about.time - 1, signal: run.signal }
     using start = await begin(about, source, run)
     using trained = await start.train(
       (epoch) => drawn(source, windows, run.seed + epoch * 2 ** 32),
@@ -207,7 +207,7 @@ export class VideoAutoencoder extends NetworkModel {
         // They are drawn at random as it is: no more than a step of them has to be there.
         shuffleBuffer: batchSize * accumulate,
         ...(schedule !== 'constant' && { steps }),
-        ...(judged && { validation: { inputs: windowsOf({ ...source, clips: judged }) } }),
+        ...(judged && { validation: { inputs: windowsOf({ ...source, clips: judged.all }) } }),
       },
     )
     const asked = { ...start.description, about: aboutOf(file, about) }
@@ -278,32 +278,38 @@ export class VideoAutoencoder extends NetworkModel {
     const run = settleAlone(codingOptions, options, who)
     const turns = new Turns(run.signal)
     const encoder = this.#parts.encoder(run)
-    for await (const piece of this.#pieces(framesOf(clip, 'clip', run.signal, who), encoder)) {
-      const [{ width, height }] = piece as [ClipFrame, ...ClipFrame[]]
-      const [rows, columns] = [Math.ceil(height / this.space), Math.ceil(width / this.space)]
-      const repeated = encoder.begins ? this.time - 1 : 0
-      const steps = Math.ceil((repeated + piece.length) / this.time)
-      const extent: Extent = [steps * this.time, rows * this.space, columns * this.space]
-      const clipOfPiece = { frames: piece, width, height }
-      const pixels = await windowOf(clipOfPiece, BEGINNING, extent, repeated, turns)
-      const found = await encoder.next(pixels, steps, rows, columns)
-      const shape = [steps, rows, columns, this.channels] as const
-      yield { values: found, shape, times: piece.map(({ time }) => time), width, height }
+    let held: Clip | undefined
+    try {
+      for await (const frame of framesOf(clip, 'clip', run.signal, who)) {
+        held ??= new Clip('clip', frame)
+        await held.push(frame, turns)
+        const steps = encoder.wanted(held.width * held.height)
+        if (held.times.length < steps * this.time + (encoder.begins ? 1 - this.time : 0)) continue
+        yield await this.#piece(held, encoder, run)
+      }
+      if (!held) throw new InlayError('INVALID_INPUT', `${who}: the film has no frame`, {})
+      if (held.times.length > 0) yield await this.#piece(held, encoder, run)
+    } finally {
+      held?.clear()
     }
-    if (encoder.begins) throw new InlayError('INVALID_INPUT', `${who}: the film has no frame`, {})
   }
 
-  /** The frames of a film, as many at a time as go through the layers together. */
-  async *#pieces(frames: AsyncIterable<ClipFrame>, encoder: Coder): AsyncGenerator<ClipFrame[]> {
-    let piece: ClipFrame[] = []
-    for await (const frame of frames) {
-      piece.push(frame)
-      const steps = encoder.wanted(frame.width * frame.height)
-      if (piece.length < steps * this.time + (encoder.begins ? 1 - this.time : 0)) continue
-      yield piece
-      piece = []
-    }
-    if (piece.length > 0) yield piece
+  /** The latent of frames, which are let go then. */
+  async #piece(
+    held: Clip,
+    encoder: Coder,
+    run: Settings<typeof codingOptions>,
+  ): Promise<Required<VideoLatent>> {
+    const { width, height } = held
+    const times = [...held.times]
+    const [rows, columns] = [Math.ceil(height / this.space), Math.ceil(width / this.space)]
+    const repeated = encoder.begins ? this.time - 1 : 0
+    const steps = Math.ceil((repeated + times.length) / this.time)
+    const extent: Extent = [steps * this.time, rows * this.space, columns * this.space]
+    const pixels = await held.window(BEGINNING, extent, repeated, run)
+    held.clear()
+    const found = await encoder.next(pixels, steps, rows, columns)
+    return { values: found, shape: [steps, rows, columns, this.channels], times, width, height }
   }
 
   /**
@@ -320,7 +326,6 @@ export class VideoAutoencoder extends NetworkModel {
   ): AsyncGenerator<VideoFrame> {
     const who = 'model.decode'
     const run = settleAlone(codingOptions, options, who)
-    const turns = new Turns(run.signal)
     const decoder = this.#parts.decoder(run)
     let [shown, size]: [number, string | undefined] = [0, undefined]
     for await (const given of isIterable(latent) ? latent : [latent]) {
@@ -343,10 +348,11 @@ export class VideoAutoencoder extends NetworkModel {
         // Of the first group the last frame is the first one.
         const before = decoder.begins ? this.time - 1 : 0
         const part = all.subarray(at * place, (at + some) * place)
-        const frames = await decoder.next(part, part.length / place, rows, columns)
-        for (let from = before * frame; from < frames.length && isWanted(); from += frame) {
-          const own = frames.subarray(from, from + frame)
-          const data = await bytesOf(own, columns * this.space, width, height, turns)
+        const found = await decoder.next(part, part.length / place, rows, columns)
+        const left = times && (first + times.length - shown) * frame
+        const own = found.subarray(before * frame, left && before * frame + left)
+        const decoded = [rows * this.space, columns * this.space] as const
+        for (const data of await bytesOf(own, decoded, { width, height }, run)) {
           const time = times?.[shown - first] ?? shown
           shown += 1
           yield { data, width, height, channels: COLOURS, time }
@@ -407,24 +413,18 @@ export class VideoAutoencoder extends NetworkModel {
     who: string,
   ): Promise<{ error: number; values: number; frames: number }> {
     // Those that went in and have not come back.
-    const waiting: Uint8Array[] = []
+    const waiting: FrameInput[] = []
     const frames = framesOf(clip, name, signal, who)
     async function* noted() {
-      for await (const { pixels, width, height, time } of frames) {
-        waiting.push(pixels)
-        yield { data: pixels, width, height, channels: COLOURS, time } as const
+      for await (const frame of frames) {
+        waiting.push(frame)
+        yield frame
       }
     }
     const turns = new Turns(signal)
     const sums = { error: 0, values: 0, frames: 0 }
-    for await (const { data, width } of this.decode(this.#stream(noted(), options, who), options)) {
-      const pixels = waiting.shift()!
-      for (let from = 0; from < data.length; from += width * COLOURS) {
-        for (let i = from; i < from + width * COLOURS; i++) {
-          sums.error += (data[i]! - pixels[i]!) ** 2
-        }
-        if (turns.isOver(width * COLOURS)) await turns.next()
-      }
+    for await (const { data } of this.decode(this.#stream(noted(), options, who), options)) {
+      sums.error += await differenceOf(data, waiting.shift()!, turns)
       sums.values += data.length
       sums.frames += 1
     }

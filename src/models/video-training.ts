@@ -7,8 +7,7 @@ import { squaredError } from '../nn/losses.js'
 import { Network } from '../nn/network.js'
 import { type RunSettings, wrongOption } from '../options.js'
 import { randomNumbers } from '../random-numbers.js'
-import { Turns } from '../turns.js'
-import { COLOURS, type Clip, type Extent, drawnPlace, placesOf, windowOf } from './clips.js'
+import { COLOURS, type Clip, type Extent, drawnPlace, placesOf } from './clips.js'
 import { PrincipalComponents } from './principal-components.js'
 import { type VideoLayerOptions, decoderLayers, encoderLayers, groupSize } from './video-layers.js'
 
@@ -95,11 +94,10 @@ export async function* drawn(
   seed: number,
 ): AsyncGenerator<{ input: Float32Array }> {
   const draw = randomNumbers(seed)
-  const turns = new Turns(signal)
   const [frames, ...sides] = extent
   for (let at = 0; at < windows; at++) {
     const [clip, corner] = drawnPlace(clips, [frames - repeated, ...sides], draw)
-    yield { input: await windowOf(clip, corner, extent, repeated, turns) }
+    yield { input: await clip.window(corner, extent, repeated, { signal }) }
   }
 }
 
@@ -110,10 +108,9 @@ export async function* windowsOf({
   repeated,
   signal,
 }: Source): AsyncGenerator<Float32Array> {
-  const turns = new Turns(signal)
   const [frames, ...sides] = extent
   for (const [clip, corner] of placesOf(clips, [frames - repeated, ...sides], VALIDATED)) {
-    yield await windowOf(clip, corner, extent, repeated, turns)
+    yield await clip.window(corner, extent, repeated, { signal })
   }
 }
 

@@ -12,9 +12,9 @@ const PIXELS = 12 << 14
 
 /** The options that all patches take. @internal */
 export const edgeOption = {
-  /** What becomes of the end of an axis that patches do not cover: one more patch, with zeros behind what there is; it is
-   * left out; it is an error. */
-  edge: oneOf(['fill', 'drop', 'refuse'], 'what becomes of the end of an axis'),
+  /** What becomes of the end of an axis that patches do not cover: one more patch, with zeros behind what there is, or with
+   * the last of it again; it is left out; it is an error. */
+  edge: oneOf(['fill', 'repeat', 'drop', 'refuse'], 'what becomes of the end of an axis'),
 }
 
 /** Lengths along the last so many axes; one number stands for all of them. @internal */
@@ -93,7 +93,7 @@ export function pixelSpec(
     readonly channels: 1 | 3 | 4 | undefined
     readonly mean: readonly number[] | undefined
     readonly deviation: readonly number[] | undefined
-    readonly edge: 'fill' | 'drop' | 'refuse'
+    readonly edge: CutSpec['edge']
   },
   who: string,
 ): Pick<CutSpec, 'channels' | 'mean' | 'deviation' | 'edge'> {
@@ -164,7 +164,9 @@ export function coveredOf(
 ): [frames: number, rows: number, columns: number] {
   const covered = extent.map((length, axis) => {
     const over = Math.floor((length - size[axis]!) / stride[axis]!)
-    return edge === 'fill' ? length : Math.min(length, over * stride[axis]! + size[axis]!)
+    return edge === 'fill' || edge === 'repeat'
+      ? length
+      : Math.min(length, over * stride[axis]! + size[axis]!)
   })
   return covered as [number, number, number]
 }

@@ -26,6 +26,8 @@ import {
 import { checkRaw } from './raw-image.js'
 import { type TokenInput, type TokenParts, Tokens, joined, pushValues } from './tokens.js'
 
+export { pushPixels } from './cut.js'
+
 /** A frame of a film: its pixels, and its time in seconds. */
 export interface FrameInput extends RawImage {
   readonly time: number

@@ -32,6 +32,7 @@ mod run;
 mod search;
 mod sentences;
 mod serve;
+mod slab;
 mod sound_patches;
 mod sounds;
 mod source;

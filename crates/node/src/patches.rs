@@ -1,14 +1,13 @@
 //! Pictures and films cut to patches; how they are put together again is in `restore`.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use inlay_base::{Map, Result, Run, Workers};
 use inlay_kernels::ChannelScale;
 use inlay_media::decode;
-use inlay_patches::{Bytes, Cut, Edge, Memory, Tokens, Volume, cut};
+use inlay_patches::{Bytes, Cut, Edge, Memory, Tokens, Volume, convert, cut};
 use napi::Env;
 use napi::bindgen_prelude::{
     Float32Array, Uint8Array, Uint8ArraySlice, Uint32Array, Uint32ArraySlice,
@@ -27,7 +26,7 @@ pub struct CutSpec {
     /// From one patch to the next.
     pub stride: Vec<u32>,
     pub channels: u32,
-    #[napi(ts_type = "'fill' | 'drop' | 'refuse'")]
+    #[napi(ts_type = "'fill' | 'repeat' | 'drop' | 'refuse'")]
     pub edge: String,
     /// Of each channel of pixels; empty: pixels are from 0 to 1.
     pub mean: Vec<f64>,
@@ -36,7 +35,12 @@ pub struct CutSpec {
 
 impl CutSpec {
     pub fn cut(&self) -> napi::Result<Cut> {
-        let edges = [("fill", Edge::Fill), ("drop", Edge::Drop), ("refuse", Edge::Refuse)];
+        let edges = [
+            ("fill", Edge::Fill),
+            ("repeat", Edge::Repeat),
+            ("drop", Edge::Drop),
+            ("refuse", Edge::Refuse),
+        ];
         let three = |values: &[u32]| {
             std::array::from_fn(|axis| values.get(axis).map_or(1, |&value| value.max(1) as usize))
         };
@@ -109,7 +113,7 @@ pub fn given_bytes(mut bytes: Bytes) -> Uint8Array {
 }
 
 /// Does what takes long beside the event loop. Where no thread can be had, the closure is dropped here, and what it has with it.
-fn apart(work: impl FnOnce() + Send + 'static) {
+pub fn apart(work: impl FnOnce() + Send + 'static) {
     let _ = thread::Builder::new().name("inlay free".into()).spawn(work);
 }
 
@@ -149,40 +153,22 @@ impl Given {
     }
 }
 
-/// Pixels of other channels: grey is all three colours, and they are its luma (ITU-R BT.601, as Pillow rounds it); what had
-/// no transparency is opaque.
-fn convert(bytes: &[u8], from: usize, to: usize, data: &mut [u8]) {
-    if from == to {
-        data.copy_from_slice(bytes);
-        return;
-    }
-    for (pixel, data) in bytes.chunks_exact(from).zip(data.chunks_exact_mut(to)) {
-        let colours = match *pixel {
-            [red, green, blue, ..] => [red, green, blue, u8::MAX],
-            _ => [pixel[0], pixel[0], pixel[0], u8::MAX],
-        };
-        match data {
-            [grey] => *grey = luma(pixel),
-            _ => data.copy_from_slice(&colours[..to]),
-        }
-    }
-}
-
-fn luma(pixel: &[u8]) -> u8 {
-    let [red, green, blue, ..] = *pixel else { return pixel[0] };
-    let weighted = u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471;
-    ((weighted + 0x8000) >> 16) as u8
-}
-
 /// Pixels that are coming: how many bytes of them are there.
-struct Coming {
-    data: Bytes,
+pub struct Coming {
+    pub data: Bytes,
     filled: usize,
 }
 
 impl Coming {
+    /// Those of a picture.
+    pub fn new(width: u32, height: u32, channels: usize) -> napi::Result<Self> {
+        let pixels = (width as usize).saturating_mul(height as usize);
+        let data = Bytes::new(pixels.saturating_mul(channels));
+        Ok(Self { data: data.map_err(|error| refuse(error.to_string()))?, filled: 0 })
+    }
+
     /// Whole pixels of so many channels; whether all are there.
-    fn push(&mut self, bytes: &[u8], from: usize, to: usize) -> bool {
+    pub fn push(&mut self, bytes: &[u8], from: usize, to: usize) -> bool {
         let room = &mut self.data.as_mut_slice()[self.filled..];
         let pixels = (bytes.len() / from).min(room.len() / to);
         convert(&bytes[..pixels * from], from, to, &mut room[..pixels * to]);
@@ -225,8 +211,7 @@ impl ImagesHandle {
     /// A picture whose pixels come then.
     #[napi]
     pub fn begin(&mut self, name: String, width: u32, height: u32) -> napi::Result<()> {
-        let data = room(width, height, self.channels)?;
-        self.coming = Some((name, width, height, Coming { data, filled: 0 }));
+        self.coming = Some((name, width, height, Coming::new(width, height, self.channels)?));
         Ok(())
     }
 
@@ -247,11 +232,6 @@ impl ImagesHandle {
     }
 }
 
-fn room(width: u32, height: u32, channels: usize) -> napi::Result<Bytes> {
-    let pixels = (width as usize).saturating_mul(height as usize);
-    Bytes::new(pixels.saturating_mul(channels)).map_err(|error| refuse(error.to_string()))
-}
-
 /// Cuts pictures to patches; files are decoded first. The handle is empty then.
 #[napi(
     ts_args_type = "images: ImagesHandle, spec: CutSpec, maxPixels: number, run: RunSpec, events: Events<CutTokens>"
@@ -270,11 +250,9 @@ pub fn cut_images(
         let pictures = decoded(given, how.channels, max_pixels as u64, run)?;
         let volumes: Vec<_> = pictures
             .iter()
-            .map(|picture| Volume {
-                name: &picture.name,
-                frames: vec![picture.data.as_slice()],
-                height: picture.height,
-                width: picture.width,
+            .map(|picture| {
+                let frames = vec![picture.data.as_slice()];
+                Volume::whole(&picture.name, frames, picture.height, picture.width)
             })
             .collect();
         let tokens = cut(&volumes, &how, &scale, run)?;
@@ -297,74 +275,6 @@ fn decoded(given: Vec<Given>, channels: usize, most: u64, run: &Run) -> Result<V
     Ok(all
         .filter_map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner).1)
         .collect())
-}
-
-/// The frames of a film that are at hand: those that the next patches want.
-#[napi]
-pub struct SlabHandle {
-    name: String,
-    width: u32,
-    height: u32,
-    channels: usize,
-    frames: VecDeque<Arc<Bytes>>,
-    coming: Option<Coming>,
-}
-
-#[napi]
-impl SlabHandle {
-    /// For patches of so many channels.
-    #[napi(constructor)]
-    pub fn new(name: String, width: u32, height: u32, channels: u32) -> Self {
-        let channels = channels.max(1) as usize;
-        Self { name, width, height, channels, frames: VecDeque::new(), coming: None }
-    }
-
-    /// Some pixels of a frame, whole ones of so many channels. A frame is there when all of them are.
-    #[napi]
-    pub fn push(
-        &mut self,
-        #[napi(ts_arg_type = "Uint8Array")] bytes: Uint8ArraySlice<'_>,
-        channels: u32,
-    ) -> napi::Result<()> {
-        let mut coming = match self.coming.take() {
-            Some(coming) => coming,
-            None => Coming { data: room(self.width, self.height, self.channels)?, filled: 0 },
-        };
-        if coming.push(&bytes, channels.max(1) as usize, self.channels) {
-            self.frames.push_back(Arc::new(coming.data));
-        } else {
-            self.coming = Some(coming);
-        }
-        Ok(())
-    }
-}
-
-/// Cuts the frames at hand to the patches of one place in time, or what is left of a film to its last ones. Those that the
-/// next place does not want are gone then; they are freed on the run's own thread.
-#[napi(
-    ts_args_type = "slab: SlabHandle, place: number, spec: CutSpec, run: RunSpec, events: Events<CutTokens>"
-)]
-pub fn cut_slab(
-    env: &Env,
-    slab: &mut SlabHandle,
-    place: u32,
-    spec: CutSpec,
-    run: RunSpec,
-    events: Events<'_, CutTokens>,
-) -> napi::Result<RunHandle> {
-    let (how, scale) = (spec.cut()?, spec.scale());
-    let gone = how.stride[0].min(slab.frames.len());
-    let mut frames: Vec<_> = slab.frames.drain(..gone).collect();
-    frames.extend(slab.frames.iter().take(how.size[0] - gone.min(how.size[0])).cloned());
-    let (name, height, width) = (slab.name.clone(), slab.height as usize, slab.width as usize);
-    launch(env, run, events, move |run| {
-        let all = frames.iter().map(|frame| frame.as_slice()).collect();
-        let volume = Volume { name: &name, frames: all, height, width };
-        let mut tokens = cut(&[volume], &how, &scale, run)?;
-        tokens.positions.chunks_exact_mut(3).for_each(|position| position[0] += place);
-        frames.into_iter().filter_map(Arc::into_inner).for_each(Bytes::give_back);
-        Ok(CutTokens::new(tokens))
-    })
 }
 
 /// Cuts volumes of numbers to patches, one volume after the other. `extents` are frames, rows and columns of each. The values
@@ -391,7 +301,7 @@ pub fn cut_numbers(
             let (own, rest) = own.ok_or_else(other_patches)?;
             left = rest;
             let frames = own.chunks_exact(frame.max(1)).collect();
-            volumes.push(Volume { name: "the latent", frames, height, width });
+            volumes.push(Volume::whole("the latent", frames, height, width));
         }
         let tokens = cut(&volumes, &how, &(), run)?;
         drop(volumes);

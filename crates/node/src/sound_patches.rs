@@ -166,11 +166,9 @@ pub fn cut_sounds(
 fn volumes(heard: &[(String, Memory, usize)]) -> Vec<Volume<'_, f32>> {
     heard
         .iter()
-        .map(|(name, values, width)| Volume {
-            name,
-            frames: vec![values.as_slice()],
-            height: values.as_slice().len() / (*width).max(1),
-            width: *width,
+        .map(|(name, values, width)| {
+            let height = values.as_slice().len() / (*width).max(1);
+            Volume::whole(name, vec![values.as_slice()], height, *width)
         })
         .collect()
 }

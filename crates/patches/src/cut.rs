@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use inlay_base::{Result, Run, Workers};
 use inlay_kernels::{Kernels, Simd, Task};
 
-use crate::{Cut, Element, Grid, Memory};
+use crate::{Cut, Edge, Element, Grid, Memory};
 
 /// Values that a thread makes at once: they are in its cache while it does.
 const TOGETHER: usize = 1 << 16;
@@ -23,9 +23,16 @@ pub struct Volume<'a, E> {
     pub height: usize,
     /// Pixels of a row.
     pub width: usize,
+    /// Pixels from the beginning of a row to that of the next: more than `width` in a part of larger frames.
+    pub pitch: usize,
 }
 
-impl<E> Volume<'_, E> {
+impl<'a, E> Volume<'a, E> {
+    /// Frames as a whole.
+    pub fn whole(name: &'a str, frames: Vec<&'a [E]>, height: usize, width: usize) -> Self {
+        Self { name, frames, height, width, pitch: width }
+    }
+
     /// Frames, rows and columns.
     pub fn extent(&self) -> [usize; 3] {
         [self.frames.len(), self.height, self.width]
@@ -42,13 +49,13 @@ pub struct Tokens {
     pub grids: Vec<Grid>,
 }
 
-/// Cuts volumes, on all threads of the run. What lies behind their ends is zero.
+/// Cuts volumes, on all threads of the run. What lies behind their ends is as `Edge` says.
 ///
 /// # Errors
 /// `InvalidInput` for what `Cut::grid` refuses; `OutOfMemory`; `Aborted`.
 ///
 /// # Panics
-/// If a frame has more or fewer values than its volume's size says.
+/// If a frame has fewer values than its volume's size says.
 pub fn cut<E: Element>(
     volumes: &[Volume<'_, E>],
     cut: &Cut,
@@ -58,9 +65,9 @@ pub fn cut<E: Element>(
     let width = cut.width()?;
     let mut grids = Vec::with_capacity(volumes.len());
     for volume in volumes {
-        let size = volume.height * volume.width * cut.channels;
-        assert!(volume.frames.iter().all(|frame| frame.len() == size));
         grids.push(cut.grid(volume.name, volume.extent())?);
+        let size = (volume.height - 1) * volume.pitch + volume.width;
+        assert!(volume.frames.iter().all(|frame| frame.len() >= size * cut.channels));
     }
     let patches = grids.iter().fold(0usize, |all, grid| all.saturating_add(grid.patches()));
     let mut values = Memory::new(patches, width)?;
@@ -119,6 +126,7 @@ impl<E: Element> Task for &mut Lay<'_, E> {
         let (cut, volume) = (self.cut, self.volume);
         let row = cut.size[2] * cut.channels;
         let width = cut.size[0] * cut.size[1] * row;
+        let repeats = cut.edge == Edge::Repeat;
         let patches = self.values.chunks_exact_mut(width).zip(self.places.chunks_exact_mut(3));
         for (number, (patch, position)) in patches.enumerate() {
             let place = self.grid.place(self.first + number);
@@ -131,16 +139,27 @@ impl<E: Element> Task for &mut Lay<'_, E> {
                 if number % LOOK == 0 {
                     self.run.check()?;
                 }
-                let (frame, line) =
+                let (mut frame, mut line) =
                     (start[0] + number / cut.size[1], start[1] + number % cut.size[1]);
+                if repeats {
+                    (frame, line) =
+                        (frame.min(volume.frames.len() - 1), line.min(volume.height - 1));
+                }
                 let Some(frame) = volume.frames.get(frame).filter(|_| line < volume.height) else {
                     to.fill(0.0);
                     continue;
                 };
-                let from = (line * volume.width + start[2]) * cut.channels;
+                let from = (line * volume.pitch + start[2]) * cut.channels;
                 let (inside, behind) = to.split_at_mut(columns);
                 E::widen(simd, self.scale, &frame[from..from + columns], inside);
-                behind.fill(0.0);
+                if repeats {
+                    let last = &inside[columns - cut.channels..];
+                    behind
+                        .chunks_exact_mut(cut.channels)
+                        .for_each(|pixel| pixel.copy_from_slice(last));
+                } else {
+                    behind.fill(0.0);
+                }
             }
         }
         Ok(())

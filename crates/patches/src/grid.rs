@@ -9,6 +9,8 @@ use inlay_base::{Error, Result};
 pub enum Edge {
     /// One more patch, with zeros behind what there is.
     Fill,
+    /// One more patch, with the last frame, row and column again behind what there is.
+    Repeat,
     /// It is left out.
     Drop,
     /// It is an error.
@@ -59,7 +61,7 @@ impl Cut {
             let (length, size, stride) = (extent[axis], self.size[axis], self.stride[axis]);
             let over = length.saturating_sub(size);
             *count = match self.edge {
-                Edge::Fill => over.div_ceil(stride) + 1,
+                Edge::Fill | Edge::Repeat => over.div_ceil(stride) + 1,
                 _ if length < size => {
                     let problem = format!("has {length} of an axis of which a patch has {size}");
                     return Err(wrong(problem));
@@ -132,6 +134,7 @@ mod tests {
     fn the_end_of_an_axis_is_filled_left_out_or_refused() {
         let counts = |edge| [1, 3, 4, 5, 8, 9].map(|length| along(length, 4, 4, edge).ok());
         assert_eq!(counts(Edge::Fill), [1, 1, 1, 2, 2, 3].map(Some));
+        assert_eq!(counts(Edge::Repeat), counts(Edge::Fill));
         assert_eq!(counts(Edge::Drop), [None, None, Some(1), Some(1), Some(2), Some(2)]);
         assert_eq!(counts(Edge::Refuse), [None, None, Some(1), None, Some(2), None]);
         let overlapping = |edge| [4, 5, 6, 7, 8].map(|length| along(length, 4, 2, edge).ok());

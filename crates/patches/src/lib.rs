@@ -3,6 +3,7 @@
 //! Everything that is cut is a volume [time, rows, columns, channels]: a picture has one frame, a spectrogram a
 //! row for each of its frames and a column for each of its bands, samples one row.
 
+mod channels;
 mod cut;
 mod element;
 mod grid;
@@ -13,6 +14,7 @@ mod restore;
 mod sound;
 mod spectrogram;
 
+pub use channels::{convert, squared_difference};
 pub use cut::{Tokens, Volume, cut};
 pub use element::Element;
 pub use grid::{Cut, Edge, Grid};

@@ -166,16 +166,20 @@ mod tests {
     /// Patches of a volume one value at a time, as the definition says.
     fn plainly(bytes: &[Vec<u8>], [rows, columns]: [usize; 2], cut: &Cut, grid: &Grid) -> Vec<f32> {
         let mut values = Vec::new();
+        let ends = [bytes.len(), rows, columns];
         for patch in 0..grid.patches() {
             let place = grid.place(patch);
             for t in 0..cut.size[0] {
                 for y in 0..cut.size[1] {
                     for x in 0..cut.size[2] {
                         let at = [t, y, x];
-                        let at: [usize; 3] =
+                        let mut at: [usize; 3] =
                             std::array::from_fn(|a| place[a] * cut.stride[a] + at[a]);
+                        if cut.edge == Edge::Repeat {
+                            at = std::array::from_fn(|a| at[a].min(ends[a] - 1));
+                        }
                         for channel in 0..cut.channels {
-                            let inside = at[0] < bytes.len() && at[1] < rows && at[2] < columns;
+                            let inside = at.iter().zip(ends).all(|(&at, end)| at < end);
                             values.push(if inside {
                                 let from = (at[1] * columns + at[2]) * cut.channels + channel;
                                 f32::from(bytes[at[0]][from]) / 255.0
@@ -198,18 +202,16 @@ mod tests {
             let size = [draw(3), draw(9), draw(20)];
             let stride = if round % 2 == 0 { size } else { size.map(draw_below(&mut draw)) };
             let channels = draw(4);
-            let edge = [Edge::Fill, Edge::Drop][draw(2) - 1];
+            let edge = [Edge::Fill, Edge::Repeat, Edge::Drop][draw(3) - 1];
             let cut = Cut { size, stride, channels, edge };
             let (frames, rows, columns) = (draw(5), draw(30), draw(50));
             let frame: Vec<u8> = (0..rows * columns * channels).map(|_| draw(256) as u8).collect();
             let bytes: Vec<Vec<u8>> = (0..frames)
                 .map(|at| frame.iter().map(|byte| byte.wrapping_mul(at as u8 + 1)).collect())
                 .collect();
-            let volume = || Volume {
-                name: "it",
-                frames: bytes.iter().map(|frame| &frame[..]).collect(),
-                height: rows,
-                width: columns,
+            let volume = || {
+                let frames = bytes.iter().map(|frame| &frame[..]).collect();
+                Volume::whole("it", frames, rows, columns)
             };
             let scale = ChannelScale::unit();
             let Ok(tokens) = crate::cut(&[volume(), volume()], &cut, &scale, &Run::quiet(3, 1))
@@ -241,6 +243,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_part_of_larger_frames_is_cut_as_if_it_were_all() {
+        let (rows, columns, channels, pitch) = (5, 7, 3, 12);
+        let frame: Vec<u8> = (0..9 * pitch * channels).map(|i| (i * 37 % 251) as u8).collect();
+        let first = (3 * pitch + 4) * channels;
+        let part: Vec<u8> = (0..rows)
+            .flat_map(|row| &frame[first + row * pitch * channels..][..columns * channels])
+            .copied()
+            .collect();
+        for edge in [Edge::Fill, Edge::Repeat, Edge::Drop] {
+            let cut = Cut { size: [1, 4, 4], stride: [1, 4, 4], channels, edge };
+            let made = |volume| {
+                let run = Run::quiet(1, 1);
+                let found = crate::cut(&[volume], &cut, &ChannelScale::unit(), &run).unwrap();
+                found.values.as_slice().to_vec()
+            };
+            // The last row ends where the frame does.
+            let frames = vec![&frame[first..first + ((rows - 1) * pitch + columns) * channels]];
+            let of = Volume { name: "it", frames, height: rows, width: columns, pitch };
+            assert_eq!(made(of), made(Volume::whole("it", vec![&part], rows, columns)));
+        }
+    }
+
     fn draw_below(draw: &mut impl FnMut(u32) -> usize) -> impl FnMut(usize) -> usize {
         |size| draw(size as u32)
     }
@@ -263,7 +288,7 @@ mod tests {
             edge: Edge::Fill,
         };
         let bytes = vec![0u8; 4000];
-        let volume = Volume { name: "it", frames: vec![&bytes[..]], height: 1, width: 1 };
+        let volume = Volume::whole("it", vec![&bytes[..]], 1, 1);
         let made = crate::cut(&[volume], &cut, &ChannelScale::unit(), &Run::quiet(1, 1));
         assert_eq!(made.err().unwrap().code(), "OUT_OF_MEMORY");
     }
