@@ -199,6 +199,7 @@ export {
   normalize,
   padChannels,
   pixelShuffle,
+  permute,
   pixelUnshuffle,
   quickGelu,
   relu,
@@ -225,10 +226,12 @@ export {
   convTranspose3d,
   maxPool,
   pool,
+  resize,
 } from './nn/windows.js'
 export {
   gru,
   lstm,
+  patchMerging,
   positions,
   prefixTokens,
   selfAttention,

@@ -17,10 +17,13 @@ import {
   lstm,
   maxPool,
   network,
+  patchMerging,
+  permute,
   pool,
   positions,
   prefixTokens,
   relu,
+  resize,
   rmsNorm,
   selfAttention,
   sequence,
@@ -175,6 +178,62 @@ test('a picture is told by what is in it, wherever it is', async (t) => {
   t.true(right.filter(Boolean).length >= 57, `${right.filter(Boolean).length} of 60`)
 })
 
+test('a map is seen in windows, and four of its positions become one', async (t) => {
+  const description = network({
+    input: values({ shape: [4, 8, 2] }),
+    layers: [
+      ...transformerBlock({
+        name: 'block',
+        heads: 1,
+        width: 2,
+        mapWindows: { side: 2, shift: 1 },
+        normFirst: true,
+      }),
+      ...patchMerging({ name: 'merge', shape: [4, 8, 2] }),
+    ],
+  })
+  t.deepEqual(
+    summary(description)
+      .map(({ name, shape }) => [name, shape])
+      .slice(-2),
+    [
+      ['merge.norm', '[2, 4, 8]'],
+      ['merge.reduction', '[2, 4, 4]'],
+    ],
+  )
+  using model = await Network.create(description)
+  t.deepEqual(model.parameter('block.self_attn.relative_bias')!.shape, [9, 1])
+  const numbers = randomNumbers(3)
+  const item = Float32Array.from({ length: 64 }, () => numbers())
+  const before = await model.encode([item])
+  // The first position has a window of its own, and is one of the four of the first that comes out.
+  item[0]! += 1
+  const after = await model.encode([item])
+  const changed = Array.from({ length: 8 }, (_, at) => {
+    return (
+      before
+        .row(0)
+        .slice(4 * at, 4 * at + 4)
+        .join() !==
+      after
+        .row(0)
+        .slice(4 * at, 4 * at + 4)
+        .join()
+    )
+  })
+  t.deepEqual(changed, [true, ...Array<boolean>(7).fill(false)])
+})
+
+test('axes change places, and items their size', async (t) => {
+  const description = network({
+    input: values({ shape: [2, 3] }),
+    layers: [permute({ axes: [1, 0] }), resize({ size: [5], by: 'linear', alignCorners: true })],
+  })
+  using model = await Network.create(description)
+  const { values: found } = await model.encode([[1, 2, 3, 10, 20, 30]])
+  t.deepEqual([...found], [1, 10, 1.5, 15, 2, 20, 2.5, 25, 3, 30])
+})
+
 test('layers refuse what does not fit, by their names', async (t) => {
   const refuses = (layers: Parameters<typeof network>[0]['layers'], message: RegExp) => {
     const make = () => network({ input: sequence({ width: 6 }), layers })
@@ -192,6 +251,9 @@ test('layers refuse what does not fit, by their names', async (t) => {
   })
   t.throws(() => conv1d({ channels: 1, kernel: 0 }), { message: /conv1d: `kernel`/ })
   t.throws(() => transformerBlock({ heads: 2 } as never), { message: /transformerBlock: `width`/ })
+  t.throws(() => patchMerging({ shape: [3, 4, 8] }), { message: /patchMerging: `shape`.*even/ })
+  t.throws(() => permute({ axes: [-1] }), { message: /permute: `axes`/ })
+  refuses([selfAttention({ heads: 2, mapWindows: { side: 4 } })], /`self-attention1` .*two axes/)
   const narrow = network({
     input: sequence({ width: 2 }),
     layers: [conv1d({ channels: 1, kernel: 3 }), pool()],

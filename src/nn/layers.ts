@@ -3,6 +3,7 @@
 import {
   type Options,
   counts,
+  custom,
   flag,
   integer,
   oneOf,
@@ -90,6 +91,23 @@ const reshapeOptions = {
 /** The values of an item in their order, as another shape: [1568] → [7, 7, 32]. The way back of `flatten`. */
 export function reshape(options: Required<Options<typeof reshapeOptions>, 'shape'>): Layer {
   return layer('reshape', reshapeOptions, options, ['shape'])
+}
+
+const permuteOptions = {
+  name,
+  /** Of each axis that comes out, which it was: [1, 0, 2] turns a picture over. */
+  axes: custom<readonly number[]>(
+    'an array of integers from 0 up',
+    (given) =>
+      Array.isArray(given) && given.every((axis) => Number.isSafeInteger(axis) && axis >= 0),
+    'which axis each was',
+  ),
+}
+
+/** The axes of an item, its values last, in another order: [height, width, c] → [width, height, c] by [1, 0, 2]. PyTorch's
+ * `permute`, without the axis of items. */
+export function permute(options: Required<Options<typeof permuteOptions>, 'axes'>): Layer {
+  return layer('permute', permuteOptions, options, ['axes'])
 }
 
 const pixelShuffleOptions = {

@@ -1,6 +1,7 @@
 // Layers of sequences: recurrence, attention, places, and the Transformer's block, which is composed of others.
 import {
   type Options,
+  counts,
   custom,
   flag,
   integer,
@@ -11,7 +12,18 @@ import {
   wrongOption,
 } from '../options.js'
 import { type Layer, type Required, layer, name } from './layer.js'
-import { dense, dropout, gelu, layerNorm, quickGelu, relu, silu, sum } from './layers.js'
+import {
+  dense,
+  dropout,
+  gelu,
+  layerNorm,
+  permute,
+  quickGelu,
+  relu,
+  reshape,
+  silu,
+  sum,
+} from './layers.js'
 
 const recurrentOptions = {
   name,
@@ -64,6 +76,17 @@ const selfAttentionOptions = {
       return isCount(buckets) && isCount(furthest)
     },
     'what heads add by how far two positions are from each other',
+  ),
+  /** The positions of a map look at those in the same window of `side` x `side`, and windows begin `shift` positions later, down
+   * and across (Liu et al. 2021, arXiv:2103.14030). What each head adds to a product by how far two positions are from each other
+   * comes from a file, as `relative_bias` [(2 · side - 1)², heads], and is not learnt. Default: all look at each other. */
+  mapWindows: custom<{ readonly side: number; readonly shift?: number }>(
+    'an object with `side` and perhaps `shift`',
+    (given) => {
+      const { side, shift = 0 } = (given ?? {}) as Record<string, unknown>
+      return isCount(side) && Number.isSafeInteger(shift) && (shift as number) >= 0
+    },
+    'windows of a map, within which its positions look at each other',
   ),
   /** With which a weight becomes zero while training. */
   dropout: real(0, { from: 0, below: 1 }, 'with which a weight becomes zero'),
@@ -120,6 +143,8 @@ const transformerBlockOptions = {
   name,
   /** As for `selfAttention`. */
   heads: selfAttentionOptions.heads,
+  /** As for `selfAttention`: with `normFirst` it is the block of a Swin Transformer. */
+  mapWindows: selfAttentionOptions.mapWindows,
   /** Values of a position, which come in and go out. */
   width: integer(undefined, { from: 1 }, 'values of a position'),
   /** Values of the hidden layer between [dim_feedforward]. Default: four times `width`. */
@@ -146,7 +171,7 @@ export function transformerBlock(
 ): readonly Layer[] {
   const who = 'transformerBlock'
   const settled = settleAlone(transformerBlockOptions, options, who)
-  const { heads, width, causal, normFirst, dropout: probability } = settled
+  const { heads, width, causal, normFirst, mapWindows, dropout: probability } = settled
   if (heads === undefined || width === undefined) {
     throw wrongOption(
       heads === undefined ? 'heads' : 'width',
@@ -159,7 +184,7 @@ export function transformerBlock(
     settled.name === undefined ? {} : { name: `${settled.name}.${part}` }
   const fall = probability > 0 ? [dropout({ probability })] : []
   const attention = [
-    selfAttention({ ...named('self_attn'), heads, causal, dropout: probability }),
+    selfAttention({ ...named('self_attn'), heads, causal, mapWindows, dropout: probability }),
     ...fall,
   ]
   const network = [
@@ -174,4 +199,35 @@ export function transformerBlock(
   return normFirst
     ? [sum([[], [first, ...attention]]), sum([[], [second, ...network]])]
     : [sum([[], attention]), first, sum([[], network]), second]
+}
+
+const patchMergingOptions = {
+  /** Before the names of its layers: 'layers.0.downsample'. */
+  name,
+  /** Of what comes in: height, width and values, the first two even. */
+  shape: counts('height, width and values of what comes in', 1),
+  /** Added to the variance by the norm. */
+  epsilon: transformerBlockOptions.epsilon,
+}
+
+/** Four neighbours of a map as one position, with a norm and half as many values (Liu et al. 2021, arXiv:2103.14030, section
+ * 3.1): a list of layers, [height, width, c] → [height / 2, width / 2, 2 · c], `norm` and `reduction`. */
+export function patchMerging(
+  options: Required<Options<typeof patchMergingOptions>, 'shape'>,
+): readonly Layer[] {
+  const who = 'patchMerging'
+  const { name: before, shape = [], epsilon } = settleAlone(patchMergingOptions, options, who)
+  const [height = 1, width = 1, values = 0] = shape
+  if (shape.length !== 3 || height % 2 > 0 || width % 2 > 0) {
+    throw wrongOption('shape', 'height, width and values, the first two even', options.shape, who)
+  }
+  const named = (part: string) => (before === undefined ? {} : { name: `${before}.${part}` })
+  return [
+    reshape({ shape: [height / 2, 2, width / 2, 2, values] }),
+    // Two below each other stand before those on their right.
+    permute({ axes: [0, 2, 3, 1, 4] }),
+    reshape({ shape: [height / 2, width / 2, 4 * values] }),
+    layerNorm({ ...named('norm'), epsilon }),
+    dense({ ...named('reduction'), units: 2 * values, bias: false }),
+  ]
 }

@@ -1,4 +1,4 @@
-// Layers of windows over pictures and sequences: convolutions and pools.
+// Layers of windows over pictures and sequences: convolutions, pools, and items of another size.
 import { type Options, flag, integer, oneOf } from '../options.js'
 import { type Layer, type Named, type Required, extent, layer, name } from './layer.js'
 
@@ -121,4 +121,21 @@ export function pool(options: Options<typeof poolOptions> = {}): Layer {
  * vector of weights. */
 export function attentionPool(options: Named = {}): Layer {
   return layer('attention-pool', { name }, options)
+}
+
+const resizeOptions = {
+  name,
+  /** Positions that come out along each axis. */
+  size: extent(undefined, 1, 'positions that come out'),
+  /** By which neighbours a value is worked out along each axis: two, or four by a curve (Keys 1981) [mode: 'bilinear',
+   * 'bicubic']. */
+  by: oneOf(['linear', 'cubic'], 'by which neighbours a value is worked out'),
+  /** Whether the first and the last position stay where they are, and not the edges of the item [align_corners]. */
+  alignCorners: flag(false, 'whether the first and the last position stay where they are'),
+}
+
+/** Items of another size, of any number of axes: [height, width, c] → [height', width', c]. PyTorch's `F.interpolate`, without
+ * antialiasing. */
+export function resize(options: Required<Options<typeof resizeOptions>, 'size'>): Layer {
+  return layer('resize', resizeOptions, options, ['size'])
 }

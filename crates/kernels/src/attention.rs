@@ -9,7 +9,7 @@
 //! ```
 //!
 //! where B, if there is one, depends on how far a key is from a query (Shaw et al. 2018, arXiv:1803.02155; Raffel et al.
-//! 2020, arXiv:1910.10683), and is not learnt here.
+//! 2020, arXiv:1910.10683; on a map Liu et al. 2021, arXiv:2103.14030), and is not learnt here.
 //!
 //! Of P only the logarithm of each row's Σ eˢ is kept, and S is worked out again to go backward (Dao et
 //! al. 2022, arXiv:2205.14135). Some queries at a time meet all keys: memory grows with the length and
@@ -18,9 +18,11 @@
 #[cfg(test)]
 mod tests;
 mod weights;
+mod windows;
 
 use inlay_base::Random;
 use weights::{Share, Sight, Slopes, Times, Weigh};
+pub use windows::{MapWindows, Within};
 
 use crate::{Desk, Kernels, Matrix, Start, Target, multiply};
 
@@ -41,6 +43,10 @@ pub struct Attention<'a> {
     /// B, for each head by the distance from a query to a key, from the furthest before it to the furthest behind it, whose
     /// value those beyond have as well: [heads, 2·furthest + 1]. Empty: there is none.
     pub relative: &'a [f32],
+    /// B·√n for each pair of rows: [heads, length, length], where rows see all others. Empty: there is none.
+    pub pairs: &'a [f32],
+    /// The windows of a map, within which its rows look at each other; `None`: everywhere.
+    pub within: Option<Within<'a>>,
     /// In training, each weight becomes zero with this probability.
     pub dropout: f32,
 }
@@ -57,6 +63,9 @@ struct Block {
 impl Attention<'_> {
     /// How long the scratch for an item of `length` rows is.
     pub fn scratch(&self, length: usize) -> usize {
+        if let Some(within) = self.within {
+            return within.scratch(self);
+        }
         3 * QUERIES.min(length) * length
     }
 
@@ -78,6 +87,10 @@ impl Attention<'_> {
         desk: &mut Desk,
     ) {
         let length = self.length(projected, output, logarithms);
+        if let Some(within) = self.within {
+            let found = (output, logarithms);
+            return within.forward(self, kernels, projected, found, random, scratch, desk);
+        }
         let output = Target::new(output, length, self.heads * self.width);
         let logarithms = Target::new(logarithms, self.heads, length);
         let look =
@@ -120,8 +133,9 @@ impl Attention<'_> {
         let q = self.part(projected, 0, head, first, queries);
         let k = self.part(projected, 1, head, first_key, keys);
         let v = self.part(projected, 2, head, first_key, keys);
+        let start = self.begin(block, scores);
         let to = Target::new(scores, queries, keys);
-        multiply(kernels, q, k.transposed(), Start::Zero, None, to, desk);
+        multiply(kernels, q, k.transposed(), start, None, to, desk);
         self.add_relative(block, scores);
         let mut shares = [0.0; QUERIES];
         kernels.run(Weigh {
@@ -177,6 +191,10 @@ impl Attention<'_> {
     ) {
         let length = self.length(projected, output, logarithms);
         assert_eq!((output_gradient.len(), gradient.len()), (output.len(), projected.len()));
+        if let Some(within) = self.within {
+            let known = (projected, output, logarithms, output_gradient);
+            return within.backward(self, kernels, known, gradient, random, scratch, desk);
+        }
         // Where not all queries of an item look at all keys, sums begin with nothing.
         let all = !self.causal && self.window.is_none();
         if !all {
@@ -195,8 +213,9 @@ impl Attention<'_> {
             let row = self.heads * self.width;
             let at = first * row + head * self.width;
             let above = Matrix::spaced(&output_gradient[at..], queries, self.width, row);
+            let start = self.begin(&block, weights);
             let to = Target::new(weights, queries, keys);
-            multiply(kernels, q, k.transposed(), Start::Zero, None, to, desk);
+            multiply(kernels, q, k.transposed(), start, None, to, desk);
             self.add_relative(&block, weights);
             let to = Target::new(slopes, queries, keys);
             multiply(kernels, above, v.transposed(), Start::Zero, None, to, desk);
@@ -244,6 +263,8 @@ impl Attention<'_> {
         let length = output.len() / row;
         let lengths = (output.len(), projected.len(), logarithms.len());
         assert_eq!(lengths, (length * row, length * 3 * row, length * self.heads));
+        let all = !self.causal && self.window.is_none();
+        assert!(self.pairs.is_empty() || all && self.pairs.len() == self.heads * length * length);
         length
     }
 
@@ -265,7 +286,17 @@ impl Attention<'_> {
         Sight { before, keys: block.keys, causal: self.causal, window: self.window }
     }
 
-    /// Adds B·√n, so that it is B when the scores are divided.
+    /// What scores begin with: B·√n of each pair, which is B when they are divided.
+    fn begin(&self, block: &Block, scores: &mut [f32]) -> Start<'static> {
+        if self.pairs.is_empty() {
+            return Start::Zero;
+        }
+        let Block { head, first, keys, .. } = *block;
+        scores.copy_from_slice(&self.pairs[(head * keys + first) * keys..][..scores.len()]);
+        Start::Held
+    }
+
+    /// Adds B·√n by distance.
     fn add_relative(&self, block: &Block, scores: &mut [f32]) {
         if self.relative.is_empty() {
             return;

@@ -43,7 +43,7 @@ mod values;
 pub use activation::{Activation, activate, activation_gradient};
 pub use adagrad::{Layout, Pair, descend, weights};
 pub use aligned::Aligned;
-pub use attention::Attention;
+pub use attention::{Attention, MapWindows, Within};
 pub use bytes::{ByteMatrix, multiply_bytes};
 pub use columns::{column_gradient, column_moments, column_slopes, scale_columns};
 pub use convolution::{

@@ -19,6 +19,7 @@ mod noise;
 mod norm;
 mod normalize;
 mod pad_channels;
+mod permute;
 mod pixel_shuffle;
 mod pool;
 mod pooling;
@@ -27,6 +28,7 @@ mod prefix_tokens;
 mod recurrent;
 mod relative;
 mod reshape;
+mod resize;
 mod rotary;
 mod sampled;
 mod shift;
@@ -36,6 +38,7 @@ mod softmax;
 mod transformer;
 mod variational;
 mod windows;
+mod windows_of_map;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Error, Value};
@@ -67,12 +70,14 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "noise" => of::<noise::Noise>(options),
         "normalize" => of::<normalize::Normalize>(options),
         "pad-channels" => of::<pad_channels::PadChannels>(options),
+        "permute" => of::<permute::Permute>(options),
         "pixel-shuffle" => of::<pixel_shuffle::PixelShuffle<true>>(options),
         "pixel-unshuffle" => of::<pixel_shuffle::PixelShuffle<false>>(options),
         "pool" => of::<pool::Pool>(options),
         "positions" => of::<positions::PositionCodes>(options),
         "prefix-tokens" => of::<prefix_tokens::PrefixTokens>(options),
         "reshape" => of::<reshape::Reshape>(options),
+        "resize" => of::<resize::Resize>(options),
         "rms-norm" => of::<norm::RmsNorm>(options),
         "variational" => of::<variational::Variational>(options),
         "self-attention" => of::<attention::SelfAttention>(options),

@@ -1,8 +1,16 @@
 use super::*;
 
 /// Each row sees all others.
-const ALL: Attention<'_> =
-    Attention { heads: 1, width: 1, causal: false, window: None, relative: &[], dropout: 0.0 };
+const ALL: Attention<'_> = Attention {
+    heads: 1,
+    width: 1,
+    causal: false,
+    window: None,
+    relative: &[],
+    pairs: &[],
+    within: None,
+    dropout: 0.0,
+};
 
 fn numbers(length: usize, stream: u64) -> Vec<f32> {
     let mut random = Random::new(3, stream);
@@ -117,7 +125,7 @@ fn rows_look_at_each_other_and_slopes_go_back_on_every_set() {
             for length in [0, 1, 2, 17, 67] {
                 let count = if furthest == 0 { 0 } else { heads * (2 * furthest + 1) };
                 let relative = &relative[..count];
-                let how = Attention { heads, width, causal, window, relative, dropout };
+                let how = Attention { heads, width, causal, window, relative, dropout, ..ALL };
                 let row = heads * width;
                 let (projected, above) = (numbers(length * 3 * row, 1), numbers(length * row, 2));
                 let random = (dropout > 0.0).then(|| Random::new(1, 2));
@@ -202,9 +210,7 @@ fn high_scores_do_not_overflow_and_what_is_no_number_stays_so() {
 
 #[test]
 fn scores_far_apart_give_no_numbers_that_are_slow() {
-    let (none, all) = (&[], None);
-    let how =
-        Attention { heads: 2, width: 8, causal: false, window: all, relative: none, dropout: 0.0 };
+    let how = Attention { heads: 2, width: 8, ..ALL };
     for set in Kernels::available() {
         for by in [1.0, 8.0, 30.0, 100.0] {
             let projected: Vec<f32> = numbers(40 * 48, 1).iter().map(|x| x * by).collect();
@@ -214,4 +220,122 @@ fn scores_far_apart_give_no_numbers_that_are_slow() {
             assert_eq!(slow, 0, "{} {by}", set.name());
         }
     }
+}
+
+#[test]
+fn rows_look_at_those_in_their_window_of_a_map_as_if_there_were_no_others() {
+    let (heads, width, row) = (2, 5, 10);
+    for ((height, across), side, shift) in
+        [((6, 9), 3, 0), ((8, 8), 4, 2), ((4, 8), 4, 1), ((1, 3), 8, 0), ((9, 6), 3, 2)]
+    {
+        let length = height * across;
+        let (projected, above) = (numbers(length * 3 * row, 1), numbers(length * row, 2));
+        let learnt = numbers((2 * side - 1) * (2 * side - 1) * heads, 3);
+        let windows = MapWindows::new((height, across), side, shift);
+        assert_eq!(windows.rows(), length);
+        let mut biases = Vec::new();
+        windows.lay_out(&learnt, heads, width, &mut biases);
+        let how = Attention { heads, width, ..ALL };
+        let within = Some(Within { windows: &windows, biases: &biases });
+        // In which window a place is, by the rolled map of the paper.
+        let window = |at: usize, length: usize| {
+            let rolled = (at + length - shift % length) % length;
+            (rolled / side, at < shift)
+        };
+        let place = |row: usize| (row / across, row % across);
+        let together = |a: usize, b: usize| {
+            let [(ay, ax), (by, bx)] = [place(a), place(b)];
+            window(ay, height) == window(by, height) && window(ax, across) == window(bx, across)
+        };
+        let bias = |query: usize, key: usize, head: usize| {
+            let [(qy, qx), (ky, kx)] = [place(query), place(key)];
+            let distance = (qy + side - 1 - ky) * (2 * side - 1) + qx + side - 1 - kx;
+            learnt[distance * heads + head] * (width as f32).sqrt()
+        };
+        for set in Kernels::available() {
+            let found = both_ways(set, Attention { within, ..how }, &projected, &above, None);
+            for first in 0..length {
+                let rows: Vec<usize> = (0..length).filter(|&row| together(first, row)).collect();
+                let of = |values: &[f32], width: usize| -> Vec<f32> {
+                    let rows = rows.iter().map(|&row| &values[row * width..][..width]);
+                    rows.flatten().copied().collect()
+                };
+                let mut pairs = Vec::new();
+                for head in 0..heads {
+                    for &query in &rows {
+                        pairs.extend(rows.iter().map(|&key| bias(query, key, head)));
+                    }
+                }
+                let how = Attention { pairs: &pairs, ..how };
+                let alone = both_ways(set, how, &of(&projected, 3 * row), &of(&above, row), None);
+                assert_eq!(of(&found.output, row), alone.output, "{} {side} {shift}", set.name());
+                assert_eq!(of(&found.gradient, 3 * row), alone.gradient, "{}", set.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_added_for_a_pair_is_part_of_its_score() {
+    let (heads, width, length) = (2, 5, 67);
+    let (projected, above) = (numbers(length * 30, 1), numbers(length * 10, 2));
+    // By distance, which is tested above.
+    let relative = numbers(heads * (2 * length - 1), 4);
+    let mut pairs = Vec::new();
+    for table in relative.chunks(2 * length - 1) {
+        for query in 0..length {
+            let row = &table[length - 1 - query..][..length];
+            pairs.extend(row.iter().map(|b| b * (width as f32).sqrt()));
+        }
+    }
+    let how = Attention { heads, width, ..ALL };
+    for set in Kernels::available() {
+        let by_distance = Attention { relative: &relative, ..how };
+        let wanted = both_ways(set, by_distance, &projected, &above, None);
+        let found = both_ways(set, Attention { pairs: &pairs, ..how }, &projected, &above, None);
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(close(&found.output, &wanted.output), "{}", set.name());
+        assert!(close(&found.gradient, &wanted.gradient), "{}", set.name());
+    }
+}
+
+#[test]
+fn windows_are_the_same_for_any_number_of_threads() {
+    use std::sync::Arc;
+
+    use inlay_base::{Crew, Run};
+
+    let windows = MapWindows::new((32, 32), 8, 4);
+    let (heads, width) = (4, 8);
+    let mut biases = Vec::new();
+    windows.lay_out(&numbers(225 * heads, 3), heads, width, &mut biases);
+    let within = Some(Within { windows: &windows, biases: &biases });
+    let how = Attention { heads, width, within, ..ALL };
+    let (projected, above) = (numbers(1024 * 96, 1), numbers(1024 * 32, 2));
+    let wanted = both_ways(Kernels::get(), how, &projected, &above, None).output;
+    let crew = Arc::new(Crew::new(3));
+    Run::quiet(3, 1)
+        .workers(|worker| {
+            if worker > 0 {
+                crew.help();
+                return Ok(());
+            }
+            let mut desk = Desk::default();
+            desk.share(Some(Arc::clone(&crew)));
+            let (mut output, mut logarithms) = (vec![f32::NAN; 1024 * 32], vec![0.0; 4096]);
+            let mut scratch = vec![f32::NAN; how.scratch(1024)];
+            how.forward(
+                Kernels::get(),
+                &projected,
+                &mut output,
+                &mut logarithms,
+                None,
+                &mut scratch,
+                &mut desk,
+            );
+            crew.close();
+            assert!(output == wanted);
+            Ok(())
+        })
+        .expect("no thread that fails");
 }

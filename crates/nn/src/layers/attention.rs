@@ -1,13 +1,16 @@
 #[cfg(test)]
 pub(super) mod tests;
 
+use std::sync::OnceLock;
+
 use inlay_base::Random;
-use inlay_kernels::{Attention, Kernels, rotate};
+use inlay_kernels::{Attention, Kernels, MapWindows, Within, rotate};
 use serde::Deserialize;
 
 use super::linear::{Linear, learn_bias, learn_weight};
 use super::relative::Buckets;
 use super::rotary::turns;
+use super::windows_of_map::WindowsOfMap;
 use crate::layer::{Backward, Forward, Layer, Lesson, Memo, Mode};
 use crate::parameter::{Blueprint, Initial, Order, Parameter};
 use crate::shape::Shape;
@@ -30,6 +33,11 @@ pub(super) struct SelfAttention {
     rotary: Option<f32>,
     /// A value for each head by how far away a row is (see `relative.rs`). It is not learnt here.
     relative: Option<Buckets>,
+    /// The windows of a map, within which its rows look at each other (see `windows_of_map.rs`).
+    #[serde(rename = "mapWindows")]
+    map_windows: Option<WindowsOfMap>,
+    #[serde(skip)]
+    windows: OnceLock<MapWindows>,
     /// In training, each weight of a row for another becomes zero with this probability.
     #[serde(default)]
     dropout: f32,
@@ -50,10 +58,13 @@ struct Places {
 }
 
 impl SelfAttention {
-    fn heads<'a>(&self, width: usize, places: &'a Places) -> Attention<'a> {
+    fn heads<'a>(&'a self, width: usize, places: &'a Places) -> Attention<'a> {
         let &Self { heads, causal, window, dropout, .. } = self;
-        let relative = &places.relative;
-        Attention { heads, width: width / heads, causal, window, relative, dropout }
+        let added = &places.relative[..];
+        let within = self.windows.get().map(|windows| Within { windows, biases: added });
+        let relative = if within.is_some() { &[] } else { added };
+        let (width, pairs) = (width / heads, &[]);
+        Attention { heads, width, causal, window, relative, pairs, within, dropout }
     }
 
     /// Takes out what is kept for places.
@@ -69,8 +80,12 @@ impl SelfAttention {
         if let Some(base) = self.rotary {
             turns(&mut places.turns, base, width / self.heads, rows);
         }
+        let (heads, to) = (self.heads, &mut places.relative);
         if let (Some(buckets), Some(learnt)) = (self.relative, parameters.last()) {
-            buckets.lay_out(&learnt.whole().values, self.heads, &mut places.relative);
+            buckets.lay_out(&learnt.whole().values, heads, to);
+        }
+        if let (Some(windows), Some(learnt)) = (self.windows.get(), parameters.last()) {
+            windows.lay_out(&learnt.whole().values, heads, width / heads, to);
         }
     }
 
@@ -139,6 +154,17 @@ impl Layer for SelfAttention {
         if let Some(problem) = self.relative.and_then(Buckets::problem) {
             return Err(problem);
         }
+        if let Some(windows) = self.map_windows {
+            let alone = !self.causal && self.window.is_none() && self.relative.is_none();
+            if !alone || self.rotary.is_some() {
+                return Err(
+                    "expects `mapWindows` without `causal`, `window`, `rotary` or `relative`"
+                        .into(),
+                );
+            }
+            let found = windows.of(input)?;
+            self.windows.get_or_init(|| found);
+        }
         Ok(input.clone())
     }
 
@@ -152,8 +178,10 @@ impl Layer for SelfAttention {
         all.extend(self.bias.then(|| zeros("in_proj_bias", 3 * width)));
         all.push(Blueprint::matrix("out_proj.weight", &[width, width], dense));
         all.extend(self.bias.then(|| zeros("out_proj.bias", width)));
-        all.extend(self.relative.map(|Buckets { buckets, .. }| Blueprint {
-            shape: vec![buckets, self.heads],
+        let distances = self.relative.map(|Buckets { buckets, .. }| buckets);
+        let distances = distances.or(self.map_windows.map(WindowsOfMap::distances));
+        all.extend(distances.map(|distances| Blueprint {
+            shape: vec![distances, self.heads],
             order: Order::Table,
             ..Blueprint::kept("relative_bias", 0, 0.0)
         }));
@@ -162,7 +190,12 @@ impl Layer for SelfAttention {
 
     fn operations(&self, input: &Shape, rows: usize) -> u64 {
         let (rows, width) = (rows as u64, input.width as u64);
-        let near = self.window.map_or(rows, |window| rows.min(2 * window as u64 + 1));
+        let near = match (self.window, self.map_windows) {
+            (Some(window), _) => 2 * window as u64 + 1,
+            (_, Some(windows)) => (windows.side * windows.side) as u64,
+            _ => rows,
+        };
+        let near = rows.min(near);
         let pairs = if self.causal { rows * (near + 1) / 2 } else { rows * near };
         8 * rows * width * width + 4 * pairs * width
     }

@@ -20,10 +20,24 @@ pub(in crate::layers) fn formula(
 fn formula_of_places(
     x: &crate::check::Items,
     width: usize,
+    how: (usize, bool),
+    p: &[Vec<f64>],
+    falls: impl FnMut(usize) -> f64,
+    relative: impl Fn(usize, isize) -> Option<f64>,
+    angle: impl Fn(usize, usize) -> f64,
+) -> Vec<f64> {
+    let pair = |head, query: usize, key: usize| relative(head, key as isize - query as isize);
+    formula_of_pairs(x, width, how, p, falls, pair, angle)
+}
+
+/// The same, with what is added for the rows of a query and a key in their item.
+fn formula_of_pairs(
+    x: &crate::check::Items,
+    width: usize,
     (heads, causal): (usize, bool),
     p: &[Vec<f64>],
     mut falls: impl FnMut(usize) -> f64,
-    relative: impl Fn(usize, isize) -> Option<f64>,
+    relative: impl Fn(usize, usize, usize) -> Option<f64>,
     angle: impl Fn(usize, usize) -> f64,
 ) -> Vec<f64> {
     let line = |x: &[f64], weight: &[f64], bias: &[f64]| -> Vec<f64> {
@@ -55,7 +69,7 @@ fn formula_of_places(
                 let power = |(j, key): (usize, &Vec<f64>)| -> f64 {
                     let terms = (0..n).map(|at| part(query, 0, at) * part(key, 1, at));
                     let score = terms.sum::<f64>() / (n as f64).sqrt();
-                    match relative(head, j as isize - i as isize) {
+                    match relative(head, i, j) {
                         Some(more) if !causal || j <= i => (score + more).exp(),
                         _ => 0.0,
                     }
@@ -175,6 +189,11 @@ fn places_that_cannot_be_are_refused() {
         (json!({"rotary": 0.0}), "expects a rotary base above 0"),
         (json!({"rotary": 10.0, "heads": 2}), "expects a rotary base above 0, and heads of"),
         (json!({"relative": {"buckets": 7, "furthest": 9}}), "expects relative buckets"),
+        (json!({"mapWindows": {"side": 4}}), "expects items of two axes"),
+        (json!({"mapWindows": {"side": 0}}), "expects windows of a side from 1 to 32"),
+        (json!({"mapWindows": {"side": 99}}), "expects windows of a side from 1 to 32"),
+        (json!({"mapWindows": {"side": 4, "shift": 4}}), "and a shift below it, got 4 and 4"),
+        (json!({"mapWindows": {"side": 4}, "causal": true}), "expects `mapWindows` without"),
     ] {
         let mut layer = json!({"kind": "self-attention", "heads": 1});
         let options = options.as_object().expect("options").clone();
@@ -193,4 +212,60 @@ fn heads_that_cannot_share_a_row_are_refused() {
     let problem = crate::Network::new(&description.to_string(), 1).err().unwrap().to_string();
     assert!(problem.contains("`look` expects rows whose width 4 heads can share"), "{problem}");
     assert!(problem.contains("[any, 6]"), "{problem}");
+}
+
+#[test]
+fn rows_of_a_map_look_at_those_in_their_window_and_add_what_their_distance_says() {
+    for (size, side, shift, bias) in
+        [([6, 4], 2, 0, true), ([4, 8], 4, 2, false), ([3, 5], 2, 1, true)]
+    {
+        let layer = json!({"kind": "self-attention", "heads": 2, "name": "look", "bias": bias,
+            "mapWindows": {"side": side, "shift": shift}});
+        let [height, across] = size;
+        let rows = height * across;
+        let place = move |row: usize| [row % rows / across, row % rows % across];
+        // The paper's map is rolled, and what has come round is hidden.
+        let window = move |row: usize| {
+            place(row).map(|at| if at < shift { 0 } else { 1 + (at - shift) / side })
+        };
+        let formula = |x: &Items, p: &[Vec<f64>], learnt: &[f64]| {
+            let relative = |head: usize, query: usize, key: usize| {
+                let [[qy, qx], [ky, kx]] = [place(query), place(key)];
+                let near = |at: usize, other: usize| at + side - 1 - other;
+                let distance = || near(qy, ky) * (2 * side - 1) + near(qx, kx);
+                let seen = window(query) == window(key);
+                seen.then(|| learnt.get(distance() * 2 + head).copied().unwrap_or(0.0))
+            };
+            formula_of_pairs(x, 4, (2, false), &with_biases(p), |_| 1.0, relative, |_, _| 0.0)
+        };
+        let case = Case {
+            layers: json!([layer]),
+            positions: Some(size.into()),
+            width: 4,
+            lengths: vec![rows; 3],
+        };
+        check(&case, |x, p| formula(x, &p[..p.len() - 1], &[]));
+        // It begins with nothing, and comes from a file.
+        let inputs = json!([{"content": "values", "positions": size, "width": 4}]);
+        let description = json!({"inputs": inputs, "layers": [layer]}).to_string();
+        let mut network = crate::Network::new(&description, 1).expect("a network");
+        let number = |i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0;
+        let learnt: Vec<f32> = (0..2 * (2 * side - 1) * (2 * side - 1)).map(number).collect();
+        network.set("look.relative_bias", &learnt).expect("a parameter");
+        let values: Vec<f32> = (0..2 * rows * 4).map(number).collect();
+        let shape = &network.inputs().expect("inputs")[0].1;
+        let cells = crate::Cells::Values(values.clone());
+        let column = crate::Column::new("x", cells, None, shape).expect("a column");
+        let run = inlay_base::Run::quiet(1, 1);
+        let (found, _) = network.encode(&[column], None, &run).expect("rows");
+        let wide = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
+        let names = network.parameters.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        let p: Vec<Vec<f64>> =
+            names.iter().map(|name| wide(network.get(name).expect("a parameter"))).collect();
+        let x = Items { values: wide(values), offsets: vec![0, rows, 2 * rows], training: false };
+        let wanted = formula(&x, &p[..p.len() - 1], &p[p.len() - 1]);
+        for (found, wanted) in found.iter().zip(&wanted) {
+            assert!((f64::from(*found) - wanted).abs() < 1e-5, "{found} {wanted}");
+        }
+    }
 }
