@@ -478,5 +478,19 @@ export {
   type ClipPredictionOptions,
   type ClipTextOptions,
 } from './encoders/clip-encoder.js'
+export {
+  ClapEncoder,
+  type ClapPredictionOptions,
+  type ClapTextOptions,
+  type SoundPrediction,
+} from './encoders/clap-encoder.js'
+export {
+  SoundEncoder,
+  soundEncodingOptions,
+  type SoundEncodingOptions,
+  type SoundSource,
+} from './encoders/sound-encoder.js'
+export type { SoundPreparation } from './encoders/sound-processor.js'
 export { loadImageEncoder } from './encoders/load-image-encoder.js'
+export { loadSoundEncoder } from './encoders/load-sound-encoder.js'
 export { Vit, vitOptions, type VitOptions } from './encoders/vit.js'

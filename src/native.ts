@@ -38,6 +38,7 @@ export {
   cutWindow,
   cutSounds,
   placeTokens,
+  prepareSounds,
   restoreNumbers,
   restorePixels,
   transformSound,

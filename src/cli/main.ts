@@ -16,6 +16,7 @@ import { ldaCommands } from './lda.js'
 import { ngramCommands } from './ngram.js'
 import { phrasesCommands } from './phrases.js'
 import { sentencesCommands } from './sentences.js'
+import { soundsCommands } from './sounds.js'
 import { tableCommands } from './table.js'
 import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
@@ -35,6 +36,7 @@ const commands: readonly Command[] = [
   ...tableCommands,
   ...sentencesCommands,
   ...imagesCommands,
+  ...soundsCommands,
   ...videoCommands,
   ...vectorsCommands,
 ]

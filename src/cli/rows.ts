@@ -63,7 +63,7 @@ export async function saveRows(
 /** Prints rows, or what became of them: so many `items`, "documents", of so many `values`. */
 export function tellRows(
   rows: Vectors,
-  [items, values]: readonly [items: 'documents' | 'pictures', values: string],
+  [items, values]: readonly [items: 'documents' | 'pictures' | 'sounds', values: string],
   { output, quiet }: RowFiles,
   session: Session,
 ): void {

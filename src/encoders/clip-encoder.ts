@@ -1,13 +1,9 @@
 import type { Text, Texts } from '../corpus/source.js'
 import type { Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
-import { ids, network, values } from '../nn/description.js'
-import { dense, shift, softmax } from '../nn/layers.js'
-import { Network } from '../nn/network.js'
-import { type Options, type RunOptions, type RunSettings, settle, wrongOption } from '../options.js'
+import { type Options, type RunOptions, settle } from '../options.js'
 import type { Path } from '../path.js'
 import type { ImageInput, ImagePreparation } from '../pictures/prepare-pictures.js'
-import { Turns } from '../turns.js'
 import { clipImage, clipText, towerConfig } from './clip-towers.js'
 import { fingerprintOf } from './fingerprint.js'
 import {
@@ -19,10 +15,9 @@ import {
   predictionOf,
 } from './image-encoder.js'
 import { Fields, ModelFolder } from './model-folder.js'
-import { SentenceVectors, sentenceEncodingOptions, tooLong } from './prompted-encoder.js'
-import { lengthOf } from './sentence-folder.js'
-import { SubwordTokenizer } from './subword-tokenizer.js'
+import { type SentenceVectors, sentenceEncodingOptions } from './prompted-encoder.js'
 import { TensorShapes } from './tensor-shapes.js'
+import { TextTower, checkClasses, numberOf, probabilitiesOf } from './text-tower.js'
 
 /** What may be said when texts are encoded by CLIP. */
 export const clipTextOptions = {
@@ -41,12 +36,7 @@ export type ClipPredictionOptions = Options<typeof predictionOptions> & RunOptio
 /** What a CLIP is made of. */
 interface ClipParts {
   readonly images: ImageEncoder
-  readonly texts: Network
-  readonly tokenizer: SubwordTokenizer
-  readonly tokenizerFile: string
-  readonly maxTokens: number
-  /** See `ClipText`. */
-  readonly end: number
+  readonly texts: TextTower
   readonly logitScale: number
 }
 
@@ -85,7 +75,7 @@ export class ClipEncoder {
     this.#parts = parts
     this.images = parts.images
     this.dimensions = parts.images.dimensions
-    this.maxTokens = parts.maxTokens
+    this.maxTokens = parts.texts.maxTokens
     this.preparation = parts.images.preparation
     this.logitScale = parts.logitScale
     this.texts = Object.freeze({
@@ -118,23 +108,15 @@ export class ClipEncoder {
     const shapes = await TensorShapes.of(files, who, run)
     const text = clipText(towerConfig(found, json, 'text'), shapes)
     const image = await clipImage(towerConfig(found, json, 'vision'), shapes)
-    const maxTokens = await lengthOf(found, (name) => name, text.length)
-    const tokenizerFile = found.file('tokenizer.json')
     const opened: { close(): void }[] = []
     const keep = <T extends { close(): void }>(one: T): T => {
       opened.push(one)
       return one
     }
     try {
-      const tokenizer = keep(await SubwordTokenizer.open(tokenizerFile, maxTokens, run, who))
+      const texts = keep(await TextTower.load(found, text, files, run, who))
       const images = keep(new ImageEncoder(...(await loadImageModel(image, files, {}, run, who))))
-      const description = network({ input: ids({ name: 'tokens' }), layers: text.layers })
-      const { tensors, end } = text
-      const texts = keep(await Network.load(description, files, { ...run, tensors, shared: true }))
-      const [ofImages, ofTexts] = [
-        images.dimensions,
-        Number(texts.summary().at(-1)!.shape.slice(1, -1)),
-      ]
+      const [ofImages, ofTexts] = [images.dimensions, texts.dimensions]
       if (ofImages !== ofTexts) {
         throw shapes.error(
           ` has projections to ${ofImages} and to ${ofTexts} values, and should have two alike`,
@@ -143,15 +125,7 @@ export class ClipEncoder {
       const logitScale = shapes.has('logit_scale')
         ? await numberOf('logit_scale', files, run)
         : config.number(['logit_scale_init_value'], 2.6592)
-      return new ClipEncoder({
-        images,
-        texts,
-        tokenizer,
-        tokenizerFile,
-        maxTokens,
-        end,
-        logitScale: Math.exp(logitScale),
-      })
+      return new ClipEncoder({ images, texts, logitScale: Math.exp(logitScale) })
     } catch (error) {
       for (const one of opened) one.close()
       throw error
@@ -180,22 +154,7 @@ export class ClipEncoder {
   async encodeTexts(texts: Texts, options: ClipTextOptions = {}): Promise<SentenceVectors> {
     const who = 'clip.encodeTexts'
     const { settings, run } = settle(clipTextOptions, options, who)
-    return this.#encodeTexts(texts, settings.truncate, run, who)
-  }
-
-  async #encodeTexts(
-    texts: Texts,
-    truncate: 'end' | 'error',
-    run: RunSettings,
-    who: string,
-  ): Promise<SentenceVectors> {
-    const { tokenizer, texts: tower, end, maxTokens } = this.#parts
-    const most = truncate === 'error' ? maxTokens : undefined
-    const part = { dimensions: this.dimensions, normalize: false, most, end }
-    const { values: rows, counts } = await tokenizer.encode(tower, texts, part, run, who)
-    const long = most === undefined ? -1 : counts.findIndex((count) => count > maxTokens)
-    if (long >= 0) throw tooLong(long, counts[long]!, maxTokens, who)
-    return new SentenceVectors(rows, this.dimensions, counts, maxTokens)
+    return this.#parts.texts.encode(texts, settings.truncate, run, who)
   }
 
   /**
@@ -229,35 +188,21 @@ export class ClipEncoder {
     who: string,
   ): Promise<Vectors> {
     const { settings, run } = settle(predictionOptions, options, who)
-    if (!Array.isArray(texts) || texts.length === 0) {
-      throw wrongOption('texts', 'an array of texts, at least one', texts, who)
-    }
+    checkClasses(texts, who)
     const { truncate, ...ofPictures } = settings
-    const classes = await this.#encodeTexts(texts, truncate, run, who)
+    const classes = await this.#parts.texts.encode(texts, truncate, run, who)
     const shown = await this.images.encodeFor(pictures, { ...ofPictures, ...run }, who)
-    const turns = new Turns(run.signal)
-    const weight = new Float32Array(classes.values.length)
-    for (const [at, value] of classes.values.entries()) {
-      weight[at] = value * this.logitScale
-      if (turns.isOver()) await turns.next()
-    }
-    const description = network({
-      input: values({ shape: [this.dimensions] }),
-      layers: [dense({ name: 'texts', units: texts.length, bias: false }), softmax()],
-    })
-    const parameters = { 'texts.weight': weight }
-    using last = await Network.create(description, { ...run, parameters })
-    return await last.encode(shown.values, run)
+    return probabilitiesOf(shown, classes, this.logitScale, run)
   }
 
   /** A number that names all that a vector depends on but the picture or text: weights of both towers, tokenizer, preparation. An
    * index that keeps it can tell whether a vector belongs to it. SHA-256, in hexadecimal digits. */
   fingerprint(): Promise<string> {
-    const { texts, tokenizerFile, end } = this.#parts
+    const { network: ofTexts, tokenizerFile, end } = this.#parts.texts
     const { network: ofImages } = this.images
-    const descriptions = [ofImages.description, texts.description]
+    const descriptions = [ofImages.description, ofTexts.description]
     const said = [...descriptions, this.preparation, this.maxTokens, end, this.logitScale]
-    this.#fingerprint ??= fingerprintOf(said, [ofImages, texts], [tokenizerFile])
+    this.#fingerprint ??= fingerprintOf(said, [ofImages, ofTexts], [tokenizerFile])
     return this.#fingerprint
   }
 
@@ -265,22 +210,10 @@ export class ClipEncoder {
   close(): void {
     this.images.close()
     this.#parts.texts.close()
-    this.#parts.tokenizer.close()
   }
 
   /** As `close`: at the end of the block of `using`. */
   [Symbol.dispose](): void {
     this.close()
   }
-}
-
-/** A tensor of one number. */
-async function numberOf(name: string, files: readonly string[], run: RunSettings): Promise<number> {
-  const description = network({
-    input: values({ shape: [1] }),
-    layers: [shift({ name: 'number' })],
-  })
-  const tensors = { 'number.bias': { tensors: [name], reshaped: true } }
-  using found = await Network.load(description, files, { ...run, tensors })
-  return found.parameter('number.bias')!.values[0]!
 }

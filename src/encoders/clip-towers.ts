@@ -1,6 +1,5 @@
 // The two towers of CLIP (Radford et al. 2021, arXiv:2103.00020) as layers, by a folder's `config.json`, and where their
 // parameters are among its tensors.
-import type { Layer } from '../nn/layer.js'
 import { dense, embedding, layerNorm, normalize } from '../nn/layers.js'
 import type { TensorSource } from '../nn/loading.js'
 import { positions } from '../nn/sequences.js'
@@ -10,22 +9,12 @@ import { imageProcessor } from './image-processor.js'
 import { Fields, type Json, type ModelFolder } from './model-folder.js'
 import { type BlockNames, TensorNames } from './tensor-names.js'
 import type { TensorShapes } from './tensor-shapes.js'
+import type { TextLayers } from './text-tower.js'
 import { activationOf } from './text-transformer.js'
 import { blocks, checkSizes, headsOf, sideOf, sizesOf, visionLayers } from './vision-transformer.js'
 
 /** Of which tower something is. */
 type Tower = 'text' | 'vision'
-
-/** The tower of texts. */
-export interface ClipText {
-  readonly layers: readonly Layer[]
-  readonly tensors: Readonly<Record<string, TensorSource>>
-  /** Tokens of a text at most. */
-  readonly length: number
-  readonly depth: number
-  /** The token whose vector is that of the text, the first of its kind; -1: the one with the highest number. */
-  readonly end: number
-}
 
 const blockOf = (tower: Tower) => {
   return (i: number): BlockNames => {
@@ -48,7 +37,7 @@ const blockOf = (tower: Tower) => {
 const hiddenOf = (tower: Tower) => (i: number) => `${blockOf(tower)(i).linear1}.weight`
 
 /** What a folder says of a tower: in old ones, what is in `..._config_dict` holds. */
-export function towerConfig(folder: ModelFolder, config: Json, tower: Tower): Fields {
+export function towerConfig(folder: ModelFolder, config: Json, tower: Tower | 'audio'): Fields {
   const name = `${tower}_config`
   const found = config[`${name}_dict`] ?? config[name] ?? {}
   if (typeof found === 'object' && !Array.isArray(found)) {
@@ -112,7 +101,7 @@ export async function clipImage(config: Fields, shapes: TensorShapes): Promise<I
 
 /** The tower of texts: 'embeddings', 'layers.0', ..., 'end', 'norm', 'text'. A text's vector is that of its last token, which has
  * seen all others. */
-export function clipText(config: Fields, shapes: TensorShapes): ClipText {
+export function clipText(config: Fields, shapes: TensorShapes): TextLayers {
   const words = 'text_model.embeddings.token_embedding.weight'
   const places = 'text_model.embeddings.position_embedding.weight'
   const hidden = hiddenOf('text')
@@ -160,7 +149,6 @@ export function clipText(config: Fields, shapes: TensorShapes): ClipText {
     ],
     tensors,
     length,
-    depth,
     end: said === 2 ? -1 : said,
   }
 }

@@ -1,5 +1,5 @@
 // What pretrained networks of pictures have in common: how a picture comes in, and what is asked of them.
-import { type Embedder, Vectors } from '../embedder.js'
+import type { Embedder, Vectors } from '../embedder.js'
 import { InlayError } from '../errors.js'
 import { type NetworkDescription, network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
@@ -23,6 +23,7 @@ import {
   isPreparation,
   preparePictures,
 } from '../pictures/prepare-pictures.js'
+import { inBatches } from './in-batches.js'
 
 /** What may be said when a pretrained network of pictures is loaded. */
 export const imageEncoderOptions = {
@@ -187,22 +188,10 @@ export class ImageEncoder implements Embedder<ImageInput> {
     if (!isIterable(pictures)) {
       throw wrongOption('pictures', 'an iterable of pictures', pictures, who)
     }
-    const parts: Float32Array[] = []
-    let [batch, first, width]: [ImageInput[], number, number | undefined] = [[], 0, undefined]
-    const flush = async () => {
+    return inBatches(pictures, batchSize, async (batch, first) => {
       const inputs = await preparePictures(batch, first, this.preparation, maxPixels, run, who)
-      const rows = await this.network.encode(inputs, { ...run, layer })
-      parts.push(rows.values)
-      width = rows.dimensions
-      first += batch.length
-      batch = []
-    }
-    for await (const picture of pictures) {
-      batch.push(picture)
-      if (batch.length === batchSize) await flush()
-    }
-    if (batch.length > 0 || width === undefined) await flush()
-    return new Vectors(joined(parts), width!)
+      return this.network.encode(inputs, { ...run, layer })
+    })
   }
 
   /** Frees the memory now rather than when the garbage is collected. */
@@ -253,15 +242,4 @@ function describe({ layers, trunk, beside, scores, preparation }: ImageModel): N
     input: values({ shape: [crop, crop, 3] }),
     layers: [...(trunk ?? []), ...ends],
   })
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

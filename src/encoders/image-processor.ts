@@ -49,7 +49,7 @@ export async function imageProcessor(
   usual: 'ViT' | 'DeiT' | 'CLIP',
   side: number,
 ): Promise<ImagePreparation> {
-  const [file, json] = await processorFile(folder)
+  const [file, json] = await processorFile(folder, 'image_processor')
   const config = new Fields(folder, file, json ?? { size: side, crop_size: side })
   const unsupported = (what: string) =>
     new InlayError('UNSUPPORTED', `${folder.who}: ${folder.file(file)} has ${what}`)
@@ -78,13 +78,17 @@ export async function imageProcessor(
   }
 }
 
-async function processorFile(folder: ModelFolder): Promise<[string, Json | undefined]> {
+/** The file that says how inputs are prepared, and what it says: in new folders a part of one for all kinds of them. */
+export async function processorFile(
+  folder: ModelFolder,
+  part: 'image_processor' | 'feature_extractor',
+): Promise<[string, Json | undefined]> {
   const own = 'preprocessor_config.json'
   const found = await folder.json(own)
   if (found !== undefined) return [own, found]
   const whole = 'processor_config.json'
-  const { image_processor: part } = (await folder.json(whole)) ?? {}
-  return typeof part === 'object' && part !== null ? [whole, part as Json] : [own, undefined]
+  const { [part]: said } = (await folder.json(whole)) ?? {}
+  return typeof said === 'object' && said !== null ? [whole, said as Json] : [own, undefined]
 }
 
 /** What a picture becomes: its shorter side, or height and width. */

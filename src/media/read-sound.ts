@@ -61,13 +61,22 @@ export async function readSound(
   source: MediaSource,
   options: ReadSoundOptions = {},
 ): Promise<Sound> {
-  const who = 'readSound'
+  return readSoundOf(source, options, 'source', 'readSound')
+}
+
+/** `readSound`, for another that reads sounds: `what` stands for the source in messages. @internal */
+export async function readSoundOf(
+  source: MediaSource,
+  options: ReadSoundOptions,
+  what: string,
+  who: string,
+): Promise<Sound> {
   const { signal, onProgress } = runOptions
   const settings = settleAlone({ ...readSoundOptions, signal, onProgress }, options, who)
   if (settings.to !== undefined && settings.to <= settings.from) {
     refusal(who)('to', `must be above \`from\`, which is ${settings.from}, got ${settings.to}`)
   }
-  const found = settleSource(source, 'source', who)
+  const found = settleSource(source, what, who)
   const input =
     'path' in found
       ? found.path

@@ -3,10 +3,11 @@
 
     python make.py
 
-Weights are worked out the same way where they are tested: see `fill`.
+Weights are worked out the same way where they are tested: see `filled.py`.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,12 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-from safetensors.torch import load_file
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+
+from filled import fill, numbers, saved, taps  # noqa: E402
+
 TEXTS = [
     "a photo of a cat",
     "",
@@ -48,53 +52,6 @@ def picture(width, height):
 
 
 PICTURES = [picture(301, 263), picture(40, 31), picture(1, 1)]
-
-
-def fill(shapes):
-    """Numbers for tensors, in the order of their names: Park and Miller 1988."""
-    drawn, found = 1, {}
-    for name in sorted(shapes):
-        values = []
-        for _ in range(int(np.prod(shapes[name]))):
-            drawn = drawn * 48271 % 2147483647
-            values.append(drawn / 2147483648 - 0.5)
-        values = np.array(values, dtype=np.float64)
-        is_norm = "norm" in name or "ln" in name
-        if len(shapes[name]) > 1:
-            values = values * (2 if "embed" in name or "token" in name else 0.6)
-        elif is_norm and name.endswith("weight"):
-            values = 1 + values * 0.5
-        else:
-            values = values * 0.5
-        found[name] = torch.tensor(values.astype(np.float32)).reshape(shapes[name])
-    return found
-
-
-def saved(model, config_of=None):
-    """The tensors of a model as its file has them, filled: into the model as well."""
-    folder = Path("/tmp") / f"inlay-{type(model).__name__}"
-    model.save_pretrained(folder)
-    shapes = {name: list(tensor.shape) for name, tensor in load_file(folder / "model.safetensors").items()}
-    from safetensors.torch import save_file
-
-    save_file(fill(shapes), folder / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads((folder / "config.json").read_text())
-    return type(model).from_pretrained(folder).eval(), shapes, config
-
-
-def taps(tensor):
-    """Of each picture: how many numbers, their mean, and some of them."""
-    rows = tensor.flatten(1)
-    step = max(1, rows.shape[1] // 6)
-    return {
-        "length": rows.shape[1],
-        "means": numbers(rows.mean(1)),
-        "some": [numbers(row[::step][:6]) for row in rows],
-    }
-
-
-def numbers(tensor):
-    return [float(f"{value:.7g}") for value in tensor.flatten().tolist()]
 
 
 def processed(processor):

@@ -1,7 +1,8 @@
 //! Sounds as spectrograms, and as patches of these or of their samples.
 
 use inlay_patches::{
-    Logarithm, Mel, MelScale, Memory, Padding, Sound, Spectrogram, Volume, cut, spectrogram,
+    Logarithm, Mel, MelScale, Memory, Padding, Short, Sound, Spectrogram, Volume, cut, fit,
+    spectrogram,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Float32ArraySlice};
@@ -118,6 +119,41 @@ pub fn transform_sound(
         sound.check(run)?;
         let name = sound.name.clone();
         spectrogram(&name, &sound.mixed(run)?, &settings, run).map(given)
+    })
+}
+
+/// The spectrograms of sounds that all become `length` samples long: [sounds, frames, bands]. The handle is empty then.
+#[napi(
+    ts_args_type = "sounds: SoundsHandle, spec: SpectrogramSpec, length: number, short: 'silence' | 'repeat-whole' | 'repeat', run: RunSpec, events: Events<Float32Array>"
+)]
+pub fn prepare_sounds(
+    env: &Env,
+    sounds: &mut SoundsHandle,
+    spec: SpectrogramSpec,
+    length: u32,
+    short: String,
+    run: RunSpec,
+    events: Events<'_, Float32Array>,
+) -> napi::Result<RunHandle> {
+    let settings = spec.settings()?;
+    let ways = [
+        ("silence", Short::Silence),
+        ("repeat-whole", Short::RepeatWhole),
+        ("repeat", Short::Repeat),
+    ];
+    let (length, short) = (length as usize, choice(&short, &ways)?);
+    let sounds = std::mem::take(&mut sounds.0);
+    launch(env, run, events, move |run| {
+        let size = settings.frames(length) * settings.width();
+        let mut all = Memory::new(sounds.len(), size)?;
+        let rows = all.as_mut_slice().chunks_exact_mut(size.max(1));
+        for (sound, row) in sounds.into_iter().zip(rows) {
+            sound.check(run)?;
+            let name = sound.name.clone();
+            let samples = fit(sound.mixed(run)?, length, short);
+            row.copy_from_slice(spectrogram(&name, &samples, &settings, run)?.as_slice());
+        }
+        Ok(given(all))
     })
 }
 

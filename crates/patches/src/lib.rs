@@ -22,5 +22,5 @@ pub use mel::{Mel, MelScale};
 pub use memory::{Bytes, Memory};
 pub use places::add_places;
 pub use restore::{Pieces, restore};
-pub use sound::Sound;
+pub use sound::{Short, Sound, fit};
 pub use spectrogram::{Logarithm, Padding, Spectrogram, spectrogram};

@@ -53,3 +53,58 @@ impl Sound {
         Ok(mixed)
     }
 }
+
+/// What becomes of a sound that is shorter than wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Short {
+    /// Silence follows.
+    Silence,
+    /// It is heard as often as it fits as a whole, and silence follows.
+    RepeatWhole,
+    /// It is heard again and again.
+    Repeat,
+}
+
+/// A sound of `length` samples: of a longer one, those in its middle. One without samples is silence.
+pub fn fit(mut samples: Vec<f32>, length: usize, short: Short) -> Vec<f32> {
+    let own = samples.len();
+    if own >= length {
+        samples.drain(..(own - length) / 2);
+        samples.truncate(length);
+        return samples;
+    }
+    let times = match short {
+        _ if own == 0 => 0,
+        Short::Silence => 1,
+        Short::RepeatWhole => length / own,
+        Short::Repeat => length.div_ceil(own),
+    };
+    let mut fitted = Vec::with_capacity(length);
+    for _ in 0..times {
+        let rest = length - fitted.len();
+        fitted.extend_from_slice(&samples[..own.min(rest)]);
+    }
+    fitted.resize(length, 0.0);
+    fitted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sounds_become_as_long_as_is_wanted() {
+        let of = |own: usize, length, short| {
+            fit((1..=own).map(|sample| sample as f32).collect(), length, short)
+        };
+        assert_eq!(of(3, 8, Short::Silence), [1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(of(3, 8, Short::RepeatWhole), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 0.0, 0.0]);
+        assert_eq!(of(3, 8, Short::Repeat), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0, 2.0]);
+        for short in [Short::Silence, Short::RepeatWhole, Short::Repeat] {
+            assert_eq!(of(4, 4, short), [1.0, 2.0, 3.0, 4.0]);
+            assert_eq!(of(9, 4, short), [3.0, 4.0, 5.0, 6.0]);
+            assert_eq!(of(8, 4, short), [3.0, 4.0, 5.0, 6.0]);
+            assert_eq!(of(0, 2, short), [0.0, 0.0]);
+        }
+    }
+}
