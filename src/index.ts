@@ -248,7 +248,7 @@ export {
   type Loss,
 } from './nn/losses.js'
 export { adam, adamw, sgd, type Optimizer } from './nn/optimizers.js'
-export type { Item, Items } from './nn/columns.js'
+export type { Item, Items, PlacedItem } from './nn/columns.js'
 export { type Mask, hide, masked } from './nn/masks.js'
 export { estimateMemory, estimateOptions, type EstimateOptions } from './nn/estimate.js'
 export type { Example, ExampleStream } from './nn/stream.js'

@@ -5,8 +5,15 @@ import { isIterable, wrongOption } from '../options.js'
 import { Turns } from '../turns.js'
 import type { Input } from './description.js'
 
-/** An item: one number, or its numbers one after the other. */
-export type Item = number | ArrayLike<number>
+/** An item of an input with `axes`: its numbers one after the other, and where each of its rows is. */
+export interface PlacedItem {
+  readonly values: ArrayLike<number>
+  /** [rows, axes]: whole numbers from 0. */
+  readonly positions: ArrayLike<number>
+}
+
+/** An item: one number, or its numbers one after the other; with their places, where the input has `axes`. */
+export type Item = number | ArrayLike<number> | PlacedItem
 
 /** Items of an input: all numbers in one typed array, where every item has the same shape, or one item after
  * the other. */
@@ -22,7 +29,7 @@ const ITEMS = 1 << 12
 const ignored = 2 ** 32 - 1
 
 /** What numbers are, and how they belong to items. */
-export type Kind = Pick<Input, 'content' | 'positions' | 'width'>
+export type Kind = Pick<Input, 'content' | 'positions' | 'width' | 'axes'>
 
 /**
  * A column of items. `targets` may be -1: nothing is wanted there.
@@ -56,23 +63,32 @@ export async function columnOf(
     )
   }
   let number = 0
-  for await (const item of items) {
+  for await (const item of kind.axes !== undefined && knowsPlaces(items)
+    ? items.placed(kind.axes)
+    : items) {
     const name = `${option}[${number++}]`
-    const numbers = filling.begin(item, name, who)
-    for (let from = 0; from < numbers.length; from += TOGETHER) {
-      filling.take(numbers, from, name, who)
+    const begun = filling.begin(item, name, who)
+    const { length } = begun.values
+    for (let from = 0; from < length; from += TOGETHER) {
+      filling.take(begun, from, name, who)
       if (filling.isFull) filling.flush()
-      if (turns.isOver(Math.min(numbers.length - from, TOGETHER))) await turns.next()
+      if (turns.isOver(Math.min(length - from, TOGETHER))) await turns.next()
     }
   }
   filling.flush()
   return filling.column
 }
 
+/** Items that know the places of their rows: `Tokens`. */
+function knowsPlaces(items: object): items is { placed(axes: number): Iterable<PlacedItem> } {
+  return typeof (items as { placed?: unknown }).placed === 'function'
+}
+
 /** A column that is being filled, item by item. */
 export class Filling {
   readonly column = new ColumnHandle()
   readonly #add: Ids | Values
+  readonly #places: Ids
   readonly #lengths = new Numbers((length) => new Uint32Array(length))
 
   /** `targets` may be -1: nothing is wanted there. */
@@ -80,35 +96,55 @@ export class Filling {
     readonly kind: Kind,
     targets = false,
   ) {
-    this.#add = kind.content === 'ids' ? new Ids(this.column, targets) : new Values(this.column)
+    const { column } = this
+    this.#add =
+      kind.content === 'ids' ? new Ids((ids) => column.addIds(ids), targets) : new Values(column)
+    this.#places = new Ids((places) => column.addPlaces(places), false)
   }
 
   /** @throws {InvalidOptionError} as `columnOf` */
   add(item: Item, name: string, who: string): void {
-    const numbers = this.begin(item, name, who)
-    for (let from = 0; from < numbers.length; from += TOGETHER) this.take(numbers, from, name, who)
+    const begun = this.begin(item, name, who)
+    for (let from = 0; from < begun.values.length; from += TOGETHER) {
+      this.take(begun, from, name, who)
+    }
   }
 
   /** The numbers of an item, all of which are to be taken next. */
-  begin(item: Item, name: string, who: string): ArrayLike<number> {
-    const numbers = typeof item === 'number' ? [item] : item
-    if (!isList(numbers)) throw wrongOption(name, 'a number or an array of numbers', item, who)
-    const rows = numbers.length / this.kind.width
+  begin(item: Item, name: string, who: string): PlacedItem {
+    const { axes = 0, width } = this.kind
+    const placed = axes > 0 && typeof item === 'object' && 'values' in item
+    const values = placed ? item.values : typeof item === 'number' ? [item] : item
+    const positions = placed ? item.positions : []
+    if (!isList(values) || !isList(positions) || (axes > 0 && !placed)) {
+      const expected =
+        axes > 0 ? 'an object with `values` and `positions`' : 'a number or an array of numbers'
+      throw wrongOption(name, expected, item, who)
+    }
+    const rows = values.length / width
     if (!Number.isInteger(rows)) {
-      throw wrongOption(name, `rows of ${this.kind.width} numbers`, numbers.length, who)
+      throw wrongOption(name, `rows of ${width} numbers`, values.length, who)
+    }
+    if (positions.length !== rows * axes) {
+      const expected = `${axes} numbers for each of ${rows} rows`
+      throw wrongOption(`${name}.positions`, expected, positions.length, who)
     }
     this.#lengths.push(rows)
-    return numbers
+    return { values, positions }
   }
 
-  /** Takes numbers from one on, as many as are brought over at once. */
-  take(numbers: ArrayLike<number>, from: number, name: string, who: string): void {
-    this.#add.all(numbers, from, Math.min(numbers.length, from + TOGETHER), name, who)
+  /** Takes numbers from one on, as many as are brought over at once, and the places of their rows. */
+  take({ values, positions }: PlacedItem, from: number, name: string, who: string): void {
+    const to = Math.min(values.length, from + TOGETHER)
+    this.#add.all(values, from, to, name, who)
+    const { axes = 0, width } = this.kind
+    const [first, end] = [from, to].map((number) => Math.floor(number / width) * axes)
+    if (axes > 0) this.#places.all(positions, first!, end!, `${name}.positions`, who)
   }
 
   /** Numbers of many items that are all of one shape. */
   addNumbers(numbers: ArrayLike<number>, from: number, name: string, who: string): void {
-    this.take(numbers, from, name, who)
+    this.#add.all(numbers, from, Math.min(numbers.length, from + TOGETHER), name, who)
     this.#add.flush()
   }
 
@@ -120,6 +156,7 @@ export class Filling {
   /** Brings over what has come. */
   flush(): void {
     this.#add.flush()
+    if (this.kind.axes !== undefined) this.#places.flush()
     const lengths = this.#lengths.take()
     if (this.kind.positions === null) this.column.addLengths(lengths)
   }
@@ -168,7 +205,7 @@ class Ids {
   readonly #numbers = new Numbers((length) => new Uint32Array(length))
 
   constructor(
-    readonly column: ColumnHandle,
+    readonly add: (ids: Uint32Array) => void,
     readonly targets: boolean,
   ) {}
 
@@ -179,7 +216,7 @@ class Ids {
   all(numbers: ArrayLike<number>, from: number, to: number, name: string, who: string): void {
     if (numbers instanceof Uint32Array && to - from >= LONG) {
       this.flush()
-      this.column.addIds(numbers.subarray(from, to))
+      this.add(numbers.subarray(from, to))
       return
     }
     for (let i = from; i < to; i++) {
@@ -192,7 +229,7 @@ class Ids {
   }
 
   flush(): void {
-    this.column.addIds(this.#numbers.take())
+    this.add(this.#numbers.take())
   }
 }
 

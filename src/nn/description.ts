@@ -22,6 +22,15 @@ export interface Input {
   readonly positions: readonly number[] | null
   /** Values at each position. */
   readonly width: number
+  /** Of a sequence: along how many axes the place of each position comes with it. Absent: none does. */
+  readonly axes?: number
+}
+
+/** What every input of sequences may have. */
+const axesOption = {
+  /** Along how many axes the place of each position comes with an item: 3 for `Tokens` (time, row and column), 4 with their
+   * modality. Default: none does. */
+  axes: integer(undefined, { from: 1, to: 8 }, 'along how many axes places come with an item'),
 }
 
 const idsOptions = {
@@ -29,13 +38,17 @@ const idsOptions = {
   length: integer(undefined, { from: 1 }, 'ids of an item'),
   /** By which `take` finds it. */
   name: text('by which `take` finds it', 'NAME'),
+  ...axesOption,
 }
 
 /** Whole numbers from 0 that stand for words, categories or pieces: so many for each item, or sequences. */
 export function ids(options: Options<typeof idsOptions> = {}): Input {
-  const { length, name = 'input' } = settleAlone(idsOptions, options, 'ids')
+  const { length, name = 'input', axes } = settleAlone(idsOptions, options, 'ids')
+  if (length !== undefined && axes !== undefined) {
+    throw wrongOption('axes', 'left out where `length` is given', axes, 'ids')
+  }
   const positions = length === undefined ? null : Object.freeze([length])
-  return Object.freeze({ content: 'ids', name, positions, width: 1 })
+  return Object.freeze({ content: 'ids', name, positions, width: 1, ...(axes && { axes }) })
 }
 
 const valuesOptions = {
@@ -61,15 +74,16 @@ const sequenceOptions = {
   width: integer(undefined, { from: 1 }, 'values of a step'),
   /** By which `take` finds it. */
   name: text('by which `take` finds it', 'NAME'),
+  ...axesOption,
 }
 
 /** Sequences of any length of steps of numbers. */
 export function sequence(
   options: Options<typeof sequenceOptions> & { readonly width: number },
 ): Input {
-  const { width, name = 'input' } = settleAlone(sequenceOptions, options, 'sequence')
+  const { width, name = 'input', axes } = settleAlone(sequenceOptions, options, 'sequence')
   if (width === undefined) throw wrongOption('width', 'an integer from 1 up', width, 'sequence')
-  return Object.freeze({ content: 'values', name, positions: null, width })
+  return Object.freeze({ content: 'values', name, positions: null, width, ...(axes && { axes }) })
 }
 
 /** A network before it has learnt anything: a frozen value, which is JSON. */

@@ -11,7 +11,7 @@ import {
   settleAlone,
   wrongOption,
 } from '../options.js'
-import { type Layer, type Required, layer, name } from './layer.js'
+import { type Layer, type Required, extent, layer, name } from './layer.js'
 import {
   dense,
   dropout,
@@ -66,6 +66,17 @@ const selfAttentionOptions = {
    * each other (Su et al. 2021, arXiv:2104.09864): the base of these angles [rope_theta], 10,000 as a rule. Default: they do
    * not. */
   rotary: real(undefined, { above: 0 }, 'the base of the angles by which places turn'),
+  /** By the places that come with an item along so many axes (`sequence({ width, axes })`), and not by the number of a
+   * position, as in the pictures of Qwen2-VL (Wang et al. 2024, arXiv:2409.12191): how many pairs of a head's values turn by
+   * each axis, half as many in all as a head has values. Default: by the number of the position. */
+  axes: custom<readonly number[]>(
+    'an array of integers from 0 up, at least one',
+    (given) =>
+      Array.isArray(given) &&
+      given.length > 0 &&
+      given.every((count) => count === 0 || isCount(count)),
+    'how many pairs of values turn by each axis',
+  ),
   /** What each head adds to a product by how far two positions are from each other, in so many buckets, from `furthest` on
    * always the same (Raffel et al. 2020, arXiv:1910.10683). It comes from a file, as `relative_bias` [buckets, heads], and is
    * not learnt. Default: nothing. */
@@ -97,22 +108,37 @@ const selfAttentionOptions = {
 export function selfAttention(
   options: Required<Options<typeof selfAttentionOptions>, 'heads'>,
 ): Layer {
+  checkTurns(options, 'selfAttention')
   return layer('self-attention', selfAttentionOptions, options, ['heads'])
+}
+
+function checkTurns({ rotary, axes }: { rotary?: unknown; axes?: unknown }, who: string): void {
+  if (axes !== undefined && rotary === undefined) {
+    throw wrongOption('axes', 'left out without `rotary`, by whose angles places turn', axes, who)
+  }
 }
 
 const positionsOptions = {
   name,
   /** Sines and cosines (Vaswani et al. 2017, section 3.5), or a table that is learnt. */
   code: oneOf(['sinusoidal', 'learned'], 'sines and cosines, or a table that is learnt'),
-  /** Of a table: the most positions that an item may have. */
-  length: integer(undefined, { from: 1 }, 'the most positions that an item may have'),
+  /** Of a table: the most positions that an item may have. An array: of the places that come with an item
+   * (`sequence({ width, axes })`), along each axis how many there may be; each axis has a table of its own, and their rows are
+   * added up (factorized, Dehghani et al. 2023, arXiv:2307.06304, section 2.1). */
+  length: extent(undefined, 1, 'the most positions that an item may have'),
   /** Of a table: the standard deviation of its first values. */
   deviation: real(undefined, { from: 0 }, 'standard deviation of the first values'),
 }
 
-/** Adds to each position what stands for its place. */
+/** Adds to each position what stands for its place: of its number in the item, or of where it is along several axes. */
 export function positions(options: Options<typeof positionsOptions> = {}): Layer {
-  return layer('positions', positionsOptions, options)
+  if (!Array.isArray(options.length)) return layer('positions', positionsOptions, options)
+  const { code, ...rest } = settleAlone(positionsOptions, options, 'positions')
+  if (code !== 'learned') {
+    throw wrongOption('code', "'learned' where `length` is an array", code, 'positions')
+  }
+  const { code: _, ...table } = positionsOptions
+  return layer('axial-positions', table, rest)
 }
 
 const prefixTokensOptions = {
@@ -158,6 +184,10 @@ const transformerBlockOptions = {
   normFirst: flag(false, 'whether norms stand first'),
   /** Whether a position sees only itself and those before it. */
   causal: flag(false, 'whether a position sees only itself and those before it'),
+  /** As for `selfAttention`. */
+  rotary: selfAttentionOptions.rotary,
+  /** As for `selfAttention`. */
+  axes: selfAttentionOptions.axes,
   /** With which values become zero while training. */
   dropout: real(0, { from: 0, below: 1 }, 'with which values become zero'),
   /** Added to the variance by the norms [layer_norm_eps]. */
@@ -171,7 +201,9 @@ export function transformerBlock(
 ): readonly Layer[] {
   const who = 'transformerBlock'
   const settled = settleAlone(transformerBlockOptions, options, who)
-  const { heads, width, causal, normFirst, mapWindows, dropout: probability } = settled
+  const { heads, width, causal, normFirst, mapWindows, rotary, axes } = settled
+  const probability = settled.dropout
+  checkTurns(settled, who)
   if (heads === undefined || width === undefined) {
     throw wrongOption(
       heads === undefined ? 'heads' : 'width',
@@ -184,7 +216,15 @@ export function transformerBlock(
     settled.name === undefined ? {} : { name: `${settled.name}.${part}` }
   const fall = probability > 0 ? [dropout({ probability })] : []
   const attention = [
-    selfAttention({ ...named('self_attn'), heads, causal, mapWindows, dropout: probability }),
+    selfAttention({
+      ...named('self_attn'),
+      heads,
+      causal,
+      mapWindows,
+      rotary,
+      axes,
+      dropout: probability,
+    }),
     ...fall,
   ]
   const network = [

@@ -220,9 +220,8 @@ function widthOf(found: Network, modality: Modality, who: string): number {
   const [input, ...others] = found.description.inputs
   const content = modality === 'text' ? 'ids' : 'values'
   const shape = /^\[any, (\d+)\]$/.exec(found.summary().at(-1)!.shape)
-  if (others.length === 0 && input!.content === content && input!.positions === null && shape) {
-    return Number(shape[1])
-  }
+  const plain = others.length === 0 && input!.positions === null && input!.axes === undefined
+  if (plain && input!.content === content && shape) return Number(shape[1])
   const expected = `a network of one ${content === 'ids' ? '`ids()`' : '`sequence`'} that gives a vector for each step`
   throw wrongOption(modality, expected, found.summary().at(-1)!.shape, who)
 }

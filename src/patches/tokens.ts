@@ -243,10 +243,35 @@ export class Tokens implements Iterable<Float32Array> {
     })
   }
 
+  /**
+   * Each input with the places of its tokens, [tokens, axes]: what an input of a network with `axes` takes. `axes` is 3, for
+   * time, row and column, or 4, with the number of the input's modality behind them: 0 for a text, 1 for a picture, 2 for a
+   * sound, 3 for a film.
+   */
+  *placed(axes: 3 | 4 = 3): Generator<{ values: Float32Array; positions: Uint32Array }> {
+    if (axes !== 3 && axes !== 4) throw wrongOption('axes', '3 or 4', axes, 'tokens.placed')
+    for (let i = 0; i < this.length; i++) {
+      const [from, to] = [this.#offsets[i]!, this.#offsets[i + 1]!]
+      const places = this.positions.subarray(3 * from, 3 * to)
+      const modality = modalities.indexOf(this.inputs[i]!.modality)
+      const positions = axes === 3 ? places : withModality(places, modality)
+      yield { values: this.item(i), positions }
+    }
+  }
+
   /** The values of each input, [tokens, width]: views, not copies. */
   *[Symbol.iterator](): Iterator<Float32Array> {
     for (let i = 0; i < this.length; i++) yield this.item(i)
   }
+}
+
+/** [tokens, 3] as [tokens, 4]. */
+function withModality(places: Uint32Array, modality: number): Uint32Array {
+  const all = new Uint32Array((places.length / 3) * 4).fill(modality)
+  for (let token = 0; 3 * token < places.length; token++) {
+    all.set(places.subarray(3 * token, 3 * token + 3), 4 * token)
+  }
+  return all
 }
 
 function isExtent(given: unknown): boolean {

@@ -34,6 +34,11 @@ pub(crate) struct Items {
     pub training: bool,
 }
 
+/// Where a row is along an axis, in a case whose places are known.
+pub(crate) fn place(row: usize, axis: usize) -> usize {
+    (row * (5 + 2 * axis) + row / 3) % (4 + axis)
+}
+
 /// What a forward and a backward pass gave.
 #[derive(PartialEq, Debug)]
 struct Outcome {
@@ -52,6 +57,16 @@ pub(crate) fn check(case: &Case, reference: impl Fn(&Items, &[Vec<f64>]) -> Vec<
     check_with_losses(case, |items, parameters| (reference(items, parameters), 0.0));
 }
 
+/// The same where the place of each row along so many axes is known: see `place`.
+pub(crate) fn check_placed(
+    case: &Case,
+    axes: usize,
+    reference: impl Fn(&Items, &[Vec<f64>]) -> Vec<f64>,
+) {
+    let reference = |items: &Items, parameters: &[Vec<f64>]| (reference(items, parameters), 0.0);
+    check_all(case, axes, &Loss::SquaredError, &[], reference);
+}
+
 /// The same for layers that have losses of their own: `reference` gives their sum over all items as well.
 pub(crate) fn check_with_losses(
     case: &Case,
@@ -67,6 +82,16 @@ pub(crate) fn check_together(
     wanted: &[u32],
     reference: impl Fn(&Items, &[Vec<f64>]) -> (Vec<f64>, f64),
 ) {
+    check_all(case, 0, loss, wanted, reference);
+}
+
+fn check_all(
+    case: &Case,
+    axes: usize,
+    loss: &Loss,
+    wanted: &[u32],
+    reference: impl Fn(&Items, &[Vec<f64>]) -> (Vec<f64>, f64),
+) {
     let classes = wanted;
     let mut offsets = vec![0];
     case.lengths.iter().for_each(|length| offsets.push(offsets[offsets.len() - 1] + length));
@@ -74,7 +99,7 @@ pub(crate) fn check_together(
     let mut layers =
         vec![json!({"kind": "embedding", "values": rows.max(1), "dimensions": case.width})];
     layers.extend(case.layers.as_array().expect("a list").clone());
-    let input = json!({"content": "ids", "positions": case.positions});
+    let input = json!({"content": "ids", "positions": case.positions, "axes": axes});
     let description = json!({"inputs": [input], "layers": layers}).to_string();
     let mut network = Network::new(&description, SEED).expect("a network");
     let mut plan = network.plan(Purpose::Train, &[]).expect("a plan");
@@ -170,7 +195,13 @@ fn shards(plan: &Plan, offsets: &[usize], threads: usize, learning: bool) -> Vec
         };
         shard.begin(plan, ends[1] - ends[0], Stretch::Whole, rows);
         let (_, ids) = shard.input(0);
-        ids.extend((offsets[ends[0]]..offsets[ends[1]]).map(|row| row as u32));
+        let all = offsets[ends[0]]..offsets[ends[1]];
+        ids.extend(all.clone().map(|row| row as u32));
+        if let Some(places) = shard.places(plan, 0) {
+            let axes = 0..plan.slots[0].shape.axes;
+            places
+                .extend(all.flat_map(|row| axes.clone().map(move |axis| place(row, axis) as u32)));
+        }
         (shard, ends[0])
     };
     cuts.windows(2).map(shard).collect()

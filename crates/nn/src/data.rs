@@ -10,6 +10,10 @@ pub struct Column {
     pub offsets: Vec<usize>,
     /// Values of a row.
     pub width: usize,
+    /// The place of each row along each of `axes`: [rows, axes].
+    places: Vec<u32>,
+    /// Along how many axes; 0: places are not known.
+    pub(crate) axes: usize,
 }
 
 /// The content of a column.
@@ -107,7 +111,25 @@ impl Column {
                 values[at]
             )));
         }
-        Ok(Self { cells, offsets, width })
+        Ok(Self { cells, offsets, width, places: Vec::new(), axes: 0 })
+    }
+
+    /// The same with the place of each row along so many axes, [rows, axes].
+    ///
+    /// # Errors
+    /// `InvalidInput` if there are more or fewer.
+    pub fn placed(self, name: &str, places: Vec<u32>, axes: usize) -> Result<Self> {
+        let rows = self.offsets.last().copied().unwrap_or(0);
+        if Some(places.len()) != rows.checked_mul(axes) {
+            let problem = format!("has {} places, and {rows} rows along {axes} axes", places.len());
+            return Err(Error::InvalidInput { source: name.into(), offset: None, problem });
+        }
+        Ok(Self { places, axes, ..self })
+    }
+
+    /// The place of each row, [rows, axes].
+    pub(crate) fn places(&self) -> &[u32] {
+        &self.places
     }
 
     /// How many items there are.
@@ -138,6 +160,33 @@ impl Column {
                 values.extend_from_slice(&of[start * self.width..end * self.width])
             }
         }
+    }
+
+    /// The places of those rows of an item that are in a window, behind those of others.
+    pub(crate) fn append_places(&self, item: usize, window: Window, places: &mut Vec<u32>) {
+        let (start, end) = window.of(self.offsets[item], self.offsets[item + 1]);
+        places.extend_from_slice(&self.places[start * self.axes..end * self.axes]);
+    }
+
+    /// Refuses places that a layer has no row for.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with the item, the axis and the place.
+    pub(crate) fn within(&self, name: &str, limits: &[usize]) -> Result<()> {
+        let beyond = |(at, &place): (usize, &u32)| {
+            let axis = at % self.axes;
+            limits.get(axis).is_some_and(|&limit| place as usize >= limit).then_some((at, axis))
+        };
+        let Some((at, axis)) = self.places.iter().enumerate().find_map(beyond) else {
+            return Ok(());
+        };
+        let row = at / self.axes;
+        let item = self.offsets.partition_point(|&offset| offset <= row) - 1;
+        let (place, limit) = (self.places[at], limits[axis]);
+        let problem = format!(
+            "item {item} has a row at place {place} of axis {axis}; they are below {limit}"
+        );
+        Err(Error::InvalidInput { source: name.into(), offset: None, problem })
     }
 
     /// Refuses ids that a layer has no row for.

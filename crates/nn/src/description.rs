@@ -57,6 +57,9 @@ struct Input {
     positions: Option<Vec<usize>>,
     #[serde(default = "one")]
     width: usize,
+    /// Along how many axes the place of each row comes with it.
+    #[serde(default)]
+    axes: usize,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +72,9 @@ enum InputContent {
 fn one() -> usize {
     1
 }
+
+/// Axes that a place may have.
+const MOST_AXES: usize = 8;
 
 /// What is wrong with a network, as an error.
 pub(crate) fn wrong(problem: impl Into<String>) -> Error {
@@ -93,7 +99,12 @@ impl Description {
             };
             let positions = input.positions.map_or(Positions::Any, Positions::Fixed);
             let name = input.name.unwrap_or_else(|| "input".into());
-            Ok((name, Shape { content, positions, width: input.width }))
+            if input.axes > MOST_AXES || input.axes > 0 && positions != Positions::Any {
+                let problem =
+                    format!("inputs[{i}]: only sequences have `axes`, {MOST_AXES} at most");
+                return Err(wrong(problem));
+            }
+            Ok((name, Shape { content, positions, width: input.width, axes: input.axes }))
         });
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         if inputs.is_empty() {

@@ -107,6 +107,9 @@ impl Network {
                 Content::Ids => ids.resize(items * rows * shape.width, 0),
                 Content::Values => values.resize(items * rows * shape.width, 0.0),
             }
+            if let Some(places) = shard.places(plan, slot) {
+                places.resize(items * rows * shape.axes, 0);
+            }
         }
         let mode = Mode::Train { seed: 1, step: 1, first: 0, node: 0 };
         let mut desk = Desk::default();

@@ -73,6 +73,16 @@ pub trait Layer: Send + Sync {
         0
     }
 
+    /// What becomes of the places of the rows of a sequence.
+    fn places(&self) -> Places {
+        Places::Stay
+    }
+
+    /// Where it has a row of a table for each place: along each axis, places are below this.
+    fn most_places(&self) -> Option<&[usize]> {
+        None
+    }
+
     /// Whether it does nothing but see rows otherwise: [4, 100] as [400].
     fn reshapes(&self) -> bool {
         false
@@ -153,6 +163,17 @@ pub trait Layer: Send + Sync {
     }
 }
 
+/// What becomes of the places of the rows of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Places {
+    /// As many rows come out, each at its place.
+    Stay,
+    /// Other rows come out, and `forward` says where they are (see `Forward::places`).
+    Move,
+    /// What comes out has no place.
+    Go,
+}
+
 /// What becomes of each value of a row: scale·x + shift.
 pub struct Scale {
     /// [width]
@@ -172,9 +193,17 @@ pub struct Rows<'a> {
     pub offsets: &'a [usize],
     /// The shape of an item.
     pub shape: &'a Shape,
+    /// Where each row was in what became the item, as a patch in a picture: [rows, axes]; empty where nobody knows.
+    pub places: &'a [u32],
 }
 
 impl Rows<'_> {
+    /// The place of a row along each axis.
+    pub fn place(&self, row: usize) -> &[u32] {
+        let axes = self.shape.axes;
+        &self.places[row * axes..][..axes]
+    }
+
     /// How many items there are.
     pub fn items(&self) -> usize {
         self.offsets.len().saturating_sub(1)
@@ -319,6 +348,8 @@ pub struct Forward<'a> {
     pub offsets: &'a [usize],
     /// What it gives: [rows, width]. A layer `in_place` finds its input here.
     pub output: &'a mut [f32],
+    /// Where the places of what comes out are to be put, if they move and are known: [rows, axes], empty at first.
+    pub places: Option<&'a mut Vec<u32>>,
     /// Whether what it gives is to be added to what is there, if the layer `adds`.
     pub added: bool,
     /// A function to apply last, if the layer `fuses`.

@@ -4,6 +4,7 @@ mod activation;
 mod attention;
 mod attention_pool;
 mod average_pool;
+mod axial_positions;
 mod batch_norm;
 mod convolution;
 mod convolution_transposed;
@@ -49,6 +50,7 @@ use crate::layer::Layer;
 pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, Error>> {
     Some(match kind {
         "attention-pool" => of::<attention_pool::AttentionPool>(options),
+        "axial-positions" => of::<axial_positions::AxialPositions>(options),
         "average-pool" => of::<average_pool::AveragePool>(options),
         "batch-norm" => of::<batch_norm::BatchNorm>(options),
         "conv-transpose1d" => of::<convolution_transposed::Transposed<1>>(options),

@@ -146,7 +146,9 @@ impl Loss {
                 }
                 Ok(Some(class_of(output)))
             }
-            Self::BinaryCrossEntropy | Self::SquaredError => Ok(Some(output.clone())),
+            Self::BinaryCrossEntropy | Self::SquaredError => {
+                Ok(Some(Shape { axes: 0, ..output.clone() }))
+            }
             Self::Contrastive { .. } | Self::CosineSimilarity | Self::Triplet { .. } => {
                 match output.positions {
                     Positions::Fixed(_) if *self == Self::CosineSimilarity => {
@@ -261,7 +263,7 @@ fn class_of(output: &Shape) -> Shape {
         Positions::Fixed(axes) => Positions::Fixed(axes.clone()),
         Positions::Any => Positions::Any,
     };
-    Shape { content: Content::Ids, positions, width: 1 }
+    Shape { content: Content::Ids, positions, width: 1, axes: 0 }
 }
 
 /// What cross-entropy wants of a row.

@@ -242,6 +242,11 @@ pub(crate) fn fill(
             let parts = columns.iter().skip(slot).step_by(plan.inputs);
             parts.for_each(|column| column.append(example, window, values, ids));
         }
+        let Some(places) = shard.places(plan, slot) else { continue };
+        for example in examples.clone() {
+            let parts = columns.iter().skip(slot).step_by(plan.inputs);
+            parts.for_each(|column| column.append_places(example, window, places));
+        }
     }
 }
 
@@ -262,7 +267,20 @@ impl Fitted {
             let other = other.items();
             return Err(wrong(format!("got {items} items at one input and {other} at another")));
         }
+        for (slot, column) in plan.slots.iter().zip(inputs) {
+            if slot.shape.axes != column.axes {
+                let (wanted, known) = (slot.shape.axes, column.axes);
+                return Err(wrong(format!("takes places along {wanted} axes, and {known} came")));
+            }
+        }
         for node in &plan.nodes {
+            if let Work::Layer { layer, name, .. } = &node.work
+                && let (Some(limits), Some(set)) =
+                    (layer.most_places(), plan.slots[node.inputs[0]].places)
+            {
+                let name = format!("what `{name}` gets");
+                inputs[plan.places[set]].within(&name, limits)?;
+            }
             if let Work::Layer { layer, name, .. } = &node.work
                 && let (Some(limit), Some(column)) = (layer.ids(), inputs.get(node.inputs[0]))
             {

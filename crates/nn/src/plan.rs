@@ -30,6 +30,8 @@ pub struct Plan {
     pub output: usize,
     /// How many inputs there are.
     pub inputs: usize,
+    /// Of each set of places that rows may have: the input that they come from.
+    pub places: Vec<usize>,
     /// Buffers of values.
     pub buffers: usize,
     /// What is done to go backward.
@@ -60,6 +62,8 @@ pub struct Slot {
     pub shape: Shape,
     /// Which buffer holds it.
     pub buffer: usize,
+    /// Which set has the places of its rows, if they are known.
+    pub places: Option<usize>,
 }
 
 /// A step forward.
@@ -72,6 +76,8 @@ pub struct Node {
     pub output: usize,
     /// A slot of which what comes out has the rows, if the inputs do not say how many there are.
     pub like: Option<usize>,
+    /// The set of places that it makes.
+    pub places: Option<usize>,
 }
 
 /// What a node does.
@@ -164,8 +170,10 @@ impl Plan {
     /// `InvalidInput` if something does not fit.
     pub fn new(description: Description, purpose: Purpose<'_>, frozen: &[String]) -> Result<Self> {
         let mut draft = Draft { description: description.inputs, ..Draft::default() };
-        for (_, shape) in &draft.description {
-            draft.slots.push(Slot { shape: shape.clone(), buffer: 0 });
+        for (input, (_, shape)) in draft.description.iter().enumerate() {
+            let places = (shape.axes > 0).then_some(draft.places.len());
+            draft.places.extend(places.map(|_| input));
+            draft.slots.push(Slot { shape: shape.clone(), buffer: 0, places });
         }
         let wanted = match purpose {
             Purpose::Encode(Some(name)) => Some(name),
@@ -190,12 +198,13 @@ impl Plan {
         }
         draft.fuse(output, training);
         let buffers = if training { draft.lay_out(output) } else { draft.share(output) };
-        let Draft { description, slots, nodes, .. } = draft;
+        let Draft { description, slots, nodes, places, .. } = draft;
         let mut plan = Self {
             slots,
             nodes,
             output,
             inputs: description.len(),
+            places,
             buffers,
             backward: Vec::new(),
             // One for the output, if a loss is worked out.

@@ -11,6 +11,8 @@ pub struct Shape {
     pub positions: Positions,
     /// Values at each position.
     pub width: usize,
+    /// Along how many axes the place of each row of a sequence is known (see `Rows::places`); 0: it is not.
+    pub axes: usize,
 }
 
 /// What stands at each place of an input.
@@ -34,13 +36,20 @@ pub enum Positions {
 impl Shape {
     /// A vector for each item.
     pub fn vector(width: usize) -> Self {
-        Self { content: Content::Values, positions: Positions::Fixed(Vec::new()), width }
+        Self { content: Content::Values, positions: Positions::Fixed(Vec::new()), width, axes: 0 }
     }
 
     /// The same positions with other values.
     #[must_use]
     pub fn with_width(&self, width: usize) -> Self {
-        Self { content: Content::Values, positions: self.positions.clone(), width }
+        let Self { positions, axes, .. } = self.clone();
+        Self { content: Content::Values, positions, width, axes }
+    }
+
+    /// Whether both have as many values at the same positions, whatever is known of places.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let Self { content, positions, width, .. } = self;
+        (*content, *width) == (other.content, other.width) && *positions == other.positions
     }
 
     /// Whether an item is one row.
@@ -53,6 +62,15 @@ impl Shape {
         match &self.positions {
             Positions::Any => None,
             Positions::Fixed(axes) => Some(axes.iter().product()),
+        }
+    }
+
+    /// Why a layer that wants to know places along so many axes cannot take it, if it cannot.
+    pub(crate) fn placed(&self, axes: usize) -> Result<(), String> {
+        match self.axes {
+            known if known == axes => Ok(()),
+            0 => Err(format!("expects rows whose place along {axes} axes is known (`axes`)")),
+            known => Err(format!("expects places along {axes} axes, and they have {known}")),
         }
     }
 

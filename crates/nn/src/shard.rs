@@ -18,6 +18,8 @@ pub struct Shard {
     buffers: Vec<Buffer>,
     /// Of each slot: where each item's rows begin, and where the last one's end.
     offsets: Vec<Vec<usize>>,
+    /// Sets of places of rows, in the order of the plan.
+    places: Vec<Vec<u32>>,
     gradients: Vec<Vec<f32>>,
     memos: Vec<Memo>,
     stretch: Stretch,
@@ -41,6 +43,8 @@ impl Shard {
         self.stretch = stretch;
         self.buffers.resize_with(plan.buffers, Buffer::default);
         self.offsets.resize_with(plan.slots.len(), Vec::new);
+        self.places.resize_with(plan.places.len(), Vec::new);
+        self.places.iter_mut().for_each(Vec::clear);
         self.gradients.resize_with(plan.gradients, Vec::new);
         self.memos.resize_with(plan.nodes.len(), Memo::default);
         for (slot, offsets) in self.offsets.iter_mut().enumerate() {
@@ -63,10 +67,17 @@ impl Shard {
         (values, ids)
     }
 
+    /// The places of an input's rows, to be filled in the order of items, if they are known.
+    pub fn places(&mut self, plan: &Plan, slot: usize) -> Option<&mut Vec<u32>> {
+        plan.slots[slot].places.map(|set| &mut self.places[set])
+    }
+
     /// What lies in a slot.
     pub fn rows<'a>(&'a self, plan: &'a Plan, slot: usize) -> Rows<'a> {
         let Buffer { values, ids } = &self.buffers[plan.slots[slot].buffer];
-        Rows { values, ids, offsets: &self.offsets[slot], shape: &plan.slots[slot].shape }
+        let places = plan.slots[slot].places.map_or(&[][..], |set| &self.places[set]);
+        let (offsets, shape) = (&self.offsets[slot], &plan.slots[slot].shape);
+        Rows { values, ids, offsets, shape, places }
     }
 
     fn size(&self, plan: &Plan, slot: usize) -> usize {
@@ -101,6 +112,7 @@ impl Shard {
             match &node.work {
                 Work::Layer { layer, fused, still, added, .. } => {
                     let mut memo = mem::take(&mut self.memos[at]);
+                    let mut places = node.places.map(|set| mem::take(&mut self.places[set]));
                     let input = self.rows(plan, node.inputs[0]);
                     if !over && (layer.in_place() || layer.activation().is_some()) {
                         output.values.copy_from_slice(input.values);
@@ -112,6 +124,7 @@ impl Shard {
                         input,
                         offsets: &self.offsets[node.output],
                         output: &mut output.values,
+                        places: places.as_mut(),
                         added: *added,
                         activation: *fused,
                         stretch: self.stretch,
@@ -122,6 +135,12 @@ impl Shard {
                         wanted,
                     });
                     self.memos[at] = memo;
+                    if let (Some(set), Some(places)) = (node.places, places) {
+                        let rows = self.offsets[node.output].last().copied().unwrap_or(0);
+                        let axes = plan.slots[node.output].shape.axes;
+                        assert_eq!(places.len(), rows * axes, "a place for each row");
+                        self.places[set] = places;
+                    }
                 }
                 Work::Sum { fused } => {
                     let values = |input: &usize| self.rows(plan, *input).values;
@@ -159,8 +178,8 @@ impl Shard {
         let gradient = &mut self.gradients[plan.output_gradient];
         gradient.resize(size, 0.0);
         let Buffer { values, ids } = &self.buffers[plan.slots[plan.output].buffer];
-        let offsets = &self.offsets[plan.output];
-        (Rows { values, ids, offsets, shape: &plan.slots[plan.output].shape }, gradient)
+        let (offsets, shape) = (&self.offsets[plan.output], &plan.slots[plan.output].shape);
+        (Rows { values, ids, offsets, shape, places: &[] }, gradient)
     }
 
     /// From the gradient of the output to those of all that learns.
@@ -238,6 +257,7 @@ impl Shard {
         });
         let numbers = of_buffers.chain(of_gradients).chain(of_memos).sum::<usize>();
         let offsets = self.offsets.iter().map(Vec::capacity).sum::<usize>();
+        let numbers = numbers + self.places.iter().map(Vec::capacity).sum::<usize>();
         (4 * numbers + size_of::<usize>() * offsets) as u64
     }
 

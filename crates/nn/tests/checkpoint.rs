@@ -14,7 +14,7 @@ use serde_json::json;
 
 /// Sequences that count, each in its own steps.
 fn counting(lengths: &[u32]) -> Examples {
-    let shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1 };
+    let shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1, axes: 0 };
     let column = |from: usize| {
         let of = |(number, &length): (usize, &u32)| {
             (from..from + length as usize).map(move |i| ((number + 1) * i % 7) as u32)

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 mod plain;
 
 const CLASSES: usize = 60;
-const SEQUENCES: Shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1 };
+const SEQUENCES: Shape =
+    Shape { content: Content::Ids, positions: Positions::Any, width: 1, axes: 0 };
 
 fn full() -> Loss {
     Loss::CrossEntropy { weights: None, smoothing: 0.0 }

@@ -14,7 +14,8 @@ use serde_json::json;
 fn examples(items: std::ops::Range<usize>) -> Examples {
     let values = items.clone().flat_map(|item| [(item % 7) as f32 - 3.0, (item % 5) as f32 - 2.0]);
     let classes = items.map(|item| u32::from(item % 7 > 3) ^ u32::from(item % 5 > 1));
-    let class = Shape { content: Content::Ids, positions: Positions::Fixed(vec![]), width: 1 };
+    let class =
+        Shape { content: Content::Ids, positions: Positions::Fixed(vec![]), width: 1, axes: 0 };
     let values = Cells::Values(values.collect());
     let classes = Cells::Ids(classes.collect());
     Examples {

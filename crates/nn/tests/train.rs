@@ -29,7 +29,8 @@ fn vectors(values: Vec<f32>, width: usize) -> Column {
 }
 
 fn classes(ids: Vec<u32>) -> Column {
-    let shape = Shape { content: Content::Ids, positions: Positions::Fixed(Vec::new()), width: 1 };
+    let shape =
+        Shape { content: Content::Ids, positions: Positions::Fixed(Vec::new()), width: 1, axes: 0 };
     Column::new("classes", Cells::Ids(ids), None, &shape).unwrap()
 }
 
@@ -125,7 +126,7 @@ fn sequences(items: usize) -> Examples {
         );
         lengths.push(length as u32);
     }
-    let shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1 };
+    let shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1, axes: 0 };
     let column = |ids| Column::new("ids", Cells::Ids(ids), Some(&lengths), &shape).unwrap();
     Examples { inputs: vec![column(ids)], targets: Some(column(wanted)) }
 }
@@ -213,7 +214,8 @@ fn gradients_of_small_batches_add_up_to_those_of_a_large_one() {
         let ids = sequences(8).inputs;
         let lengths: Vec<u32> = (0..8).map(|item| ids[0].rows(item) as u32).collect();
         let rows = lengths.iter().sum::<u32>() as usize;
-        let shape = Shape { content: Content::Values, positions: Positions::Any, width: 2 };
+        let shape =
+            Shape { content: Content::Values, positions: Positions::Any, width: 2, axes: 0 };
         let wanted = Cells::Values((0..2 * rows).map(|i| (i % 5) as f32).collect());
         let targets = Some(Column::new("targets", wanted, Some(&lengths), &shape).unwrap());
         network.train(&Examples { inputs: ids, targets }, None, &how, &Run::quiet(1, 1)).unwrap();
@@ -294,7 +296,7 @@ fn what_does_not_fit_is_said() {
         let error = tagger(0.0).train(&examples, None, &how, &Run::quiet(1, 1)).unwrap_err();
         assert!(error.to_string().contains(wanted), "{error}, not {wanted}");
     };
-    let shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1 };
+    let shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1, axes: 0 };
     let ids = |ids: Vec<u32>, lengths: &[u32]| {
         Column::new("ids", Cells::Ids(ids), Some(lengths), &shape).unwrap()
     };

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 mod plain;
 
-const SEQUENCES: Shape = Shape { content: Content::Ids, positions: Positions::Any, width: 1 };
+const SEQUENCES: Shape =
+    Shape { content: Content::Ids, positions: Positions::Any, width: 1, axes: 0 };
 
 fn cross_entropy() -> Loss {
     Loss::CrossEntropy { weights: None, smoothing: 0.0 }

@@ -45,6 +45,7 @@ pub struct ColumnHandle {
     ids: Growing<u32>,
     values: Growing<f32>,
     lengths: Growing<u32>,
+    places: Growing<u32>,
 }
 
 #[napi]
@@ -74,24 +75,37 @@ impl ColumnHandle {
     ) {
         self.lengths.extend(&lengths);
     }
+
+    /// The place of each row along each axis.
+    #[napi]
+    pub fn add_places(
+        &mut self,
+        #[napi(ts_arg_type = "Uint32Array")] places: Uint32ArraySlice<'_>,
+    ) {
+        self.places.extend(&places);
+    }
 }
 
 /// A column before it has been checked.
-pub type Parts = (Growing<u32>, Growing<f32>, Growing<u32>);
+pub type Parts = ColumnHandle;
 
 pub fn taken(column: &mut ColumnHandle) -> Parts {
-    let ColumnHandle { ids, values, lengths } = column;
-    (std::mem::take(ids), std::mem::take(values), std::mem::take(lengths))
+    std::mem::take(column)
 }
 
-fn column(name: &str, (ids, values, lengths): Parts, shape: &Shape) -> Result<Column> {
+fn column(name: &str, parts: Parts, shape: &Shape) -> Result<Column> {
+    let ColumnHandle { ids, values, lengths, places } = parts;
     let cells = match shape.content {
         Content::Ids => Cells::Ids(ids.joined()),
         Content::Values => Cells::Values(values.joined()),
     };
     let lengths = lengths.joined();
     let lengths = (shape.positions == Positions::Any).then_some(&lengths[..]);
-    Column::new(name, cells, lengths, shape)
+    let column = Column::new(name, cells, lengths, shape)?;
+    match shape.axes {
+        0 => Ok(column),
+        axes => column.placed(name, places.joined(), axes),
+    }
 }
 
 pub fn columns(network: &Network, parts: Vec<Parts>) -> Result<Vec<Column>> {

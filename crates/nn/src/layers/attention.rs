@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::linear::{Linear, learn_bias, learn_weight};
 use super::relative::Buckets;
-use super::rotary::turns;
+use super::rotary::{turns, turns_of_places};
 use super::windows_of_map::WindowsOfMap;
-use crate::layer::{Backward, Forward, Layer, Lesson, Memo, Mode};
+use crate::layer::{Backward, Forward, Layer, Lesson, Memo, Mode, Rows};
 use crate::parameter::{Blueprint, Initial, Order, Parameter};
 use crate::shape::Shape;
 
@@ -31,6 +31,9 @@ pub(super) struct SelfAttention {
     /// Queries and keys turn by angles that grow with their places (see `rotary.rs`): the base of these, which is how slowly
     /// the slowest turns.
     rotary: Option<f32>,
+    /// By the places of rows along several axes, and not by their numbers: how many pairs of a head turn by each axis.
+    #[serde(default)]
+    axes: Vec<usize>,
     /// A value for each head by how far away a row is (see `relative.rs`). It is not learnt here.
     relative: Option<Buckets>,
     /// The windows of a map, within which its rows look at each other (see `windows_of_map.rs`).
@@ -50,11 +53,14 @@ const SEEN: usize = 1;
 const PROJECTED_GRADIENT: usize = 4;
 const TURNS: usize = 6;
 const RELATIVE: usize = 7;
+/// Where rows have places: the turns of each place.
+const KEPT: usize = 8;
 
 /// What the memo keeps for all items of a shard, while it is out of there.
 struct Places {
     turns: Vec<f32>,
     relative: Vec<f32>,
+    kept: Vec<f32>,
 }
 
 impl SelfAttention {
@@ -69,18 +75,26 @@ impl SelfAttention {
 
     /// Takes out what is kept for places.
     fn places(&self, memo: &mut Memo) -> Places {
-        memo.values.resize_with(memo.values.len().max(RELATIVE + 1), Vec::new);
-        let [turns, relative] =
-            [TURNS, RELATIVE].map(|list| std::mem::take(&mut memo.values[list]));
-        Places { turns, relative }
+        memo.values.resize_with(memo.values.len().max(KEPT + 1), Vec::new);
+        let [turns, relative, kept] =
+            [TURNS, RELATIVE, KEPT].map(|list| std::mem::take(&mut memo.values[list]));
+        Places { turns, relative, kept }
     }
 
-    /// Makes what places of items of so many rows need.
-    fn prepare(&self, places: &mut Places, parameters: &[Parameter], width: usize, rows: usize) {
-        if let Some(base) = self.rotary {
-            turns(&mut places.turns, base, width / self.heads, rows);
+    /// Makes what the places of rows need.
+    fn prepare(&self, places: &mut Places, parameters: &[Parameter], input: Rows<'_>) {
+        match self.rotary {
+            Some(base) if self.axes.is_empty() => {
+                let pairs = [input.width() / self.heads / 2];
+                turns(&mut places.turns, base, &pairs, longest(input.offsets));
+            }
+            Some(base) => {
+                let Places { turns, kept, .. } = places;
+                turns_of_places(turns, kept, base, &self.axes, input.places);
+            }
+            None => {}
         }
-        let (heads, to) = (self.heads, &mut places.relative);
+        let (heads, width, to) = (self.heads, input.width(), &mut places.relative);
         if let (Some(buckets), Some(learnt)) = (self.relative, parameters.last()) {
             buckets.lay_out(&learnt.whole().values, heads, to);
         }
@@ -89,18 +103,20 @@ impl SelfAttention {
         }
     }
 
-    /// Queries and keys of an item [rows, 3·width] turn by their places.
+    /// Queries and keys of an item [rows, 3·width], whose first row in the shard is `first`, turn by their places.
     fn turn(
         &self,
         kernels: Kernels,
         projected: &mut [f32],
-        width: usize,
+        (width, first): (usize, usize),
         places: &Places,
         back: bool,
     ) {
         if self.rotary.is_some() {
-            let rows = projected.len() / (3 * width);
-            let turns = &places.turns[..rows * width / self.heads];
+            let (rows, head) = (projected.len() / (3 * width), width / self.heads);
+            // Without places of their own, rows of all items begin at the same one.
+            let first = if self.axes.is_empty() { 0 } else { first };
+            let turns = &places.turns[first * head..][..rows * head];
             rotate(kernels, projected, 3 * width, 2 * self.heads, turns, back);
         }
     }
@@ -108,6 +124,7 @@ impl SelfAttention {
     fn keep_places(&self, memo: &mut Memo, places: Places) {
         memo.values[TURNS] = places.turns;
         memo.values[RELATIVE] = places.relative;
+        memo.values[KEPT] = places.kept;
     }
 
     /// What goes into the heads, and what comes out of them.
@@ -150,6 +167,17 @@ impl Layer for SelfAttention {
         {
             let problem = "a rotary base above 0, and heads of two halves";
             return Err(format!("expects {problem}, got {base} and {} heads", self.heads));
+        }
+        if !self.axes.is_empty() {
+            let (pairs, head) = (
+                self.axes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n)),
+                input.width / self.heads,
+            );
+            if self.rotary.is_none() || pairs.and_then(|pairs| pairs.checked_mul(2)) != Some(head) {
+                let problem = "a rotary base beside `axes`, which share out half of a head";
+                return Err(format!("expects {problem}, got {:?} of {head}", self.axes));
+            }
+            input.placed(self.axes.len())?;
         }
         if let Some(problem) = self.relative.and_then(Buckets::problem) {
             return Err(problem);
@@ -208,7 +236,7 @@ impl Layer for SelfAttention {
     fn forward(&self, pass: &mut Forward<'_>) {
         let (rows, width) = (pass.input.rows(), pass.input.width());
         let mut places = self.places(pass.memo);
-        self.prepare(&mut places, pass.parameters, width, longest(pass.offsets));
+        self.prepare(&mut places, pass.parameters, pass.input);
         let heads = self.heads(width, &places);
         let room = heads.scratch(longest(pass.offsets));
         let [projected, seen, logarithms, scratch] =
@@ -218,7 +246,7 @@ impl Layer for SelfAttention {
         for (item, ends) in pass.offsets.windows(2).enumerate() {
             let here = |part: usize| ends[0] * part..ends[1] * part;
             let projected = &mut projected[here(3 * width)];
-            self.turn(pass.kernels, projected, width, &places, false);
+            self.turn(pass.kernels, projected, (width, ends[0]), &places, false);
             heads.forward(
                 pass.kernels,
                 projected,
@@ -257,7 +285,7 @@ impl Layer for SelfAttention {
                 scratch,
                 pass.desk,
             );
-            self.turn(pass.kernels, gradient, width, &places, true);
+            self.turn(pass.kernels, gradient, (width, ends[0]), &places, true);
         }
         if let Some(to) = &mut pass.input_gradient {
             inward.backward(projected_gradient, to, pass.desk);

@@ -3,7 +3,7 @@ use serde::Deserialize;
 
 use super::pooling::Pooling;
 use super::windows::Extent;
-use crate::layer::{Backward, Forward, Layer};
+use crate::layer::{Backward, Forward, Layer, Places};
 use crate::shape::Shape;
 
 /// The mean of each channel in each window (LeCun et al. 1989). Windows may overlap.
@@ -32,6 +32,10 @@ impl AveragePool {
 impl Layer for AveragePool {
     fn shape(&self, input: &Shape) -> Result<Shape, String> {
         self.pooling.shape(input, &self.kernel, self.stride.as_ref(), &self.padding)
+    }
+
+    fn places(&self) -> Places {
+        Places::Go
     }
 
     fn rows(&self, rows: usize) -> usize {

@@ -8,7 +8,7 @@ use inlay_kernels::{
 use serde::Deserialize;
 
 use super::windows::{Extent, Frame, Tables, check_channels};
-use crate::layer::{Backward, Forward, Layer, Lesson};
+use crate::layer::{Backward, Forward, Layer, Lesson, Places};
 use crate::parameter::{Blueprint, Initial, Order};
 use crate::shape::{Positions, Shape};
 
@@ -102,6 +102,10 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
             all.push(Blueprint::vector("bias", self.channels, initial));
         }
         all
+    }
+
+    fn places(&self) -> Places {
+        Places::Go
     }
 
     fn rows(&self, rows: usize) -> usize {

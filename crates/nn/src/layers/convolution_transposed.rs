@@ -4,7 +4,7 @@ use inlay_kernels::{Matrix, Start, Target, add_up, convolve, convolve_gradient};
 use serde::Deserialize;
 
 use super::windows::{Extent, Frame, Tables, check_channels};
-use crate::layer::{Backward, Forward, Layer, Lesson};
+use crate::layer::{Backward, Forward, Layer, Lesson, Places};
 use crate::parameter::{Blueprint, Initial, Order};
 use crate::shape::{Positions, Shape};
 
@@ -88,6 +88,10 @@ impl<const AXES: usize> Layer for Transposed<AXES> {
             all.push(Blueprint::vector("bias", self.channels, initial));
         }
         all
+    }
+
+    fn places(&self) -> Places {
+        Places::Go
     }
 
     fn rows(&self, rows: usize) -> usize {

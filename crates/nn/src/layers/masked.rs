@@ -5,7 +5,7 @@ use inlay_base::Random;
 use inlay_kernels::add;
 use serde::Deserialize;
 
-use crate::layer::{Backward, Forward, Layer, Lesson, Memo, Mode};
+use crate::layer::{Backward, Forward, Layer, Lesson, Memo, Mode, Places};
 use crate::parameter::{Blueprint, Initial, Order};
 use crate::shape::{Positions, Shape};
 
@@ -109,11 +109,19 @@ impl Layer for KeepVisible {
         self.0.visible(rows)
     }
 
+    fn places(&self) -> Places {
+        Places::Move
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let width = pass.input.width();
         self.0.split(pass.input.offsets, pass.mode, pass.memo);
         for (&from, to) in pass.memo.places[1].iter().zip(pass.output.chunks_exact_mut(width)) {
             to.copy_from_slice(row(pass.input.values, from, width));
+        }
+        if let Some(places) = &mut pass.places {
+            let visible = pass.memo.places[1].iter();
+            visible.for_each(|&row| places.extend_from_slice(pass.input.place(row as usize)));
         }
     }
 
@@ -229,7 +237,7 @@ impl Layer for Hide {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
@@ -240,7 +248,7 @@ mod tests {
     }
 
     /// Which rows of all items are masked.
-    fn masked(mask: Mask, items: &Items) -> Vec<bool> {
+    pub(in crate::layers) fn masked(mask: Mask, items: &Items) -> Vec<bool> {
         let train = Mode::Train { seed: SEED, step: 1, first: 0, node: 0 };
         let mode = if items.training { train } else { Mode::Encode };
         let mut found = Vec::new();

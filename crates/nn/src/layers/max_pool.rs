@@ -3,7 +3,7 @@ use serde::Deserialize;
 
 use super::pooling::Pooling;
 use super::windows::Extent;
-use crate::layer::{Backward, Forward, Layer};
+use crate::layer::{Backward, Forward, Layer, Places};
 use crate::shape::Shape;
 
 /// The largest value of each channel in each window (Riesenhuber and Poggio 1999). Windows may overlap;
@@ -23,6 +23,10 @@ pub(super) struct MaxPool {
 impl Layer for MaxPool {
     fn shape(&self, input: &Shape) -> Result<Shape, String> {
         self.pooling.shape(input, &self.kernel, self.stride.as_ref(), &self.padding)
+    }
+
+    fn places(&self) -> Places {
+        Places::Go
     }
 
     fn rows(&self, rows: usize) -> usize {

@@ -1,7 +1,7 @@
 use inlay_kernels::add;
 use serde::Deserialize;
 
-use crate::layer::{Backward, Forward, Layer, Lesson};
+use crate::layer::{Backward, Forward, Layer, Lesson, Places};
 use crate::parameter::{Blueprint, Initial, Order};
 use crate::shape::{Positions, Shape};
 
@@ -61,6 +61,10 @@ impl Layer for PrefixTokens {
         rows + self.before(rows)
     }
 
+    fn places(&self) -> Places {
+        Places::Move
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let width = pass.input.width();
         let table = &pass.parameters[0];
@@ -68,7 +72,14 @@ impl Layer for PrefixTokens {
         for (from, to) in ends {
             let x = &pass.input.values[from[0] * width..from[1] * width];
             let y = &mut pass.output[to[0] * width..to[1] * width];
-            let (own, rest) = y.split_at_mut(self.before(from[1] - from[0]) * width);
+            let before = self.before(from[1] - from[0]);
+            if let Some(places) = &mut pass.places {
+                // They stand at the origin, where nothing turns.
+                places.resize(places.len() + before * pass.input.shape.axes, 0);
+                let rows = from[0]..from[1];
+                rows.for_each(|row| places.extend_from_slice(pass.input.place(row)));
+            }
+            let (own, rest) = y.split_at_mut(before * width);
             rest.copy_from_slice(x);
             if own.is_empty() {
                 continue;

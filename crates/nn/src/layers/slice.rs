@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use crate::layer::{Backward, Forward, Layer};
+use crate::layer::{Backward, Forward, Layer, Places};
 use crate::shape::{Positions, Shape};
 
 /// Some rows of each item: those from one up to another, as far as there are so many. Positions of several axes become
@@ -48,6 +48,10 @@ impl Layer for Slice {
         end - from
     }
 
+    fn places(&self) -> Places {
+        Places::Move
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let width = pass.input.width();
         let ends = pass.input.offsets.windows(2).zip(pass.offsets.windows(2));
@@ -56,6 +60,10 @@ impl Layer for Slice {
             let rows = to[1] - to[0];
             let x = &pass.input.values[first * width..][..rows * width];
             pass.output[to[0] * width..to[1] * width].copy_from_slice(x);
+            if let Some(places) = &mut pass.places {
+                let kept = first..first + rows;
+                kept.for_each(|row| places.extend_from_slice(pass.input.place(row)));
+            }
         }
     }
 

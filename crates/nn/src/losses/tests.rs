@@ -82,7 +82,7 @@ fn found(
         let pass =
             Pass { kernels, mode, seat, share: EXAMPLES as f64, first, wanted: &[], run: None };
         let (mut losses, mut gradient) = (vec![0.0; end - first], vec![f32::NAN; values.len()]);
-        let output = Rows { values, ids: &[], offsets: &offsets, shape };
+        let output = Rows { values, ids: &[], offsets: &offsets, shape, places: &[] };
         let judged = Judged { output, parts, gradient: &mut gradient, losses: &mut losses };
         let (room, desk) = (&mut Room::default(), &mut Desk::default());
         let scores = (first / parts..end / parts).map(score).collect();

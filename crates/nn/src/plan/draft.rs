@@ -4,9 +4,9 @@ use inlay_base::Result;
 
 use super::{Fold, Node, Slot, Work};
 use crate::description::{Described, Masked, wrong};
-use crate::layer::Layer;
+use crate::layer::{Layer, Places};
 use crate::layers::masked::{FillMasked, KeepVisible};
-use crate::shape::{Content, Shape};
+use crate::shape::{Content, Positions, Shape};
 
 #[derive(Default)]
 pub(super) struct Draft {
@@ -14,6 +14,8 @@ pub(super) struct Draft {
     pub(super) slots: Vec<Slot>,
     pub(super) nodes: Vec<Node>,
     pub(super) parameters: usize,
+    /// Of each set of places: the input that they come from.
+    pub(super) places: Vec<usize>,
 }
 
 impl Draft {
@@ -33,7 +35,7 @@ impl Draft {
                 let shape = self.slots[ends[0]].shape.clone();
                 for &end in &ends {
                     let other = &self.slots[end].shape;
-                    if *other != shape || shape.content == Content::Ids {
+                    if !other.is_like(&shape) || shape.content == Content::Ids {
                         return Err(wrong(format!("adds up branches of {shape} and {other}")));
                     }
                 }
@@ -70,7 +72,10 @@ impl Draft {
             return Err(wrong(format!("`{name}` expects layers that keep the rows that they see")));
         }
         let filled = self.layer(name, Box::new(FillMasked { mask, deviation }), last)?;
-        self.slots[filled].shape.positions = whole;
+        let (places, axes) = (self.slots[from].places, self.slots[from].shape.axes);
+        let slot = &mut self.slots[filled];
+        slot.shape = Shape { positions: whole, axes, ..slot.shape.clone() };
+        slot.places = places;
         let node = self.nodes.last_mut();
         node.ok_or_else(|| wrong("has no layer"))?.like = Some(from);
         Ok(filled)
@@ -92,6 +97,7 @@ impl Draft {
             };
             wrong(format!("`{name}` {problem}; {giver} gives {input}"))
         })?;
+        let moves = layer.places();
         let count = layer.parameters(input).len();
         let parameters = (self.parameters, count);
         self.parameters += count;
@@ -106,14 +112,40 @@ impl Draft {
             folded: None,
             still: false,
         };
-        Ok(self.node(work, vec![from], shape))
+        let output = self.node(work, vec![from], shape);
+        if moves != Places::Stay {
+            self.forget_places(output);
+        }
+        if let (Places::Move, Some(places)) = (moves, self.slots[from].places)
+            && self.slots[output].shape.positions == Positions::Any
+        {
+            self.places.push(self.places[places]);
+            let made = Some(self.places.len() - 1);
+            self.slots[output].places = made;
+            self.slots[output].shape.axes = self.slots[from].shape.axes;
+            self.nodes.last_mut().into_iter().for_each(|node| node.places = made);
+        }
+        Ok(output)
     }
 
+    /// A node; its rows have the places of what goes in, if that is known and the same for all inputs.
     fn node(&mut self, work: Work, inputs: Vec<usize>, shape: Shape) -> usize {
-        self.slots.push(Slot { shape, buffer: 0 });
+        let rows = inputs.iter().map(|&input| &self.slots[input]);
+        let mut known = rows.filter(|slot| !slot.shape.is_vector()).map(|slot| slot.places);
+        let first = known.next().flatten();
+        let places = first.filter(|_| known.all(|other| other == first));
+        self.slots.push(Slot { shape, buffer: 0, places });
         let output = self.slots.len() - 1;
-        self.nodes.push(Node { work, inputs, output, like: None });
+        if places.is_none() || self.slots[output].shape.positions != Positions::Any {
+            self.forget_places(output);
+        }
+        self.nodes.push(Node { work, inputs, output, like: None, places: None });
         output
+    }
+
+    fn forget_places(&mut self, slot: usize) {
+        self.slots[slot].places = None;
+        self.slots[slot].shape.axes = 0;
     }
 
     pub(super) fn slot_of(&self, wanted: &str) -> Result<usize> {

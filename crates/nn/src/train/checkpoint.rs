@@ -315,6 +315,7 @@ impl Fingerprint {
             Cells::Ids(ids) => ids.iter().for_each(|&id| self.add(u64::from(id))),
             Cells::Values(values) => self.values(values),
         }
+        column.places().iter().for_each(|&place| self.add(u64::from(place)));
     }
 
     fn values(&mut self, values: &[f32]) {

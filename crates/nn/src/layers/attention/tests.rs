@@ -1,7 +1,7 @@
 use inlay_base::Random;
 use serde_json::json;
 
-use crate::check::{Case, Items, SEED, check};
+use crate::check::{Case, Items, SEED, check, check_placed, place};
 
 /// In f64, for tests. `p` are the parameters with biases (empty for none); `falls` says whether an
 /// item's next weight becomes zero.
@@ -16,7 +16,7 @@ pub(in crate::layers) fn formula(
 }
 
 /// The same, with what is added to the score of a head for a distance (nothing: it is not seen), and the angle by which
-/// pair i of a head turns at a place.
+/// pair i of a head turns at a place of an item that begins at a row.
 fn formula_of_places(
     x: &crate::check::Items,
     width: usize,
@@ -24,7 +24,7 @@ fn formula_of_places(
     p: &[Vec<f64>],
     falls: impl FnMut(usize) -> f64,
     relative: impl Fn(usize, isize) -> Option<f64>,
-    angle: impl Fn(usize, usize) -> f64,
+    angle: impl Fn((usize, usize), usize) -> f64,
 ) -> Vec<f64> {
     let pair = |head, query: usize, key: usize| relative(head, key as isize - query as isize);
     formula_of_pairs(x, width, how, p, falls, pair, angle)
@@ -38,7 +38,7 @@ fn formula_of_pairs(
     p: &[Vec<f64>],
     mut falls: impl FnMut(usize) -> f64,
     relative: impl Fn(usize, usize, usize) -> Option<f64>,
-    angle: impl Fn(usize, usize) -> f64,
+    angle: impl Fn((usize, usize), usize) -> f64,
 ) -> Vec<f64> {
     let line = |x: &[f64], weight: &[f64], bias: &[f64]| -> Vec<f64> {
         let unit = |(unit, weight): (usize, &[f64])| {
@@ -55,7 +55,7 @@ fn formula_of_pairs(
         for (place, row) in projected.iter_mut().enumerate() {
             for head in row[..2 * width].chunks_mut(n) {
                 for i in 0..n / 2 {
-                    let (sine, cosine) = angle(place, i).sin_cos();
+                    let (sine, cosine) = angle((ends[0], place), i).sin_cos();
                     let (a, b) = (head[i], head[i + n / 2]);
                     head[i] = a * cosine - b * sine;
                     head[i + n / 2] = b * cosine + a * sine;
@@ -137,8 +137,31 @@ fn places_turn_and_what_is_far_is_not_seen() {
         check(&case, |x: &Items, p| {
             let p = with_biases(p);
             let near = |_, distance: isize| (distance.abs() <= 2).then_some(0.0);
-            let angle = |place: usize, i: usize| place as f64 * 50f64.powf(-((2 * i) as f64) / 6.0);
+            let angle = |(_, place): (usize, usize), i: usize| {
+                place as f64 * 50f64.powf(-((2 * i) as f64) / 6.0)
+            };
             formula_of_places(x, 12, (2, causal), &p, |_| 1.0, near, angle)
+        });
+    }
+}
+
+#[test]
+fn places_along_axes_turn_pairs_of_their_own() {
+    for (causal, pairs) in [(false, vec![1, 2, 2]), (true, vec![2, 3])] {
+        let layers = json!([{"kind": "self-attention", "heads": 2, "causal": causal,
+            "rotary": 20.0, "axes": pairs}]);
+        let case = Case { layers, positions: None, width: 20, lengths: vec![3, 0, 9, 1] };
+        check_placed(&case, pairs.len(), |x: &Items, p| {
+            let angle = |(first, row): (usize, usize), mut i: usize| {
+                let of_axis = |&count: &usize| {
+                    let here = i < count;
+                    i = if here { i } else { i - count };
+                    here
+                };
+                let axis = pairs.iter().position(of_axis).expect("an axis");
+                place(first + row, axis) as f64 * 20f64.powf(-(i as f64) / pairs[axis] as f64)
+            };
+            formula_of_places(x, 20, (2, causal), p, |_| 1.0, |_, _| Some(0.0), angle)
         });
     }
 }
@@ -188,6 +211,9 @@ fn places_that_cannot_be_are_refused() {
     for (options, problem) in [
         (json!({"rotary": 0.0}), "expects a rotary base above 0"),
         (json!({"rotary": 10.0, "heads": 2}), "expects a rotary base above 0, and heads of"),
+        (json!({"rotary": 10.0, "axes": [1, 1]}), "expects a rotary base beside `axes`"),
+        (json!({"axes": [1, 2]}), "expects a rotary base beside `axes`"),
+        (json!({"rotary": 10.0, "axes": [1, 2]}), "expects rows whose place along 2 axes is known"),
         (json!({"relative": {"buckets": 7, "furthest": 9}}), "expects relative buckets"),
         (json!({"mapWindows": {"side": 4}}), "expects items of two axes"),
         (json!({"mapWindows": {"side": 0}}), "expects windows of a side from 1 to 32"),
