@@ -356,6 +356,7 @@ export {
   type ReadVideoOptions,
   type VideoFrame,
 } from './media/read-video.js'
+export { encodeY4m, encodeY4mOptions, type EncodeY4mOptions } from './media/encode-y4m.js'
 export type { MediaSource } from './media/bytes.js'
 export { readIdx, type IdxArray } from './pictures/read-idx.js'
 export type { Picture, PictureShape } from './pictures/pictures.js'
@@ -374,6 +375,7 @@ export {
   type VideoReconstruction,
 } from './models/video-autoencoder.js'
 export type { ClipInput } from './models/clips.js'
+export { readLatent, saveLatent } from './patches/latent-file.js'
 export {
   MaskedAutoencoder,
   maskedAutoencoderOptions,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import ava from 'ava'
 import { VideoAutoencoder, readVideo } from 'inlay'
@@ -53,4 +53,61 @@ test('video train goes on from its checkpoint, and says what is wrong', async (t
   const wrong = await train('a.y4m -o m.safetensors --space 0')
   t.is(wrong.code, 2)
   t.regex(wrong.stderr, /--space/)
+})
+
+test('video encode writes a latent that decode makes a film of again, to a file or for the next program', async (t) => {
+  const inside = folder(t, { 'a.y4m': greys(0, 14), 'b.y4m': greys(70, 6) })
+  await inlay(inside, `video train a.y4m b.y4m -o m.safetensors ${flags} -q`)
+  const encoded = await inlay(inside, 'video encode m.safetensors a.y4m -o a.latent')
+  t.deepEqual([encoded.code, encoded.stdout], [0, ''], encoded.stderr)
+  const decoded = await inlay(inside, 'video decode m.safetensors a.latent -o again.y4m')
+  t.deepEqual([decoded.code, decoded.stdout], [0, ''], decoded.stderr)
+  t.deepEqual(readdirSync(inside).toSorted(), [
+    'a.latent',
+    'a.y4m',
+    'again.y4m',
+    'b.y4m',
+    'm.safetensors',
+  ])
+  const bytes = readFileSync(join(inside, 'again.y4m'))
+  t.is(bytes.indexOf('YUV4MPEG2 W32 H32 F8:1 '), 0)
+  const piped = await inlay(inside, 'video decode m.safetensors a.latent --rate 4')
+  t.is(piped.code, 0, piped.stderr)
+  t.true(piped.stdout.startsWith('YUV4MPEG2 W32 H32 F4:1 '))
+
+  using model = await VideoAutoencoder.open(join(inside, 'm.safetensors'))
+  const wanted: Uint8Array[] = []
+  const latent = await model.encode(join(inside, 'a.y4m'))
+  for await (const { data } of model.decode(latent)) wanted.push(data)
+  let [frames, far] = [0, 0]
+  for await (const { data, time } of readVideo(join(inside, 'again.y4m'))) {
+    t.is(time, frames / 8)
+    far = data.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - wanted[frames]![i]!)),
+      far,
+    )
+    frames += 1
+  }
+  t.is(frames, 14)
+  t.true(far <= 2, `${far}`)
+})
+
+test('video encode and decode say what is wrong, and leave nothing behind', async (t) => {
+  const inside = folder(t, { 'a.y4m': greys(0, 9), 'cut.y4m': greys(0, 9).subarray(0, 5000) })
+  await inlay(inside, `video train a.y4m -o m.safetensors ${flags} -q`)
+  const before = readdirSync(inside).toSorted()
+  for (const [line, code, message] of [
+    ['encode m.safetensors a.y4m', 2, /-o LATENT is missing/],
+    ['encode m.safetensors a.y4m -o a.y4m', 2, /a\.y4m/],
+    ['encode m.safetensors cut.y4m -o a.latent', 1, /is cut short/],
+    ['encode a.y4m a.y4m -o a.latent', 1, /a\.y4m, byte 0: the header/],
+    ['decode m.safetensors m.safetensors -o b.y4m', 1, /is not a latent of a film/],
+    ['decode m.safetensors missing -o b.y4m', 1, /missing/],
+    ['decode m.safetensors a.latent -o b.y4m --rate 0', 2, /--rate/],
+  ] as const) {
+    const found = await inlay(inside, `video ${line}`)
+    t.is(found.code, code, line)
+    t.regex(found.stderr, message)
+    t.deepEqual(readdirSync(inside).toSorted(), before, line)
+  }
 })

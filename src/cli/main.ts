@@ -13,6 +13,7 @@ import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
 import { imagesCommands } from './images.js'
 import { ldaCommands } from './lda.js'
+import { mediaCommands } from './media.js'
 import { ngramCommands } from './ngram.js'
 import { phrasesCommands } from './phrases.js'
 import { sentencesCommands } from './sentences.js'
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
   ...imagesCommands,
   ...soundsCommands,
   ...videoCommands,
+  ...mediaCommands,
   ...vectorsCommands,
 ]
 

@@ -1,8 +1,13 @@
-// inlay video: from films to a model that compresses them, and how far films are from what comes back.
-import { existsSync } from 'node:fs'
+// inlay video: from films to a model that compresses them, films to latents and back, and how far they are from what comes
+// back.
+import { createWriteStream, existsSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { encodeY4m, encodeY4mOptions } from '../media/encode-y4m.js'
 import { readVideo, readVideoOptions } from '../media/read-video.js'
 import { VideoAutoencoder, videoAutoencoderOptions } from '../models/video-autoencoder.js'
 import { type Options, type RunOptions, list, text } from '../options.js'
+import { readLatent, saveLatent } from '../patches/latent-file.js'
 import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
@@ -95,6 +100,75 @@ const evaluateFlags = { threads: quietFlags.threads }
 
 type EvaluateGiven = Options<typeof evaluateFlags> & Reading
 
+const encodeFlags = { output: text('where the latent goes: a safetensors file') }
+
+type EncodeGiven = EvaluateGiven & Options<typeof encodeFlags>
+
+const encode: Command = {
+  name: 'video encode',
+  summary: 'compresses a film to a latent in a file',
+  usage: 'MODEL CLIP -o LATENT [flags]',
+  operands: { MODEL: 'what `inlay video train` wrote', CLIP: clip },
+  count: { from: 2, to: 2 },
+  groups: [
+    group('Files', encodeFlags, { short: { output: 'o' } }),
+    group('Reading', reading),
+    group('Run', evaluateFlags),
+  ],
+  examples: ['films.safetensors c.mp4 -o c.safetensors --height 128 --rate 12'],
+
+  async run(given: EncodeGiven, [path = '', film = '']: readonly string[], session: Session) {
+    const [how, { threads, output }] = readingOf(given)
+    if (output === undefined) throw new UsageError('-o LATENT is missing')
+    checkWritten([path, film], { '-o': output })
+    const { signal } = session
+    using model = await VideoAutoencoder.open(path, { signal })
+    const latent = model.stream(readVideo(film, { ...how, signal }), { threads, signal })
+    await saveLatent(output, latent, { signal })
+  },
+}
+
+const decodeFlags = {
+  output: text('where the film goes, as y4m (default: to stdout, for the next program)'),
+  ...encodeY4mOptions,
+}
+
+type DecodeGiven = Options<typeof decodeFlags> & Options<typeof evaluateFlags>
+
+const decode: Command = {
+  name: 'video decode',
+  summary: 'makes a film of a latent',
+  usage: 'MODEL LATENT [flags]',
+  operands: { MODEL: 'what `inlay video train` wrote', LATENT: 'what `inlay video encode` wrote' },
+  count: { from: 2, to: 2 },
+  groups: [group('Film', decodeFlags, { short: { output: 'o' } }), group('Run', evaluateFlags)],
+  examples: [
+    'films.safetensors c.safetensors -o c.y4m',
+    'films.safetensors c.safetensors | ffmpeg -i - c.mp4',
+  ],
+
+  async run(given: DecodeGiven, [path = '', latent = '']: readonly string[], session: Session) {
+    const { output, rate, threads } = given
+    if (output === undefined && process.stdout.isTTY) {
+      throw new UsageError('-o FILM is missing: a film is nothing for a terminal')
+    }
+    if (output !== undefined) checkWritten([path, latent], { '-o': output })
+    const { signal } = session
+    using model = await VideoAutoencoder.open(path, { signal })
+    const frames = model.decode(readLatent(latent, { signal }), { threads, signal })
+    const film = encodeY4m(frames, { rate, signal })
+    if (output === undefined) return await pipeline(film, process.stdout, { end: false })
+    // It is there in full or not at all.
+    const unfinished = `${output}.${process.pid}.tmp`
+    try {
+      await pipeline(film, createWriteStream(unfinished))
+      await rename(unfinished, output)
+    } finally {
+      await rm(unfinished, { force: true })
+    }
+  },
+}
+
 const evaluate: Command = {
   name: 'video evaluate',
   summary: 'prints the peak signal-to-noise ratio of films that were compressed, in decibels',
@@ -116,4 +190,4 @@ const evaluate: Command = {
   },
 }
 
-export const videoCommands: readonly Command[] = [train, evaluate]
+export const videoCommands: readonly Command[] = [train, evaluate, encode, decode]

@@ -11,6 +11,7 @@ pub mod fasttext;
 mod format;
 pub mod glove;
 pub mod idx;
+mod latents;
 mod names;
 pub mod npy;
 pub mod npz;
@@ -27,6 +28,7 @@ mod words;
 
 pub use array::Array;
 pub use format::{Format, sniff};
+pub use latents::{LatentWriter, Latents};
 pub use names::{Check, Labels, Names, NamesPlace};
 pub use rows::{GiveRows, Matrix, TakeRows};
 pub use state_dict::StateDict;

@@ -1,11 +1,13 @@
 //! Safetensors: eight bytes with the length of a JSON header, the header, then the tensors end to
 //! end (https://github.com/huggingface/safetensors).
 
+mod growing;
 mod header;
 mod kind;
 mod reader;
 mod writer;
 
+pub use growing::Growing;
 pub use kind::Kind;
 pub use reader::{Reader, Tensor};
 pub use writer::{Part, Writer, save};

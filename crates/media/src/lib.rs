@@ -16,3 +16,4 @@ pub use prepare::{Half, Recipe, Size, prepare};
 pub use resize::Filter;
 pub use sound::{Sound, Wanted, read_sound};
 pub use video::{Film, FilmSpec, Step};
+pub use yuv::from_rgb;

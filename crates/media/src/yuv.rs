@@ -1,4 +1,4 @@
-//! Brightness and two differences of colour to red, green and blue (ITU-R BT.601). A difference that stands for several
+//! Brightness and two differences of colour to red, green and blue, and back (ITU-R BT.601). A difference that stands for several
 //! pixels holds for each of them; values of more than 8 bits are cut to 8.
 
 use inlay_kernels::{Kernels, Simd, Task};
@@ -86,6 +86,55 @@ pub fn to_rgb(planes: &Planes<'_>) -> Vec<u8> {
         kernels.run(Row { weights, light: &light, blue: &blue, red: &red, to: row });
     }
     rgb
+}
+
+/// Brightness, the blue and the red differences of each pixel, one plane after the other, all of 256 values in use. Pixels
+/// have one value (grey) or three or more (red, green, blue, and what is left out).
+///
+/// # Panics
+/// If a pixel has no value.
+pub fn from_rgb(pixels: &[u8], channels: usize) -> Vec<u8> {
+    let count = pixels.len() / channels;
+    let mut planes = vec![128; 3 * count];
+    let (light, differences) = planes.split_at_mut(count);
+    if channels < 3 {
+        light.iter_mut().zip(pixels.chunks_exact(channels)).for_each(|(to, from)| *to = from[0]);
+        return planes;
+    }
+    let (blue, red) = differences.split_at_mut(count);
+    Kernels::get().run(Planar { pixels, channels, light, blue, red });
+    planes
+}
+
+/// As `Row`, the other way.
+struct Planar<'a> {
+    pixels: &'a [u8],
+    channels: usize,
+    light: &'a mut [u8],
+    blue: &'a mut [u8],
+    red: &'a mut [u8],
+}
+
+impl Task for Planar<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        // What red, green and blue count, times 2^16.
+        const LIGHT: [i32; 3] = [19_595, 38_470, 7_471];
+        const BLUE: [i32; 3] = [-11_058, -21_710, 32_768];
+        const RED: [i32; 3] = [32_768, -27_439, -5_329];
+        let Self { pixels, channels, light, blue, red } = self;
+        let to = light.iter_mut().zip(blue).zip(red);
+        for (from, ((light, blue), red)) in pixels.chunks_exact(channels).zip(to) {
+            let sum = |[r, g, b]: [i32; 3]| {
+                r * i32::from(from[0]) + g * i32::from(from[1]) + b * i32::from(from[2])
+            };
+            *light = byte(sum(LIGHT) + HALF);
+            *blue = byte(sum(BLUE) + HALF + (128 << BITS));
+            *red = byte(sum(RED) + HALF + (128 << BITS));
+        }
+    }
 }
 
 /// Some values from a place on, in 8 bits, each so many times.
@@ -177,6 +226,21 @@ mod tests {
         let full = rgb(&[0, 255, 76, 128, 128, 85, 128, 128, 255], (3, 1), all, 8, Range::Full);
         assert_eq!(full[..6], [0, 0, 0, 255, 255, 255]);
         assert!(full[6] >= 253 && full[7] <= 1 && full[8] <= 1, "{full:?}");
+    }
+
+    #[test]
+    fn pixels_come_back_from_their_planes() {
+        let all = Some(Sampled { across: 1, down: 1 });
+        let pixels: Vec<u8> = (0..3 * 5000).map(|i: u32| (i * i * 7919 >> 7) as u8).collect();
+        let planes = from_rgb(&pixels, 3);
+        let found = rgb(&planes, (50, 100), all, 8, Range::Full);
+        let far = found.iter().zip(&pixels).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(far <= Some(2), "{far:?}");
+        // Without what is behind the three colours; grey has none.
+        let four: Vec<u8> =
+            pixels.chunks(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 77]).collect();
+        assert_eq!(from_rgb(&four, 4), planes);
+        assert_eq!(from_rgb(&[0, 90, 255], 1), [0, 90, 255, 128, 128, 128, 128, 128, 128]);
     }
 
     #[test]

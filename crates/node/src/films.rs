@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inlay_base::{Error, Result, Run};
-use inlay_media::{Film, FilmSpec as Wanted, Step};
+use inlay_media::{Film, FilmSpec as Wanted, Step, from_rgb};
 use napi::Env;
 use napi::bindgen_prelude::{Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
@@ -178,5 +178,23 @@ pub fn next_frame(
             open.file = Some((file, path));
         }
         open.next(run).map(Into::into)
+    })
+}
+
+/// Brightness and the two differences of colour of all pixels, plane after plane, of 256 values each.
+#[napi(
+    ts_args_type = "pixels: Uint8Array, channels: number, run: RunSpec, events: Events<Uint8Array>"
+)]
+pub fn planes_of_pixels(
+    env: &Env,
+    pixels: Uint8ArraySlice<'_>,
+    channels: u32,
+    run: RunSpec,
+    events: Events<'_, Uint8Array>,
+) -> napi::Result<RunHandle> {
+    let pixels = pixels.to_vec();
+    launch(env, run, events, move |run| {
+        run.check()?;
+        Ok(from_rgb(&pixels, channels.max(1) as usize).into())
     })
 }

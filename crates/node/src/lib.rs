@@ -18,6 +18,7 @@ mod glove;
 mod held;
 mod idx;
 mod language;
+mod latents;
 mod lda;
 mod live;
 mod names;

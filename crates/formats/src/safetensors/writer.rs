@@ -24,26 +24,7 @@ impl Writer {
     /// If two tensors have one name, if one is longer than memory can be, or if one of narrow
     /// values leaves a later one of wide values unaligned.
     pub fn create(path: &Path, metadata: &[(&str, &str)], specs: &[Spec<'_>]) -> Result<Self> {
-        let mut end = 0;
-        let mut entries = BTreeMap::new();
-        for spec in specs {
-            let start: usize = end;
-            assert!(start.is_multiple_of(spec.dtype.size()), "{} is not aligned", spec.name);
-            end = spec.size().and_then(|size| start.checked_add(size)).expect("sizes fit memory");
-            let entry = json!({
-                "dtype": spec.dtype.name(),
-                "shape": spec.shape,
-                "data_offsets": [start, end],
-            });
-            assert!(entries.insert(spec.name, entry).is_none(), "{} comes twice", spec.name);
-        }
-        let mut header = Map::new();
-        if !metadata.is_empty() {
-            let texts = metadata.iter().map(|&(key, text)| (key.to_string(), text.into()));
-            header.insert("__metadata__".into(), Value::Object(texts.collect()));
-        }
-        header.extend(entries.into_iter().map(|(name, entry)| (name.to_string(), entry)));
-        let mut header = Value::Object(header).to_string().into_bytes();
+        let (mut header, end) = header(metadata, specs);
         header.resize((8 + header.len()).next_multiple_of(ALIGNMENT) - 8, b' ');
         let mut file = AtomicFile::create(path)?;
         file.write(&(header.len() as u64).to_le_bytes())?;
@@ -68,6 +49,33 @@ impl Writer {
         assert_eq!(self.remaining, 0, "bytes are missing");
         self.file.commit()
     }
+}
+
+/// What the header says of tensors that lie one after the other, and where the last one ends.
+///
+/// # Panics
+/// As `Writer::create`.
+pub(super) fn header(metadata: &[(&str, &str)], specs: &[Spec<'_>]) -> (Vec<u8>, usize) {
+    let mut end = 0;
+    let mut entries = BTreeMap::new();
+    for spec in specs {
+        let start: usize = end;
+        assert!(start.is_multiple_of(spec.dtype.size()), "{} is not aligned", spec.name);
+        end = spec.size().and_then(|size| start.checked_add(size)).expect("sizes fit memory");
+        let entry = json!({
+            "dtype": spec.dtype.name(),
+            "shape": spec.shape,
+            "data_offsets": [start, end],
+        });
+        assert!(entries.insert(spec.name, entry).is_none(), "{} comes twice", spec.name);
+    }
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        let texts = metadata.iter().map(|&(key, text)| (key.to_string(), text.into()));
+        header.insert("__metadata__".into(), Value::Object(texts.collect()));
+    }
+    header.extend(entries.into_iter().map(|(name, entry)| (name.to_string(), entry)));
+    (Value::Object(header).to_string().into_bytes(), end)
 }
 
 type Write<'a> = Box<dyn FnOnce(&mut Writer) -> Result<()> + 'a>;
