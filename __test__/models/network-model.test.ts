@@ -7,18 +7,23 @@ import {
   type Embedder,
   ImageAutoencoder,
   ImageCnn,
+  MaskedAutoencoder,
   NetworkModel,
   Nnlm,
+  PrincipalComponents,
   RecurrentClassifier,
   RecurrentEncoder,
   RecurrentLanguageModel,
   SequenceTagger,
   TextCnn,
+  Tokens,
   TransformerClassifier,
   TransformerEncoder,
   Vectors,
+  VideoAutoencoder,
 } from 'inlay'
 import { folder } from '../fixtures/folder.js'
+import { movingShapes } from '../fixtures/moving-shapes.js'
 import { shapes } from '../fixtures/shapes.js'
 
 type Fields = Record<string, unknown>
@@ -103,6 +108,16 @@ const rows = [
   { town: 'Bonn', size: 40, kind: 'flat' },
   { town: 'Bonn', size: 120, kind: 'house' },
 ]
+const patches = Tokens.from({
+  values: Float32Array.from({ length: 60 }, (_, i) => Math.sin(i)),
+  // Four at each time.
+  positions: Uint32Array.from({ length: 60 }, (_, i) => (i % 3 === 0 ? i / 12 : 0)),
+  width: 3,
+  inputs: [
+    { modality: 'video', length: 12 },
+    { modality: 'video', length: 8 },
+  ],
+})
 const shape = [12, 12, 1] as const
 const pictures = shapes(12, 1)
 
@@ -238,6 +253,88 @@ const models: Record<string, Known> = {
       set('target', { task: 'regression', name: 'kind', mean: 0, deviation: 1 }),
       without('missing'),
       set('missing', [7]),
+    ],
+  },
+  PrincipalComponents: {
+    train: () =>
+      PrincipalComponents.train(Vectors.from(patches.values, 3), { dimensions: 2, threads: 1 }),
+    open: (path) => PrincipalComponents.open(path),
+    changes: [without('dimensions'), set('dimensions', 3), set('dimensions', '2')],
+  },
+  MaskedAutoencoder: {
+    train: () =>
+      MaskedAutoencoder.train(patches, {
+        ...quick,
+        dimensions: 8,
+        blocks: 1,
+        heads: 2,
+        decoderDimensions: 4,
+        tubes: true,
+      }),
+    open: (path) => MaskedAutoencoder.open(path),
+    changes: [
+      ...[
+        ['dimensions', 0],
+        ['blocks', 1e9],
+        ['heads', 1.5],
+        ['decoderDimensions', '4'],
+        ['decoderBlocks', -1],
+        ['normalize', 'yes'],
+        ['mask', 1],
+        ['period', 0],
+      ].map(([field, value]) => set(field as string, value)),
+      // Each is possible by itself, and the layers are of others.
+      ...[
+        { width: 4 },
+        { width: undefined },
+        { dimensions: 16 },
+        { dimensions: 9 },
+        { blocks: 2 },
+        { heads: 3 },
+        { decoderDimensions: 6 },
+        { normalize: false },
+        { mask: 0.5 },
+        { period: 3 },
+      ].map((wrong): Change => [
+        /`width` must be the values of a patch/,
+        (about) => ({ ...about, ...wrong }),
+      ]),
+    ],
+  },
+  VideoAutoencoder: {
+    train: () =>
+      VideoAutoencoder.train([movingShapes(5, { width: 8, height: 8 })], {
+        ...quick,
+        space: 4,
+        time: 2,
+        channels: 4,
+        hidden: 4,
+        depth: 1,
+        crop: 8,
+        frames: 3,
+        windows: 2,
+      }),
+    open: (path) => VideoAutoencoder.open(path),
+    changes: [
+      ...[
+        ['space', 0],
+        ['time', 33],
+        ['channels', '4'],
+        ['hidden', 1.5],
+      ].map(([field, value]) => set(field as string, value)),
+      ...[
+        { depth: 2 },
+        { depth: -1 },
+        { space: 8 },
+        { time: 4 },
+        { channels: 5 },
+        { hidden: 8 },
+        { divergence: 0 },
+        { divergence: 1 },
+      ].map((wrong): Change => [
+        /`depth` must be the number of blocks/,
+        (about) => ({ ...about, ...wrong }),
+      ]),
     ],
   },
 }

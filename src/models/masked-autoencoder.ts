@@ -105,8 +105,8 @@ const file: ModelFile<About> = {
     period: maybe({ expected: 'an integer from 1 up', accepts: isCount }),
     width: {
       expected: 'the values of a patch, of which its layers are made',
-      accepts: (_, { description: { layers, about } }) =>
-        isDeepStrictEqual(layers, describe(about as About).layers),
+      accepts: (given, { description: { layers, about } }) =>
+        isCount(given) && isDeepStrictEqual(layers, layersOf(about as About)),
     },
   },
 }
@@ -346,8 +346,12 @@ function blocksOf(name: string, count: number, width: number, heads: number): La
   return Array.from({ length: count }, block).flat()
 }
 
-/** What is wanted of masked patches is what they are; of the others what is wanted is given, and nothing is to be learnt. */
 function describe(about: About): NetworkDescription {
+  return network({ input: inputsOf(about), layers: layersOf(about), loss: squaredError() })
+}
+
+/** What is wanted of masked patches is what they are; of the others what is wanted is given, and nothing is to be learnt. */
+function layersOf(about: About): Layer[] {
   const { decoderDimensions: width, decoderBlocks, heads } = about
   const mask = maskOf(about)
   const found = [
@@ -368,7 +372,7 @@ function describe(about: About): NetworkDescription {
     ...(about.normalize ? [normalized()] : []),
     hide({ name: 'decoder.visible', mask, keep: 'visible' }),
   ]
-  return network({ input: inputsOf(about), layers: [sum([found, given])], loss: squaredError() })
+  return [sum([found, given])]
 }
 
 /** All patches to one vector. */
