@@ -123,12 +123,13 @@ async function wordsInContext({ say }: Settings, { threads }: Run): Promise<Scor
   const [train, valid, test] = pennTreebank.map(lines) as [string[], string[], string[]]
   const trigram = await costing(() => NgramLanguageModel.train(train, { order: 3, ...threads }))
   say('Penn Treebank: 10 epochs')
-  const neural = await costing(() =>
-    Nnlm.train(train, { minCount: 1, validation: valid, ...threads }),
-  )
+  const options = { minCount: 1, validation: valid, ...threads }
+  const neural = await costing(() => Nnlm.train(train, options))
+  const tree = await costing(() => Nnlm.train(train, { ...options, softmax: 'hierarchical' }))
   const rows = [
     ['Kneser-Ney trigram', trigram],
     ['Nnlm, 5 words before, 100 values, 200 hidden units', neural],
+    ['the same with a hierarchical softmax', tree],
   ] as const
   return perplexities('Nnlm', 'nnlm', rows, test, threads)
 }

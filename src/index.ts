@@ -194,6 +194,7 @@ export {
   flatten,
   gated,
   gelu,
+  hierarchicalSoftmax,
   layerNorm,
   noise,
   normalize,

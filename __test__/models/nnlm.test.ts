@@ -109,6 +109,28 @@ test('it is learnt nearly as well from some words that are drawn for each batch'
   })
 })
 
+test('a way to each word is learnt as well as a score for each', async (t) => {
+  const path = join(folder(t), 'model.safetensors')
+  using model = await Nnlm.train(sentences(500, 1), { ...small, softmax: 'hierarchical' })
+  const grammar = (2 * 4 * 4) ** (1 / 6)
+  const { perplexity } = await model.perplexity(sentences(200, 2))
+  t.true(perplexity < 1.08 * grammar && perplexity > 0.95 * grammar, `${perplexity}`)
+  const likely = await model.nextWords('the owl', { limit: 100 })
+  t.true(Math.abs(likely.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-5)
+  await model.save(path)
+  using opened = await Nnlm.open(path)
+  t.deepEqual(await opened.nextWords('the owl', { limit: 100 }), likely)
+  const refused = { softmax: 'hierarchical' } as const
+  await t.throwsAsync(Nnlm.train(sentences(20, 1), { ...refused, direct: true }), {
+    code: 'INVALID_OPTION',
+    message: /`softmax` must be 'full' beside `direct`, whose scores are sums/,
+  })
+  await t.throwsAsync(Nnlm.train(sentences(20, 1), { ...refused, samples: 4 }), {
+    code: 'INVALID_OPTION',
+    message: /`samples` must be left out where `softmax` is 'hierarchical', got 4/,
+  })
+})
+
 test('words begin with the vectors that are given', async (t) => {
   const vectors = WordVectors.from(['cat', 'dog'], Float32Array.of(3, 4, -4, 3), 2)
   const options = { context: 2, hidden: 2, epochs: 1, learningRate: 1e-9, initialVectors: vectors }

@@ -6,6 +6,8 @@ import { nextWordsOptions } from '../language/ngram-options.js'
 import { type NumberedTexts, type WordsInContext, wordsInContext } from '../native.js'
 import type { NetworkDescription } from '../nn/description.js'
 import type { Examples } from '../nn/examples.js'
+import type { Layer } from '../nn/layer.js'
+import { dense, hierarchicalSoftmax } from '../nn/layers.js'
 import { type Loss, crossEntropy, sampledSoftmax } from '../nn/losses.js'
 import type { Network } from '../nn/network.js'
 import {
@@ -13,6 +15,7 @@ import {
   type RunOptions,
   type RunSettings,
   integer,
+  oneOf,
   settle,
   wrongOption,
 } from '../options.js'
@@ -44,13 +47,35 @@ export const samplesOption = integer(
   'words that each batch is compared with',
 )
 
+/** How a word's probability comes of scores. */
+export const softmaxOption = oneOf(
+  ['full', 'hierarchical'],
+  "how a word's probability comes of scores",
+)
+
 /** What a language model makes small: of all words, or of some that are drawn. */
 export function lossOfWords(samples: number | undefined): Loss {
   return samples === undefined ? crossEntropy() : sampledSoftmax({ samples })
 }
 
-/** Not more can be drawn than there are. @internal */
-export function checkSamples(samples: number | undefined, words: number, who: string): void {
+/** The layer that says how likely each word is: by a score, or, with `counts`, by a way to it. */
+export function likelihoods(
+  name: string,
+  words: number,
+  counts: readonly number[] | undefined,
+): Layer {
+  return counts ? hierarchicalSoftmax({ name, counts }) : dense({ name, units: words })
+}
+
+/** Not more can be drawn than there are, and none where there is a way to each. @internal */
+export function checkSamples(
+  { samples, softmax }: { readonly samples: number | undefined; readonly softmax: string },
+  words: number,
+  who: string,
+): void {
+  if (samples !== undefined && softmax === 'hierarchical') {
+    throw wrongOption('samples', "left out where `softmax` is 'hierarchical'", samples, who)
+  }
   if (samples === undefined || samples <= words) return
   const expected = `at most as many as the vocabulary has words, ${words}`
   throw wrongOption('samples', expected, samples, who)

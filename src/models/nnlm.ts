@@ -21,10 +21,12 @@ import {
   NeuralLanguageModel,
   checkSamples,
   languageModelFile,
+  likelihoods,
   lossOfWords,
   openLanguageModel,
   readSentences,
   samplesOption,
+  softmaxOption,
   wordsWithContext,
 } from './neural-language-model.js'
 import { aboutOf } from './network-model.js'
@@ -61,6 +63,8 @@ export interface NnlmShape {
   readonly dropout: number
   /** Words that each batch is compared with while training. Default: all. */
   readonly samples?: number | undefined
+  /** How often each word occurs, for a hierarchical softmax. Default: a full one. */
+  readonly counts?: readonly number[] | undefined
 }
 
 /** Bengio et al. 2003, figure 1: y = b + W·x + U·tanh(d + H·x), x the vectors of the words before. */
@@ -70,7 +74,7 @@ export function nnlm(shape: NnlmShape): NetworkDescription {
     dense({ name: 'H', units: shape.hidden }),
     tanh(),
     ...fall,
-    dense({ name: 'U', units: shape.words }),
+    likelihoods('U', shape.words, shape.counts),
   ]
   const direct = [dense({ name: 'W', units: shape.words, bias: false })]
   return network({
@@ -104,6 +108,9 @@ export const nnlmOptions = {
   /** Words that each batch is compared with while training, drawn by their ranks: faster where there are very many. See
    * `sampledSoftmax`; not with `direct`. Default: all. */
   samples: samplesOption,
+  /** How a word's probability comes of scores: of one for each word, or of one at each fork of the way to it in a Huffman tree,
+   * which is much faster to train where there are very many. See `hierarchicalSoftmax`; not with `direct`. */
+  softmax: softmaxOption,
   /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
   initialVectors: wordVectors('the vectors that words begin with'),
   /** The learning rate at the beginning; it falls linearly to nothing. */
@@ -148,19 +155,25 @@ export class Nnlm extends NeuralLanguageModel {
     const who = 'Nnlm.train'
     const { settings, run: runSettings } = settle(nnlmOptions, options, who)
     checkTogether(options, settings.schedule, who)
-    const { initialVectors, validation, samples } = settings
+    const { initialVectors, validation, samples, softmax } = settings
     if (initialVectors && options.dimensions !== undefined) {
       throw wrongOption('dimensions', 'left out beside `initialVectors`', options.dimensions, who)
     }
     if (samples !== undefined && settings.direct) {
       throw wrongOption('samples', 'left out beside `direct`, whose scores are sums', samples, who)
     }
+    if (softmax === 'hierarchical' && settings.direct) {
+      throw wrongOption('softmax', "'full' beside `direct`, whose scores are sums", softmax, who)
+    }
     using corpus = await readAllWords(source, settings, runSettings, who)
     const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, file.marks)
-    checkSamples(samples, vocabulary.size, who)
+    checkSamples(settings, vocabulary.size, who)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
+    const ends = { sentences: sentences.ends.length, end: END }
+    const counts =
+      softmax === 'hierarchical' ? await vocabulary.counts(corpus, ends, runSettings) : undefined
     const dimensions = initialVectors?.dimensions ?? settings.dimensions
-    const shape = { ...settings, words: vocabulary.size, dimensions }
+    const shape = { ...settings, words: vocabulary.size, dimensions, counts }
     const about = aboutOf(file, { vocabulary: await vocabulary.record() })
     const description = { ...nnlm(shape), about }
     using start = await Network.create(description, runSettings)

@@ -1,7 +1,7 @@
 import type { CorpusSource } from '../corpus/source.js'
 import type { NumberedTexts } from '../native.js'
 import { type NetworkDescription, ids, network, values } from '../nn/description.js'
-import { dense, dropout, embedding } from '../nn/layers.js'
+import { dropout, embedding } from '../nn/layers.js'
 import { Network } from '../nn/network.js'
 import { gru, lstm } from '../nn/sequences.js'
 import { checkTogether, fallingSchedule, networkTrainingOptions } from '../nn/training.js'
@@ -21,10 +21,12 @@ import {
   NeuralLanguageModel,
   checkSamples,
   languageModelFile,
+  likelihoods,
   lossOfWords,
   openLanguageModel,
   readSentences,
   samplesOption,
+  softmaxOption,
   wordsWithContext,
 } from './neural-language-model.js'
 import { aboutOf } from './network-model.js'
@@ -56,6 +58,8 @@ export interface RecurrentLanguageModelShape {
   readonly dropout: number
   /** Words that each batch is compared with while training. Default: all. */
   readonly samples?: number | undefined
+  /** How often each word occurs, for a hierarchical softmax. Default: a full one. */
+  readonly counts?: readonly number[] | undefined
 }
 
 /** Zaremba et al. 2014, figure 2: dropout goes upwards only, never from one word to the next. */
@@ -70,7 +74,7 @@ export function recurrentLanguageModel(shape: RecurrentLanguageModelShape): Netw
       ...fall,
       cell === 'lstm' ? lstm(states) : gru(states),
       ...fall,
-      dense({ name: 'scores', units: words }),
+      likelihoods('scores', words, shape.counts),
     ],
     loss: lossOfWords(shape.samples),
   })
@@ -96,6 +100,9 @@ export const recurrentLanguageModelOptions = {
   /** Words that each batch is compared with while training, drawn by their ranks: faster where there are very many. See
    * `sampledSoftmax`. Default: all. */
   samples: samplesOption,
+  /** How a word's probability comes of scores: of one for each word, or of one at each fork of the way to it in a Huffman tree,
+   * which is much faster to train where there are very many. See `hierarchicalSoftmax`. */
+  softmax: softmaxOption,
   /** Pieces of equal length that the text is cut into; a step is a window of each [batch_size]. Fewer where they would
    * be shorter than a window. */
   lanes: integer(20, { from: 1, to: 1_000_000 }, 'pieces that the text is cut into'),
@@ -155,11 +162,16 @@ export class RecurrentLanguageModel extends NeuralLanguageModel {
     const { lanes, truncate, validation } = settings
     using corpus = await readAllWords(source, settings, runSettings, who)
     const vocabulary = await Vocabulary.ofCorpus(corpus, settings, runSettings, who, file.marks)
-    checkSamples(settings.samples, vocabulary.size, who)
+    checkSamples(settings, vocabulary.size, who)
     const sentences = await vocabulary.numberCorpus(corpus, runSettings, who)
+    const ends = { sentences: sentences.ends.length, end: END }
+    const counts =
+      settings.softmax === 'hierarchical'
+        ? await vocabulary.counts(corpus, ends, runSettings)
+        : undefined
     const about = aboutOf(file, { vocabulary: await vocabulary.record() })
     const description = {
-      ...recurrentLanguageModel({ ...settings, words: vocabulary.size }),
+      ...recurrentLanguageModel({ ...settings, words: vocabulary.size, counts }),
       about,
     }
     const heldOut = validation && (await readSentences(validation, vocabulary, runSettings, who))

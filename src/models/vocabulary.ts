@@ -172,6 +172,24 @@ export class Vocabulary {
     return this.words.indexOf(mark)
   }
 
+  /** How often each word stands in a corpus of so many sentences; `end` stands behind each. */
+  async counts(
+    corpus: Corpus,
+    { sentences, end }: { readonly sentences: number; readonly end: string },
+    settings: RunSettings,
+  ): Promise<number[]> {
+    const turns = new Turns(settings.signal)
+    const known = await this.#numbersByWord(turns)
+    const counts = Array<number>(this.size).fill(0)
+    for (let i = 0; i < corpus.size; i++) {
+      const word = corpus.words.at(i)!
+      counts[known.get(word) ?? 0]! += corpus.count(word)
+      if (turns.isOver()) await turns.next()
+    }
+    counts[this.numberOf(end)]! += sentences
+    return counts
+  }
+
   async #numbersByWord(turns: Turns): Promise<ReadonlyMap<string, number>> {
     if (this.#numbers) return this.#numbers
     const numbers = new Map<string, number>()

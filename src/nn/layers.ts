@@ -43,6 +43,35 @@ export function dense(options: Required<Options<typeof denseOptions>, 'units'>):
   return layer('dense', denseOptions, options, ['units'])
 }
 
+const hierarchicalSoftmaxOptions = {
+  name,
+  /** How often each class occurs, or what is as good: frequent classes are near the root. One for each class. */
+  counts: custom<readonly number[]>(
+    'an array of two integers or more, from 0 up',
+    (given) =>
+      Array.isArray(given) &&
+      given.length > 1 &&
+      given.every((count) => Number.isSafeInteger(count) && count >= 0),
+    'how often each class occurs',
+  ),
+  /** Whether a value is added to the score of each node. */
+  bias: flag(true, 'whether a value is added to each score'),
+}
+
+/**
+ * The logarithm of the probability of each class: [..., width] → [..., classes]. Classes are the leaves of a Huffman tree, and
+ * at each inner node a score w·x + b says with which probability, σ(score), it goes on to the left (Morin and Bengio 2005,
+ * "Hierarchical Probabilistic Neural Network Language Model"; Mikolov et al. 2013, arXiv:1310.4546, section 2.1). As the last
+ * layer under `crossEntropy` it learns from the nodes on the way to each row's class only, about log₂(classes) of them.
+ * Parameters are those of a `dense` with a unit for each inner node, the root first: `classes - 1`.
+ */
+export function hierarchicalSoftmax(
+  options: Required<Options<typeof hierarchicalSoftmaxOptions>, 'counts'>,
+): Layer {
+  const made = layer('hierarchical-softmax', hierarchicalSoftmaxOptions, options, ['counts'])
+  return Object.freeze({ ...made, counts: Object.freeze([...(made['counts'] as number[])]) })
+}
+
 /** x + b, the same b at every position: [..., width] → the same. It begins with zeros. */
 export function shift(options: Named = {}): Layer {
   return layer('shift', { name }, options)

@@ -38,6 +38,7 @@ mod scalar;
 mod search;
 mod simd;
 mod softmax;
+mod sparse;
 mod values;
 
 pub use activation::{Activation, activate, activation_gradient};
@@ -60,7 +61,7 @@ pub use filter::dots;
 pub use gates::{GruBack, LstmBack, gru, lstm};
 pub use gather::{gather, scatter};
 pub use keys::same;
-pub use logarithm::logarithms;
+pub use logarithm::{log_sigmoid, logarithms};
 pub use logistic::{
     Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast, learn,
 };
@@ -82,4 +83,5 @@ pub use scalar::Scalar;
 pub use search::{Scores, Stored};
 pub use simd::Simd;
 pub use softmax::{SCORES_BESIDE, learn_softmax};
+pub use sparse::{Sparse, add_products, sampled_products};
 pub use values::{AdamStep, adam, add, add_both, add_up, softmax, square_sum};

@@ -3,7 +3,7 @@
 use inlay_base::{Random, Run};
 use inlay_kernels::{Activation, Desk, Kernels};
 
-use crate::losses::Sampling;
+use crate::losses::Loss;
 use crate::meeting::Seat;
 use crate::parameter::{Blueprint, Parameter};
 use crate::shape::Shape;
@@ -129,9 +129,9 @@ pub trait Layer: Send + Sync {
         false
     }
 
-    /// What stands in its place while a sampled softmax trains it, where it gives a score for each class and each is
-    /// worked out by itself. That layer adds the loss itself, and gives nothing while it learns.
-    fn sampled(&self, _sampling: Sampling) -> Option<Box<dyn Layer>> {
+    /// What stands in its place, as the last one, while a loss trains it that is worked out of a part of what it gives:
+    /// that layer adds the loss itself, and gives nothing while it learns. `None`: the loss looks at all of it.
+    fn taken_by(&self, _loss: &Loss) -> Option<Box<dyn Layer>> {
         None
     }
 

@@ -13,6 +13,7 @@ mod dropout;
 mod embedding;
 mod flatten;
 mod gated;
+mod hierarchical_softmax;
 mod linear;
 pub(crate) mod masked;
 mod max_pool;
@@ -65,6 +66,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "flatten" => of::<flatten::Flatten>(options),
         "gated" => of::<gated::Gated>(options),
         "gru" => of::<recurrent::Gru>(options),
+        "hierarchical-softmax" => of::<hierarchical_softmax::HierarchicalSoftmax>(options),
         "hide" => of::<masked::Hide>(options),
         "layer-norm" => of::<norm::LayerNorm>(options),
         "lstm" => of::<recurrent::Lstm>(options),

@@ -224,13 +224,15 @@ impl Plan {
     /// # Errors
     /// `InvalidInput` if the last layer does not let it.
     pub fn hand_over(&mut self, loss: &Loss) -> Result<()> {
-        let Some(sampling) = loss.sampling() else { return Ok(()) };
         let last = self.nodes.iter_mut().find(|node| node.output == self.output);
         if let Some(Node { work: Work::Layer { layer, .. }, .. }) = last
-            && let Some(sampled) = layer.sampled(sampling)
+            && let Some(other) = layer.taken_by(loss)
         {
-            *layer = sampled;
+            *layer = other;
             self.taken = true;
+            return Ok(());
+        }
+        if loss.sampling().is_none() {
             return Ok(());
         }
         Err(wrong(

@@ -10,7 +10,6 @@ pub mod doc2vec;
 pub mod fasttext;
 pub mod glove;
 mod group;
-mod huffman;
 mod lesson;
 mod noise;
 mod objective;
@@ -32,7 +31,7 @@ pub mod word2vec;
 pub use checkpoint::Checkpoint;
 pub use schedule::Curve;
 
-use huffman::Huffman;
+use inlay_base::Huffman;
 use noise::NoiseTable;
 use schedule::Schedule;
 use subsample::Subsample;

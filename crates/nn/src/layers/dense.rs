@@ -4,7 +4,7 @@ use serde::Deserialize;
 use super::linear::{Linear, learn_bias, learn_weight};
 use super::sampled::Sampled;
 use crate::layer::{Backward, Forward, Layer, Lesson};
-use crate::losses::Sampling;
+use crate::losses::Loss;
 use crate::parameter::{Blueprint, Initial, Parameter};
 use crate::shape::Shape;
 
@@ -18,6 +18,10 @@ pub(super) struct Dense {
 }
 
 impl Dense {
+    pub(super) fn new(units: usize, bias: bool) -> Self {
+        Self { units, bias }
+    }
+
     pub(super) fn units(&self) -> usize {
         self.units
     }
@@ -62,7 +66,8 @@ impl Layer for Dense {
         parameter == 0
     }
 
-    fn sampled(&self, sampling: Sampling) -> Option<Box<dyn Layer>> {
+    fn taken_by(&self, loss: &Loss) -> Option<Box<dyn Layer>> {
+        let sampling = loss.sampling()?;
         Some(Box::new(Sampled { dense: self.clone(), sampling }))
     }
 
@@ -89,7 +94,7 @@ impl Layer for Dense {
     }
 }
 
-fn linear(kernels: Kernels, parameters: &[Parameter], rows: usize) -> Linear<'_> {
+pub(super) fn linear(kernels: Kernels, parameters: &[Parameter], rows: usize) -> Linear<'_> {
     Linear { kernels, weight: &parameters[0], bias: parameters.get(1), rows }
 }
 

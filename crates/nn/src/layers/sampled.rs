@@ -98,7 +98,7 @@ impl Sampled {
 }
 
 /// Where in a list in order those from `first` on are, up to `count` further.
-fn within(drawn: &[u32], first: usize, count: usize) -> std::ops::Range<usize> {
+pub(super) fn within(drawn: &[u32], first: usize, count: usize) -> std::ops::Range<usize> {
     let below = |end: usize| drawn.partition_point(|&class| (class as usize) < end);
     below(first)..below(first + count)
 }

@@ -1,7 +1,7 @@
 //! Huffman codes of a vocabulary: frequent words get short ones (Morin, Bengio 2005; Mikolov et al.
 //! 2013, section 2.1). A word's code is the path of its leaf: at each inner node left or right.
 
-use inlay_base::{Error, Result};
+use crate::{Error, Result};
 
 /// A binary tree over words; its inner nodes are numbered by falling count, the root 0.
 pub struct Huffman {
