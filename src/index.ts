@@ -186,6 +186,7 @@ export {
 } from './nn/description.js'
 export type { Extent, Layer } from './nn/layer.js'
 export {
+  attentionalFusion,
   batchNorm,
   concat,
   dense,

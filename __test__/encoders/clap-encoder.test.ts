@@ -28,7 +28,7 @@ function part(name: 'audio_config' | 'text_config', change: object) {
   return { config: { [name]: { ...Object(model.config![name]), ...change } } }
 }
 
-for (const name of ['clap', 'clap-overlapping'] as const) {
+for (const name of ['clap', 'clap-overlapping', 'clap-fused'] as const) {
   test(`both towers of ${name} give what PyTorch's give, for sounds of any length`, async (t) => {
     const own = expected[name]
     using clap = await ClapEncoder.load(made(t, {}, own))
@@ -97,6 +97,50 @@ test('of a long sound the middle is heard, of several channels their mean, and s
   t.deepEqual(short, all)
 })
 
+test('a model may look at longer sounds in four views', async (t) => {
+  const own = expected['clap-fused']
+  using clap = await ClapEncoder.load(made(t, {}, own))
+  t.is(clap.preparation.long, 'views')
+  const all = soundsOf(own)
+  const rows = await clap.encodeSounds(all)
+  for (const [at, one] of all.entries()) {
+    t.deepEqual((await clap.encodeSounds([one], { threads: 1 })).row(0), rows.row(at))
+  }
+  const [layer, before] = await Promise.all(
+    ['embeddings', 'layers.1'].map(async (name) => clap.encodeSounds([all[0]!], { layer: name })),
+  )
+  t.deepEqual([layer!.dimensions, before!.dimensions], [32 * 32 * 8, 16 * 16 * 16])
+  t.is((await clap.encodeSounds([])).length, 0)
+  await t.throwsAsync(clap.encodeSounds([all[3]!, 7 as never]), {
+    code: 'INVALID_OPTION',
+    message: /sounds\[1\]/,
+  })
+  for (const name of ['no', 'map']) {
+    await t.throwsAsync(clap.encodeSounds(all, { layer: name }), { code: 'INVALID_OPTION' })
+  }
+  const tensors = tensorsOf(own)
+  const encoder = 'audio_model.audio_encoder.patch_embed'
+  for (const name of [
+    `${encoder}.mel_conv2d.weight`,
+    `${encoder}.fusion_model.local_att.0.weight`,
+    `${encoder}.fusion_model.global_att.5.running_var`,
+  ]) {
+    const { [name]: _, ...others } = tensors
+    await t.throwsAsync(ClapEncoder.load(made(t, { tensors: others }, own)), {
+      code: 'INVALID_INPUT',
+      message: new RegExp(name),
+    })
+  }
+  const audio = Object(own.config!['audio_config'])
+  const channels = { config: { audio_config: { ...audio, fusion_type: 'channel_map' } } }
+  await t.throwsAsync(ClapEncoder.load(made(t, channels, own)), { message: /channel_map/ })
+  const first = await clap.fingerprint()
+  const name = `${encoder}.mel_conv2d.bias`
+  const changed = { ...tensors[name]!, values: tensors[name]!.values.map((value) => value + 1) }
+  using other = await ClapEncoder.load(made(t, { tensors: { ...tensors, [name]: changed } }, own))
+  t.not(await other.fingerprint(), first)
+})
+
 test('files are read and resampled', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'inlay-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
@@ -161,7 +205,7 @@ test('what a folder lacks, or has otherwise, is one clear error', async (t) => {
     [{ config: { model_type: 'clip' } }, 'UNSUPPORTED', /ClipEncoder\.load/],
     [{ config: { audio_config: 7 } }, 'INVALID_INPUT', /an object as `audio_config`/],
     [{ config: { projection_hidden_act: 'no' } }, 'UNSUPPORTED', /activation no/],
-    [sounding({ enable_fusion: true }), 'UNSUPPORTED', /`enable_fusion` true/],
+    [sounding({ enable_fusion: true }), 'UNSUPPORTED', /`enable_fusion` true .* 'rand_trunc'/],
     [sounding({ qkv_bias: false }), 'UNSUPPORTED', /`qkv_bias` false/],
     [sounding({ depths: [2, 3] }), 'INVALID_INPUT', /depths/],
     [sounding({ depths: [] }), 'INVALID_INPUT', /depths/],
@@ -185,7 +229,8 @@ test('what a folder lacks, or has otherwise, is one clear error', async (t) => {
     [text({ max_position_embeddings: 30 }), 'INVALID_INPUT', /max_position_embeddings 30/],
     [text({ pad_token_id: 40 }), 'INVALID_INPUT', /pad_token_id 40/],
     [prepared({ feature_extractor_type: 'Other' }), 'UNSUPPORTED', /type 'Other'|type "Other"/],
-    [prepared({ truncation: 'fusion' }), 'UNSUPPORTED', /`truncation` .fusion/],
+    [prepared({ truncation: 'fusion' }), 'UNSUPPORTED', /`enable_fusion` false .* 'fusion'/],
+    [prepared({ truncation: 'other' }), 'UNSUPPORTED', /`truncation` .other/],
     [prepared({ padding: 'constant' }), 'UNSUPPORTED', /`padding` .constant/],
     [prepared({ feature_size: 9 }), 'INVALID_INPUT', /num_mel_bins 8.*101 x 9/],
     [prepared({ hop_length: 5 }), 'INVALID_INPUT', /401 x 8/],

@@ -94,8 +94,7 @@ export class ClapEncoder {
    * `model.safetensors.index.json` names), `tokenizer.json`, `preprocessor_config.json`. Nothing in the folder is run.
    *
    * @throws {InlayError} `NOT_FOUND` a file is missing; `INVALID_INPUT` one is not what it should be, with all tensors
-   *   that are missing or of another shape; `UNSUPPORTED` another model, one with `enable_fusion`, or a preparation that is not
-   *   known here
+   *   that are missing or of another shape; `UNSUPPORTED` another model, or a preparation that is not known here
    */
   static async load(folder: Path, options: RunOptions = {}): Promise<ClapEncoder> {
     const who = 'ClapEncoder.load'
@@ -140,8 +139,8 @@ export class ClapEncoder {
   }
 
   /**
-   * The vectors of sounds, of length 1: [sounds, dimensions]; or what another layer of their tower gives. Of a sound that is longer
-   * than `preparation.length` its middle is heard.
+   * The vectors of sounds, of length 1: [sounds, dimensions]; or what another layer of their tower gives. What is heard of a sound
+   * that is longer than `preparation.length` is in `preparation.long`.
    *
    * @throws {InvalidOptionError} there is no such layer; an item is no sound, or has another sample rate
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` a file is no sound, damaged or too long, or there are no samples, or they are
@@ -211,11 +210,12 @@ export class ClapEncoder {
    * index that keeps it can tell whether a vector belongs to it. SHA-256, in hexadecimal digits. */
   fingerprint(): Promise<string> {
     const { network: ofTexts, tokenizerFile } = this.#parts.texts
-    const { network: ofSounds, preparation } = this.sounds
+    const { network: ofSounds, fronts, preparation } = this.sounds
     const { spectrogram, ...rest } = preparation
-    const descriptions = [ofSounds.description, ofTexts.description]
+    const networks = [ofSounds, ...(fronts ? [fronts.whole, fronts.views] : []), ofTexts]
+    const descriptions = networks.map(({ description }) => description)
     const said = [...descriptions, rest, spectrogram.spec, this.maxTokens, this.logitScale]
-    this.#fingerprint ??= fingerprintOf(said, [ofSounds, ofTexts], [tokenizerFile])
+    this.#fingerprint ??= fingerprintOf(said, networks, [tokenizerFile])
     return this.#fingerprint
   }
 

@@ -3,22 +3,21 @@
 import { InlayError } from '../errors.js'
 import { network, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
-import {
-  batchNorm,
-  dense,
-  dropout,
-  layerNorm,
-  normalize,
-  permute,
-  reshape,
-  tanh,
-} from '../nn/layers.js'
+import { dense, dropout, layerNorm, normalize, tanh } from '../nn/layers.js'
 import type { TensorSource } from '../nn/loading.js'
 import { patchMerging, transformerBlock } from '../nn/sequences.js'
-import { conv2d, pool, resize } from '../nn/windows.js'
+import { pool } from '../nn/windows.js'
 import { bertLike, families } from './bert.js'
+import {
+  type Front,
+  type SoundShape,
+  encoder,
+  hasRoomForViews,
+  viewsFront,
+  wholeFront,
+} from './clap-front.js'
 import { Fields } from './model-folder.js'
-import type { SoundModel } from './sound-encoder.js'
+import type { SoundLayers, SoundModel } from './sound-encoder.js'
 import { type SoundPreparation, framesOf } from './sound-processor.js'
 import { type BlockNames, TensorNames } from './tensor-names.js'
 import type { TensorShapes } from './tensor-shapes.js'
@@ -26,7 +25,6 @@ import type { TextLayers } from './text-tower.js'
 import { type Activation, activationLayer, activationOf } from './text-transformer.js'
 import { checkSizes, headsOf } from './vision-transformer.js'
 
-const encoder = 'audio_model.audio_encoder'
 const blockOf = (stage: number, number: number) => `${encoder}.layers.${stage}.blocks.${number}`
 
 /** A side of the map at most: no tensor says how large it is. */
@@ -112,86 +110,78 @@ export function clapText(whole: Fields, config: Fields, shapes: TensorShapes): T
   }
 }
 
-/** Blocks of one width. */
-interface Stage {
-  readonly depth: number
-  readonly heads: number
-  readonly hidden: number
-}
-
-/** What HTSAT is, but for its weights. */
-interface SoundShape {
-  /** Of each stage: its blocks, and heads of each. */
-  readonly stages: readonly Stage[]
-  /** Values of a position in the first stage. */
-  readonly width: number
-  /** Positions of a window's side. */
-  readonly window: number
-  /** Bands of a spectrogram. */
-  readonly bands: number
-  /** Side of the map that patches are cut from, and of those. */
-  readonly side: number
-  readonly patch: number
-  readonly stride: number
-  readonly hasNorm: boolean
-}
-
-/** The tower of sounds: 'bands', 'map', 'embeddings', 'layers.0.blocks.0', ..., 'layers.0', ..., 'norm', 'mean', ..., 'sound'. */
+/** The tower of sounds: 'bands', 'map', 'patch', 'embeddings', 'layers.0.blocks.0', ..., 'layers.0', ..., 'norm', 'mean', ..., 'sound'.
+ * With `enable_fusion` those up to 'embeddings' are there twice, for sounds that come as a whole and as views. */
 export function clapSound(
   whole: Fields,
   config: Fields,
   preparation: SoundPreparation,
   shapes: TensorShapes,
 ): SoundModel {
-  checkKind(config)
+  const isFused = checkKind(config, preparation)
   const shape = shapeOf(config, shapes)
   const { bands, side, stages, width } = shape
-  const times = side / bands
-  const [frames, length] = [framesOf(preparation), side * times]
+  const [frames, length] = [framesOf(preparation), (side * side) / bands]
   if (preparation.spectrogram.bands !== bands || frames < 1 || frames > length) {
     const found = `${frames} x ${preparation.spectrogram.bands}`
     throw config.wrong(['num_mel_bins'], `the bands of a spectrogram of ${found}`, bands)
   }
   const last = width * 2 ** (stages.length - 1)
   const head = projection('audio', last, between(whole), 'sound', shapes)
-  // The spectrogram in parts, one below the other: low bands above high ones, time from left to right.
-  const map = [
-    reshape({ shape: [times, side, bands] }),
-    permute({ axes: [0, 2, 1] }),
-    reshape({ name: 'map', shape: [side, side, 1] }),
+  const front = wholeFront(shape, frames)
+  const trunk = [
+    ...stages.flatMap((_, stage) => stageLayers(config, shape, stage)),
+    layerNorm({ name: 'norm' }),
+    pool({ name: 'mean', by: 'mean' }),
+    ...head.layers,
   ]
+  const tensors = { ...trunkTensors(shape), ...head.tensors }
+  if (!isFused) {
+    const input = values({ shape: [frames, bands] })
+    const layers = [...front.layers, ...trunk]
+    return {
+      description: network({ input, layers }),
+      tensors: { ...front.tensors, ...tensors },
+      fronts: undefined,
+      preparation,
+    }
+  }
+  if (!hasRoomForViews(shape)) {
+    throw config.wrong(['spec_size'], 'room for three patches side by side', side)
+  }
+  const across = Math.floor(side / shape.stride)
+  const described = ({ layers, tensors: own }: Front, input: readonly number[]): SoundLayers => {
+    return { description: network({ input: values({ shape: input }), layers }), tensors: own }
+  }
   return {
-    description: network({
-      input: values({ shape: [frames, bands] }),
-      layers: [
-        batchNorm({ name: 'bands' }),
-        ...(frames < length ? [resize({ size: [length], by: 'cubic', alignCorners: true })] : []),
-        ...map,
-        ...patches(shape),
-        ...stages.flatMap((_, stage) => stageLayers(config, shape, stage)),
-        layerNorm({ name: 'norm' }),
-        pool({ name: 'mean', by: 'mean' }),
-        ...head.layers,
-      ],
-    }),
-    tensors: { ...soundTensors(shape), ...head.tensors },
+    description: network({ input: values({ shape: [across, across, width] }), layers: trunk }),
+    tensors,
+    fronts: {
+      whole: described(front, [frames, bands]),
+      views: described(viewsFront(shape, frames, shapes), [4, frames, bands]),
+    },
     preparation,
   }
 }
 
-/** Refuses what HTSAT may be and is not here. @throws {InlayError} `UNSUPPORTED` */
-function checkKind(config: Fields): void {
-  const kinds = [
-    ['enable_fusion', false, false],
-    ['flatten_patch_embeds', true, true],
-    ['qkv_bias', true, true],
-  ] as const
-  for (const [name, usual, wanted] of kinds) {
-    if (config.flag([name], usual) === wanted) continue
-    const about = name === 'enable_fusion' ? ', which looks at long sounds in four parts' : ''
-    const problem = `a model with \`${name}\` ${!wanted}${about}`
-    throw new InlayError('UNSUPPORTED', `${config.folder.who}: ${problem}`)
+/** Whether longer sounds come as views. @throws {InlayError} `UNSUPPORTED` what HTSAT may be and is not here */
+function checkKind(config: Fields, { long }: SoundPreparation): boolean {
+  const isFused = config.flag(['enable_fusion'], false)
+  const unsupported = (problem: string) =>
+    new InlayError('UNSUPPORTED', `${config.folder.who}: a model with ${problem}`)
+  if (isFused !== (long === 'views')) {
+    const truncation = long === 'views' ? 'fusion' : 'rand_trunc'
+    throw unsupported(
+      `\`enable_fusion\` ${isFused} whose sounds have \`truncation\` '${truncation}'`,
+    )
   }
+  if (isFused && config.json['fusion_type'] === 'channel_map') {
+    throw unsupported("`fusion_type` 'channel_map'")
+  }
+  for (const name of ['flatten_patch_embeds', 'qkv_bias']) {
+    if (!config.flag([name], true)) throw unsupported(`\`${name}\` false`)
+  }
+  return isFused
 }
 
 /** The sizes that tensors say, and the configuration where they do not. */
@@ -278,15 +268,6 @@ function sideOf(config: Fields, name: string, fallback: number): number {
   throw config.wrong([name], 'a number, or twice the same one', given)
 }
 
-/** 'patch', and 'embeddings' at the end. */
-function patches({ width, patch, stride, hasNorm }: SoundShape): Layer[] {
-  const padding = Math.floor((patch - stride) / 2)
-  return [
-    conv2d({ name: 'patch', channels: width, kernel: patch, stride, padding }),
-    hasNorm ? layerNorm({ name: 'embeddings' }) : dropout({ name: 'embeddings', probability: 0 }),
-  ]
-}
-
 /** The blocks of a stage, every other of which has its windows shifted by half of one, and what makes a smaller map of it. */
 function stageLayers(config: Fields, shape: SoundShape, stage: number): Layer[] {
   const { stages, window, stride } = shape
@@ -312,17 +293,9 @@ function stageLayers(config: Fields, shape: SoundShape, stage: number): Layer[] 
   return [...layers, dropout({ name, probability: 0 })]
 }
 
-function soundTensors({ stages, hasNorm }: SoundShape): Record<string, TensorSource> {
+function trunkTensors({ stages }: SoundShape): Record<string, TensorSource> {
   const named = new TensorNames(`${encoder}.`)
-  const tensors: Record<string, TensorSource> = {
-    ...named.norm('bands', 'batch_norm'),
-    'bands.running_mean': named.of('batch_norm.running_mean'),
-    'bands.running_var': named.of('batch_norm.running_var'),
-    'bands.num_batches_tracked': named.of('batch_norm.num_batches_tracked'),
-    ...named.linear('patch', 'patch_embed.proj'),
-    ...(hasNorm && named.norm('embeddings', 'patch_embed.norm')),
-    ...named.norm('norm', 'norm'),
-  }
+  const tensors: Record<string, TensorSource> = named.norm('norm', 'norm')
   for (const [stage, { depth }] of stages.entries()) {
     const name = `layers.${stage}`
     for (let i = 0; i < depth; i++) {

@@ -8,8 +8,11 @@ import { Fields, type ModelFolder } from './model-folder.js'
 export interface SoundPreparation {
   /** Samples a second; several channels become their mean. */
   readonly sampleRate: number
-  /** Samples that are heard. Of a longer sound they are those in its middle, where transformers takes any at random. */
+  /** Samples that are heard. */
   readonly length: number
+  /** What is heard of a longer sound: its middle, or four views: all of it at a faster pace, and parts of its front, middle and back.
+   * transformers takes parts at random. */
+  readonly long: 'middle' | 'views'
   /** What becomes of a shorter sound: it is heard as often as it fits as a whole, and silence follows; it is heard again and again;
    * silence follows. */
   readonly short: 'repeat-whole' | 'repeat' | 'silence'
@@ -17,7 +20,12 @@ export interface SoundPreparation {
   readonly spectrogram: Spectrogram
 }
 
-const ways: Readonly<Record<string, SoundPreparation['short']>> = {
+const longs: Readonly<Record<string, SoundPreparation['long']>> = {
+  rand_trunc: 'middle',
+  fusion: 'views',
+}
+
+const shorts: Readonly<Record<string, SoundPreparation['short']>> = {
   repeatpad: 'repeat-whole',
   repeat: 'repeat',
   pad: 'silence',
@@ -40,9 +48,10 @@ export async function soundProcessor(folder: ModelFolder): Promise<SoundPreparat
   const type = config.text(['feature_extractor_type'], 'ClapFeatureExtractor')
   if (type !== 'ClapFeatureExtractor') throw unsupported(`a processor of type ${shown(type)}`)
   const truncation = config.text(['truncation'], 'fusion')
-  if (truncation !== 'rand_trunc') throw unsupported(`\`truncation\` ${shown(truncation)}`)
+  if (!Object.hasOwn(longs, truncation)) throw unsupported(`\`truncation\` ${shown(truncation)}`)
+  const long = longs[truncation]!
   const padding = config.text(['padding'], 'repeatpad')
-  if (!Object.hasOwn(ways, padding)) throw unsupported(`\`padding\` ${shown(padding)}`)
+  if (!Object.hasOwn(shorts, padding)) throw unsupported(`\`padding\` ${shown(padding)}`)
   const within = (name: string, fallback: number, from: number, to: number) => {
     const found = config.count([name], fallback)
     if (found >= from && found <= to) return found
@@ -66,18 +75,18 @@ export async function soundProcessor(folder: ModelFolder): Promise<SoundPreparat
     hop: within('hop_length', 480, 1, 1 << 20),
     padding: 'reflect',
     mels: within('feature_size', 64, 1, 65_536),
-    melScale: 'slaney',
-    melNorm: 'slaney',
+    // As those that trained with views had it.
+    ...(long === 'views' ? { melScale: 'htk', melNorm: 'none' } : {}),
     minFrequency: low,
     maxFrequency: high,
     log: 'decibels',
     floor: 1e-10,
   })
-  return Object.freeze({ sampleRate, length, short: ways[padding]!, spectrogram })
+  return Object.freeze({ sampleRate, length, long, short: shorts[padding]!, spectrogram })
 }
 
-/** Frames of a prepared sound. */
-export function framesOf({ length, spectrogram }: SoundPreparation): number {
+/** Frames of a prepared sound, or of so many samples. */
+export function framesOf({ length, spectrogram }: SoundPreparation, samples = length): number {
   const { fftSize, hop } = spectrogram.spec
-  return Math.floor((length + 2 * Math.floor(fftSize / 2) - fftSize) / hop) + 1
+  return Math.floor((samples + 2 * Math.floor(fftSize / 2) - fftSize) / hop) + 1
 }

@@ -249,6 +249,12 @@ export function gated(options: Options<typeof gatedOptions> = {}): Layer {
   return layer('gated', gatedOptions, options)
 }
 
+/** Two values become one by shares (Dai et al. 2021, arXiv:2009.14082): rows of four parts [p, q, x, y] → 2·m·x + 2·(1 - m)·y with
+ * m = σ(p + q), [..., 4 · width] → [..., width]. */
+export function attentionalFusion(options: Named = {}): Layer {
+  return layer('attentional-fusion', { name }, options)
+}
+
 const layerNormOptions = {
   name,
   /** Added to the variance [eps]. */

@@ -56,11 +56,15 @@ def clap(audio, extractor):
     mask = torch.tensor([one.attention_mask for one in found])
     extract = ClapFeatureExtractor(**extractor)
     whole = extract.nb_max_samples
-    sounds = {"lengths": [whole // 3, whole, whole + 901, 2 * whole, 37], "by": [97, 151, 211, 1000, 37]}
-    # Of longer ones those in the middle.
+    # The third has as many frames as the second, of fusion.
+    lengths = [whole // 3, whole, whole + (5 if extract.truncation == "fusion" else 901), 2 * whole, 37]
+    sounds = {"lengths": lengths, "by": [97, 151, 211, 1000, 37]}
+    # Of longer ones what is in the middle.
     np.random.randint = lambda low, high: (high - 1) // 2
+    np.random.choice = lambda places: places[(len(places) - 1) // 2]
     waves = [sound(*one) for one in zip(sounds["lengths"], sounds["by"])]
-    features = extract(waves, sampling_rate=extract.sampling_rate, return_tensors="pt")["input_features"]
+    extracted = extract(waves, sampling_rate=extract.sampling_rate, return_tensors="pt")
+    features = extracted["input_features"]
     taken = {}
 
     def keep(name, part, of_input=False):
@@ -71,7 +75,8 @@ def clap(audio, extractor):
         part.register_forward_hook(hook)
 
     encoder = model.audio_model.audio_encoder
-    keep("map", encoder.patch_embed, of_input=True)
+    if not encoder.enable_fusion:
+        keep("map", encoder.patch_embed, of_input=True)
     keep("embeddings", encoder.patch_embed)
     for stage, layers in enumerate(encoder.layers):
         keep(f"layers.{stage}", layers)
@@ -80,7 +85,7 @@ def clap(audio, extractor):
     keep("norm", encoder.norm)
     keep("linear2", model.audio_projection.linear2)
     with torch.no_grad():
-        out = model(input_ids=ids, attention_mask=mask, input_features=features)
+        out = model(input_ids=ids, attention_mask=mask, **extracted)
     return {
         "config": config,
         "preprocessor": json.loads(extract.to_json_string()),
@@ -116,6 +121,13 @@ expected = {
         heard
         | {"sampling_rate": 1008, "hop_length": 16, "feature_size": 16, "frequency_max": 450}
         | {"padding": "repeat"},
+    ),
+    # Longer sounds in four views.
+    "clap-fused": clap(
+        {"spec_size": 128, "window_size": 8, "depths": [1, 2], "num_attention_heads": [2, 4], "hidden_size": 16}
+        | {"patch_embeds_hidden_size": 8, "enable_fusion": True, "fusion_type": "aff_2d"},
+        {"fft_window_size": 256, "max_length_s": 1, "sampling_rate": 4800, "hop_length": 24, "frequency_max": 2300}
+        | {"truncation": "fusion", "padding": "pad"},
     ),
 }
 (HERE / "expected.json").write_text(json.dumps(expected, separators=(",", ":")) + "\n")

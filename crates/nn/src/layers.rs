@@ -3,6 +3,7 @@
 mod activation;
 mod attention;
 mod attention_pool;
+mod attentional_fusion;
 mod average_pool;
 mod axial_positions;
 mod batch_norm;
@@ -52,6 +53,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
     Some(match kind {
         "attention-pool" => of::<attention_pool::AttentionPool>(options),
         "axial-positions" => of::<axial_positions::AxialPositions>(options),
+        "attentional-fusion" => of::<attentional_fusion::AttentionalFusion>(options),
         "average-pool" => of::<average_pool::AveragePool>(options),
         "batch-norm" => of::<batch_norm::BatchNorm>(options),
         "conv-transpose1d" => of::<convolution_transposed::Transposed<1>>(options),

@@ -1,8 +1,9 @@
 //! Sounds as spectrograms, and as patches of these or of their samples.
 
+use inlay_base::Error;
 use inlay_patches::{
     Logarithm, Mel, MelScale, Memory, Padding, Short, Sound, Spectrogram, Volume, cut, fit,
-    spectrogram,
+    spectrogram, views,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Float32ArraySlice};
@@ -122,9 +123,19 @@ pub fn transform_sound(
     })
 }
 
-/// The spectrograms of sounds that all become `length` samples long: [sounds, frames, bands]. The handle is empty then.
+/// What is taken of sounds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Take {
+    Middle,
+    Whole,
+    Views,
+}
+
+/// The spectrograms of sounds that all become `length` samples long, longer ones by their middle: [sounds, frames, bands]. With
+/// 'whole', longer ones have as many frames and stay; with 'views' all are longer, and come as four views of as many frames: [sounds,
+/// 4, frames, bands]. The handle is empty then.
 #[napi(
-    ts_args_type = "sounds: SoundsHandle, spec: SpectrogramSpec, length: number, short: 'silence' | 'repeat-whole' | 'repeat', run: RunSpec, events: Events<Float32Array>"
+    ts_args_type = "sounds: SoundsHandle, spec: SpectrogramSpec, length: number, short: 'silence' | 'repeat-whole' | 'repeat', take: 'middle' | 'whole' | 'views', run: RunSpec, events: Events<Float32Array>"
 )]
 pub fn prepare_sounds(
     env: &Env,
@@ -132,6 +143,7 @@ pub fn prepare_sounds(
     spec: SpectrogramSpec,
     length: u32,
     short: String,
+    take: String,
     run: RunSpec,
     events: Events<'_, Float32Array>,
 ) -> napi::Result<RunHandle> {
@@ -141,17 +153,32 @@ pub fn prepare_sounds(
         ("repeat-whole", Short::RepeatWhole),
         ("repeat", Short::Repeat),
     ];
-    let (length, short) = (length as usize, choice(&short, &ways)?);
+    let takes = [("middle", Take::Middle), ("whole", Take::Whole), ("views", Take::Views)];
+    let (length, short, take) = (length as usize, choice(&short, &ways)?, choice(&take, &takes)?);
     let sounds = std::mem::take(&mut sounds.0);
     launch(env, run, events, move |run| {
-        let size = settings.frames(length) * settings.width();
+        let (frames, bands) = (settings.frames(length), settings.width());
+        let size = frames * bands * if take == Take::Views { 4 } else { 1 };
         let mut all = Memory::new(sounds.len(), size)?;
         let rows = all.as_mut_slice().chunks_exact_mut(size.max(1));
         for (sound, row) in sounds.into_iter().zip(rows) {
             sound.check(run)?;
             let name = sound.name.clone();
-            let samples = fit(sound.mixed(run)?, length, short);
-            row.copy_from_slice(spectrogram(&name, &samples, &settings, run)?.as_slice());
+            let mut samples = sound.mixed(run)?;
+            if take == Take::Middle || samples.len() < length {
+                samples = fit(samples, length, short);
+            }
+            let found = spectrogram(&name, &samples, &settings, run)?;
+            let found = found.as_slice();
+            match take {
+                Take::Views if found.len() > frames * bands => {
+                    row.copy_from_slice(&views(found, bands, frames));
+                }
+                Take::Middle | Take::Whole if found.len() == row.len() => {
+                    row.copy_from_slice(found)
+                }
+                _ => return Err(Error::Internal(format!("{name} has another number of frames"))),
+            }
         }
         Ok(given(all))
     })

@@ -13,6 +13,7 @@ mod places;
 mod restore;
 mod sound;
 mod spectrogram;
+mod views;
 
 pub use channels::{convert, squared_difference};
 pub use cut::{Tokens, Volume, cut};
@@ -24,3 +25,4 @@ pub use places::add_places;
 pub use restore::{Pieces, restore};
 pub use sound::{Short, Sound, fit};
 pub use spectrogram::{Logarithm, Padding, Spectrogram, spectrogram};
+pub use views::views;
