@@ -227,6 +227,7 @@ export {
   convTranspose2d,
   convTranspose3d,
   maxPool,
+  multiheadPool,
   pool,
   resize,
 } from './nn/windows.js'
@@ -476,12 +477,14 @@ export {
 } from './encoders/image-encoder.js'
 export { Vgg } from './encoders/vgg.js'
 export { ResNet } from './encoders/resnet.js'
+export { ClipEncoder } from './encoders/clip-encoder.js'
+export { SiglipEncoder } from './encoders/siglip-encoder.js'
 export {
-  ClipEncoder,
+  ImageTextEncoder,
   clipTextOptions,
   type ClipPredictionOptions,
   type ClipTextOptions,
-} from './encoders/clip-encoder.js'
+} from './encoders/image-text-encoder.js'
 export {
   ClapEncoder,
   type ClapPredictionOptions,

@@ -4,10 +4,10 @@ import { InlayError } from '../errors.js'
 import { type Options, type RunOptions, settle } from '../options.js'
 import type { Path } from '../path.js'
 import { clapSound, clapText } from './clap-towers.js'
-import { type ClipTextOptions, clipTextOptions } from './clip-encoder.js'
 import { towerConfig } from './clip-towers.js'
 import { fingerprintOf } from './fingerprint.js'
 import { predictionOf } from './image-encoder.js'
+import { type ClipTextOptions, clipTextOptions } from './image-text-encoder.js'
 import { Fields, ModelFolder } from './model-folder.js'
 import type { SentenceVectors } from './prompted-encoder.js'
 import {
@@ -203,7 +203,7 @@ export class ClapEncoder {
     const { truncate, ...ofSounds } = settings
     const classes = await this.#parts.texts.encode(texts, truncate, run, who)
     const heard = await this.sounds.encodeFor(sounds, { ...ofSounds, ...run }, who)
-    return probabilitiesOf(heard, classes, this.logitScale, run)
+    return probabilitiesOf(heard, classes, { scale: this.logitScale }, run)
   }
 
   /** A number that names all that a vector depends on but the sound or text: weights of both towers, tokenizer, preparation. An

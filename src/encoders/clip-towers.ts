@@ -16,7 +16,8 @@ import { blocks, checkSizes, headsOf, sideOf, sizesOf, visionLayers } from './vi
 /** Of which tower something is. */
 type Tower = 'text' | 'vision'
 
-const blockOf = (tower: Tower) => {
+/** What a block's parameters are called. */
+export const blockOf = (tower: Tower) => {
   return (i: number): BlockNames => {
     const layer = `${tower}_model.encoder.layers.${i}`
     return {
@@ -34,7 +35,8 @@ const blockOf = (tower: Tower) => {
   }
 }
 
-const hiddenOf = (tower: Tower) => (i: number) => `${blockOf(tower)(i).linear1}.weight`
+/** What the hidden layer of a block is called. */
+export const hiddenOf = (tower: Tower) => (i: number) => `${blockOf(tower)(i).linear1}.weight`
 
 /** What a folder says of a tower: in old ones, what is in `..._config_dict` holds. */
 export function towerConfig(folder: ModelFolder, config: Json, tower: Tower | 'audio'): Fields {

@@ -31,6 +31,7 @@ const processors: Readonly<Record<string, Processor>> = {
   DeiT: { square: true, size: 256, crop: 224, resample: 3, mean: half, deviation: half },
   CLIP: clip,
   Bit: clip,
+  Siglip: { square: true, size: 224, crop: 0, resample: 3, mean: half, deviation: half },
 }
 
 /** Pillow's numbers of filters. */
@@ -46,7 +47,7 @@ const interpolations: Readonly<Record<number, ImagePreparation['interpolation']>
  */
 export async function imageProcessor(
   folder: ModelFolder,
-  usual: 'ViT' | 'DeiT' | 'CLIP',
+  usual: 'ViT' | 'DeiT' | 'CLIP' | 'Siglip',
   side: number,
 ): Promise<ImagePreparation> {
   const [file, json] = await processorFile(folder, 'image_processor')

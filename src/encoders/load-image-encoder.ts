@@ -4,20 +4,22 @@ import { InlayError } from '../errors.js'
 import { type RunOptions, settle } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { clipImage, towerConfig } from './clip-towers.js'
-import { ImageEncoder, loadImageModel } from './image-encoder.js'
+import { ImageEncoder, type ImageModel, loadImageModel } from './image-encoder.js'
 import { Fields, ModelFolder } from './model-folder.js'
 import { ResNet } from './resnet.js'
+import { siglipImage } from './siglip-towers.js'
 import { TensorShapes } from './tensor-shapes.js'
 import { Vgg } from './vgg.js'
 import { Vit } from './vit.js'
 
-/** By the `model_type` of a folder's `config.json`; of CLIP, the tower of pictures. */
+/** By the `model_type` of a folder's `config.json`; of CLIP and SigLIP, the tower of pictures. */
 const folders: Readonly<Record<string, (path: string, run: RunOptions) => Promise<ImageEncoder>>> =
   {
     vit: (path, run) => Vit.load(path, run),
     deit: (path, run) => Vit.load(path, run),
     resnet: (path, run) => ResNet.load(path, run),
-    clip: loadClipImages,
+    clip: (path, run) => loadTower(path, run, clipImage),
+    siglip: (path, run) => loadTower(path, run, siglipImage),
   }
 
 /** By a tensor that no other has. */
@@ -29,7 +31,7 @@ const files = [
 
 /**
  * Loads the encoder of pictures that a folder of Hugging Face or a file of weights holds, whichever it is: a `Vit`, `ResNet` or `Vgg`,
- * or of a `ClipEncoder` the tower of pictures. With options of their own there are `Vit.load` and the others.
+ * or of a `ClipEncoder` or `SiglipEncoder` the tower of pictures. With options of their own there are `Vit.load` and the others.
  *
  *     using encoder = await loadImageEncoder('clip-vit-base-patch32')
  *     const vectors = await encoder.encode(['cat.jpg', 'dog.png'])
@@ -62,12 +64,17 @@ export async function loadImageEncoder(
   throw shapes.error(' has the tensors of no Vision Transformer, VGG or ResNet')
 }
 
-async function loadClipImages(path: string, options: RunOptions): Promise<ImageEncoder> {
+/** The tower of pictures of a model that has another one. */
+async function loadTower(
+  path: string,
+  options: RunOptions,
+  modelOf: (config: Fields, shapes: TensorShapes) => Promise<ImageModel>,
+): Promise<ImageEncoder> {
   const who = 'loadImageEncoder'
   const { run } = settle({}, options, who)
   const folder = new ModelFolder(path, who)
   const config = towerConfig(folder, await folder.neededJson('config.json'), 'vision')
   const weights = await folder.weightsOfAnyAge()
-  const model = await clipImage(config, await TensorShapes.of(weights, who, run))
+  const model = await modelOf(config, await TensorShapes.of(weights, who, run))
   return new ImageEncoder(...(await loadImageModel(model, weights, {}, run, who)))
 }

@@ -65,17 +65,27 @@ export class SubwordTokenizer {
 
   /** What a network gives for the tokens of each text, and how many these are, those beyond the limit too, in one run. Nothing
    * is given if a text has more tokens than `most`. Those behind the first that is `end` are left out; -1 is the one with the
-   * highest number. */
+   * highest number. Texts of fewer tokens than `pad.length` are filled up. */
   async encode(
     network: Network,
     texts: Texts,
-    part: { dimensions: number; normalize: boolean; most: number | undefined; end?: number },
+    part: {
+      dimensions: number
+      normalize: boolean
+      most: number | undefined
+      end?: number | undefined
+      pad?: { token: number; length: number }
+    },
     settings: RunSettings,
     who: string,
   ): Promise<EncodedTexts> {
     const [tokenizer, native] = [this.#native.use(who), network.native(who)]
-    const { dimensions, normalize, most, end } = part
-    const tokens = { ...(most !== undefined && { most }), ...(end !== undefined && { end }) }
+    const { dimensions, normalize, most, end, pad } = part
+    const tokens = {
+      ...(most !== undefined && { most }),
+      ...(end !== undefined && { end }),
+      ...(pad !== undefined && { pad }),
+    }
     return read<EncodedTexts>(texts, settings, who, (stream, spec, events) =>
       encodeTexts(native, tokenizer, stream, tokens, { dimensions, normalize }, spec, events),
     )

@@ -3,7 +3,7 @@ import type { Texts } from '../corpus/source.js'
 import type { Vectors } from '../embedder.js'
 import { ids, network as describe, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
-import { dense, shift, softmax } from '../nn/layers.js'
+import { dense, shift, sigmoid, softmax } from '../nn/layers.js'
 import type { TensorSource } from '../nn/loading.js'
 import { Network } from '../nn/network.js'
 import { type RunSettings, wrongOption } from '../options.js'
@@ -22,6 +22,14 @@ export interface TextLayers {
   /** The token whose vector is that of the text, the first of its kind; -1: the one with the highest number. Without: all tokens
    * are read. */
   readonly end?: number
+  /** The token, as it is written, that fills texts up to the most tokens; without: none does. */
+  readonly pad?: string
+}
+
+/** What makes probabilities of cosines: softmax of their multiples; or with a bias, which is added then, a sigmoid of each. */
+export interface Scores {
+  readonly scale: number
+  readonly bias?: number
 }
 
 /** Texts to vectors: a tokenizer and a network. */
@@ -35,6 +43,8 @@ export class TextTower {
     /** Tokens of a text that are read at most. */
     readonly maxTokens: number,
     readonly end: number | undefined,
+    /** The number of the token that fills texts up. */
+    readonly pad: number | undefined,
     readonly tokenizer: SubwordTokenizer,
   ) {
     this.dimensions = Number(network.summary().at(-1)!.shape.slice(1, -1))
@@ -42,7 +52,7 @@ export class TextTower {
 
   static async load(
     folder: ModelFolder,
-    { layers, tensors, length, end }: TextLayers,
+    { layers, tensors, length, end, pad }: TextLayers,
     files: readonly string[],
     run: RunSettings,
     who: string,
@@ -53,7 +63,8 @@ export class TextTower {
     try {
       const description = describe({ input: ids({ name: 'tokens' }), layers })
       const found = await Network.load(description, files, { ...run, tensors, shared: true })
-      return new TextTower(found, file, maxTokens, end, tokenizer)
+      const token = pad === undefined ? undefined : await numberOfToken(tokenizer, pad, run, who)
+      return new TextTower(found, file, maxTokens, end, token, tokenizer)
     } catch (error) {
       tokenizer.close()
       throw error
@@ -67,9 +78,10 @@ export class TextTower {
     run: RunSettings,
     who: string,
   ): Promise<SentenceVectors> {
-    const { network: found, tokenizer, dimensions, end, maxTokens } = this
+    const { network: found, tokenizer, dimensions, end, pad, maxTokens } = this
     const most = truncate === 'error' ? maxTokens : undefined
-    const part = { dimensions, normalize: false, most, ...(end !== undefined && { end }) }
+    const filled = pad === undefined ? {} : { pad: { token: pad, length: maxTokens } }
+    const part = { dimensions, normalize: false, most, end, ...filled }
     const { values: rows, counts } = await tokenizer.encode(found, texts, part, run, who)
     const long = most === undefined ? -1 : counts.findIndex((count) => count > maxTokens)
     if (long >= 0) throw tooLong(long, counts[long]!, maxTokens, who)
@@ -88,11 +100,23 @@ export function checkClasses(texts: readonly string[], who: string): void {
   throw wrongOption('texts', 'an array of texts, at least one', texts, who)
 }
 
-/** softmax of the products of rows and classes, times a scale: [rows, classes]. */
+/** The number of a token: what a tokenizer makes of it that it does not make of nothing. */
+async function numberOfToken(
+  tokenizer: SubwordTokenizer,
+  token: string,
+  run: RunSettings,
+  who: string,
+): Promise<number> {
+  const { ids: found, ends } = await tokenizer.tokenize(['', token], run, who)
+  const [empty, own] = [found.subarray(0, ends[0]!), found.subarray(ends[0]!, ends[1]!)]
+  return own.find((id, at) => id !== empty[at]) ?? own.at(-1) ?? 0
+}
+
+/** Probabilities by the products of rows and classes: [rows, classes]. */
 export async function probabilitiesOf(
   rows: Vectors,
   classes: Vectors,
-  scale: number,
+  { scale, bias }: Scores,
   run: RunSettings,
 ): Promise<Vectors> {
   const turns = new Turns(run.signal)
@@ -103,12 +127,15 @@ export async function probabilitiesOf(
   }
   const description = describe({
     input: values({ shape: [classes.dimensions] }),
-    layers: [dense({ name: 'texts', units: classes.length, bias: false }), softmax()],
+    layers: [
+      dense({ name: 'texts', units: classes.length, bias: bias !== undefined }),
+      bias === undefined ? softmax() : sigmoid(),
+    ],
   })
-  using last = await Network.create(description, {
-    ...run,
-    parameters: { 'texts.weight': weight },
-  })
+  const added =
+    bias === undefined ? {} : { 'texts.bias': new Float32Array(classes.length).fill(bias) }
+  const parameters = { 'texts.weight': weight, ...added }
+  using last = await Network.create(description, { ...run, parameters })
   return await last.encode(rows.values, run)
 }
 

@@ -51,7 +51,7 @@ export function visionLayers(shape: VisionShape): Layer[] {
   const length = Math.floor(side / patch) ** 2 + tokens
   return [
     conv2d({ name: 'patch', channels: width, kernel: patch, stride: patch, bias: !isClip }),
-    prefixTokens({ name: 'tokens', count: tokens }),
+    ...(tokens > 0 ? [prefixTokens({ name: 'tokens', count: tokens })] : []),
     positions({ name: isClip ? 'positions' : 'embeddings', code: 'learned', length }),
     ...(isClip ? [layerNorm({ name: 'embeddings', epsilon })] : []),
     ...blocks(shape),

@@ -117,7 +117,8 @@ async function configOf(folder: ModelFolder): Promise<Fields> {
 function typeOf(config: Fields): 'vit' | 'deit' {
   const type = config.text(['model_type'])
   if (type === 'vit' || type === 'deit') return type
-  const hint = type === 'clip' ? '; `ClipEncoder.load` reads it' : ''
+  const hints: Readonly<Record<string, string>> = { clip: 'ClipEncoder', siglip: 'SiglipEncoder' }
+  const hint = Object.hasOwn(hints, type) ? `; \`${hints[type]}.load\` reads it` : ''
   const problem = `a model of type ${type}; these can be read: vit, deit${hint}`
   throw new InlayError('UNSUPPORTED', `${config.folder.who}: ${problem}`)
 }

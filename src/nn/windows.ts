@@ -123,6 +123,20 @@ export function attentionPool(options: Named = {}): Layer {
   return layer('attention-pool', { name }, options)
 }
 
+const multiheadPoolOptions = {
+  name,
+  /** Parts of the values, each with weights of its own [num_heads]. */
+  heads: integer(undefined, { from: 1 }, 'parts of the values with weights of their own'),
+}
+
+/** All positions of an item in one vector, as a probe sees them that is learnt and looks with several heads (Lee et al. 2019,
+ * arXiv:1810.00825; Zhai et al. 2022, arXiv:2106.04560). PyTorch's `nn.MultiheadAttention` with `probe` as its query. */
+export function multiheadPool(
+  options: Required<Options<typeof multiheadPoolOptions>, 'heads'>,
+): Layer {
+  return layer('multihead-pool', multiheadPoolOptions, options, ['heads'])
+}
+
 const resizeOptions = {
   name,
   /** Positions that come out along each axis. */

@@ -10,9 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from tokenizers import Tokenizer
 from torchvision import transforms
 from torchvision.models.vision_transformer import VisionTransformer
@@ -34,32 +32,7 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))
 
 from filled import fill, numbers, saved, taps  # noqa: E402
-
-TEXTS = [
-    "a photo of a cat",
-    "",
-    "Two  dogs, and 17 cats: naïve café 这是",
-    "it ends <|endoftext|> and goes on",
-    "a text that is too long for the places that this model has for tokens of a text",
-]
-
-
-def picture(width, height):
-    """Numbers that look like noise, and are the same everywhere."""
-    at = np.arange(width * height * 3, dtype=np.uint64)
-    hashed = (at * np.uint64(2654435761) + np.uint64(12345)) % np.uint64(1 << 32)
-    return Image.fromarray((hashed >> np.uint64(24)).astype(np.uint8).reshape(height, width, 3))
-
-
-PICTURES = [picture(301, 263), picture(40, 31), picture(1, 1)]
-
-
-def processed(processor):
-    """What a processor gives, and what its file says."""
-    said = {k: v for k, v in processor.to_dict().items() if not k.startswith("_") and v is not None}
-    said["image_processor_type"] = said["image_processor_type"].removesuffix("Pil")
-    return processor(PICTURES, return_tensors="pt")["pixel_values"], json.loads(json.dumps(said))
-
+from pictures import PICTURES, TEXTS, processed  # noqa: E402
 
 def hub(model, processor, head=None):
     model, shapes, config = saved(model)

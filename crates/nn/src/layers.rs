@@ -18,6 +18,7 @@ mod hierarchical_softmax;
 mod linear;
 pub(crate) mod masked;
 mod max_pool;
+mod multihead_pool;
 mod noise;
 mod norm;
 mod normalize;
@@ -73,6 +74,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "layer-norm" => of::<norm::LayerNorm>(options),
         "lstm" => of::<recurrent::Lstm>(options),
         "max-pool" => of::<max_pool::MaxPool>(options),
+        "multihead-pool" => of::<multihead_pool::MultiheadPool>(options),
         "noise" => of::<noise::Noise>(options),
         "normalize" => of::<normalize::Normalize>(options),
         "pad-channels" => of::<pad_channels::PadChannels>(options),

@@ -211,6 +211,16 @@ pub struct ReadSpec {
     /// Those behind the first of this token are left out; -1 stands for the token with the highest number. A text without
     /// it has its first token only.
     pub end: Option<i64>,
+    /// Texts of fewer tokens get this one behind theirs, as often as it takes.
+    pub pad: Option<PadSpec>,
+}
+
+/// Tokens that are there for their number.
+#[napi(object)]
+pub struct PadSpec {
+    pub token: u32,
+    /// Tokens of a text then.
+    pub length: u32,
 }
 
 impl ReadSpec {
@@ -252,7 +262,11 @@ pub fn encode_texts(
             let tokens = &texts.ids[begin..end];
             let tokens = &tokens[..read.of(tokens)];
             ids.extend_from_slice(tokens);
-            lengths.push(tokens.len() as u32);
+            let own = tokens.len() as u32;
+            let missing = |pad: &PadSpec| (pad.token, pad.length.saturating_sub(own));
+            let (token, count) = read.pad.as_ref().map_or((0, 0), missing);
+            ids.extend(std::iter::repeat_n(token, count as usize));
+            lengths.push(own + count);
         }
         let tokens = Column::new(&name, Cells::Ids(ids), Some(&lengths), &shape)?;
         let (values, _) = part_of(&known.network, &[tokens], None, &part, run)?;
