@@ -197,6 +197,7 @@ export {
   gelu,
   hierarchicalSoftmax,
   layerNorm,
+  layerScale,
   noise,
   normalize,
   padChannels,
@@ -488,7 +489,6 @@ export {
 export {
   ClapEncoder,
   type ClapPredictionOptions,
-  type ClapTextOptions,
   type SoundPrediction,
 } from './encoders/clap-encoder.js'
 export {

@@ -79,7 +79,7 @@ test('an encoder is told by its folder or its tensors', async (t) => {
     loadImageEncoder(folderOf(expected.vit, { config: { model_type: 'bert' } })),
     {
       code: 'UNSUPPORTED',
-      message: /loadImageEncoder: a model of type bert; .* vit, deit, resnet, clip/,
+      message: /loadImageEncoder: a model of type bert; .* vit, deit, dinov2, resnet, clip, siglip/,
     },
   )
   await t.throwsAsync(loadImageEncoder(golden('tensors.pth')), {

@@ -149,7 +149,7 @@ test('what a folder lacks, or has otherwise, is one clear error', async (t) => {
   await wrong(alone, { code: 'INVALID_INPUT', message: /is no JSON/ })
   const config = async (change: Record<string, unknown>, code: string, message: RegExp) =>
     wrong(folder({ config: change }), { code, message })
-  await config({ model_type: 'dinov2' }, 'UNSUPPORTED', /type dinov2; .* vit, deit/)
+  await config({ model_type: 'swin' }, 'UNSUPPORTED', /type swin; .* vit, deit, dinov2/)
   await config({ model_type: 'clip' }, 'UNSUPPORTED', /ClipEncoder\.load/)
   await config({ qkv_bias: false }, 'UNSUPPORTED', /qkv_bias/)
   await config({ hidden_act: 'tanhshrink' }, 'UNSUPPORTED', /tanhshrink/)

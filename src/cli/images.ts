@@ -11,7 +11,7 @@ const encode = encodeFiles(
     usage: 'MODEL PICTURE... [flags]',
     operands: {
       MODEL:
-        'a folder of Hugging Face (ViT, DeiT, CLIP, SigLIP, ResNet), or weights of torchvision (ViT, ResNet, VGG)',
+        'a folder of Hugging Face (ViT, DeiT, DINOv2, CLIP, SigLIP, ResNet), or weights of torchvision (ViT, ResNet, VGG)',
       PICTURE: 'PNG, JPEG, WebP, GIF, BMP or TIFF',
     },
     examples: [

@@ -23,9 +23,6 @@ import { TextTower, checkClasses, numberOf, probabilitiesOf } from './text-tower
 const { batchSize, maxSeconds } = soundEncodingOptions
 const predictionOptions = { batchSize, maxSeconds, ...clipTextOptions }
 
-/** The options of `clap.encodeTexts`. */
-export type ClapTextOptions = ClipTextOptions
-
 /** The options of `clap.predict`: those of both towers, but for `layer`. */
 export type ClapPredictionOptions = Options<typeof predictionOptions> & RunOptions
 
@@ -159,7 +156,7 @@ export class ClapEncoder {
    *
    * @throws {InlayError} `INVALID_INPUT` an item that is no text, or one of too many tokens with `truncate: 'error'`
    */
-  async encodeTexts(texts: Texts, options: ClapTextOptions = {}): Promise<SentenceVectors> {
+  async encodeTexts(texts: Texts, options: ClipTextOptions = {}): Promise<SentenceVectors> {
     const who = 'clap.encodeTexts'
     const { settings, run } = settle(clipTextOptions, options, who)
     return this.#parts.texts.encode(texts, settings.truncate, run, who)

@@ -41,17 +41,21 @@ const interpolations: Readonly<Record<number, ImagePreparation['interpolation']>
 }
 
 /**
- * How pictures of a model of so many pixels a side are prepared; without such a file, as a processor of this kind does it.
+ * How pictures of a model of so many pixels a side, or of any square ones, are prepared; without such a file, as a processor of this kind does it.
  *
  * @throws {InlayError} `INVALID_INPUT` pictures of another size come of it; `UNSUPPORTED` what is not known here
  */
 export async function imageProcessor(
   folder: ModelFolder,
-  usual: 'ViT' | 'DeiT' | 'CLIP' | 'Siglip',
-  side: number,
+  usual: 'ViT' | 'DeiT' | 'CLIP' | 'Bit' | 'Siglip',
+  side?: number,
 ): Promise<ImagePreparation> {
   const [file, json] = await processorFile(folder, 'image_processor')
-  const config = new Fields(folder, file, json ?? { size: side, crop_size: side })
+  const config = new Fields(
+    folder,
+    file,
+    json ?? (side === undefined ? {} : { size: side, crop_size: side }),
+  )
   const unsupported = (what: string) =>
     new InlayError('UNSUPPORTED', `${folder.who}: ${folder.file(file)} has ${what}`)
   const name = config.text(['image_processor_type', 'feature_extractor_type'], usual)
@@ -66,13 +70,14 @@ export async function imageProcessor(
   const resize = sizeOf(config, 'size', processor.size, processor.square)
   const crop = crops ? sizeOf(config, 'crop_size', processor.crop, true) : resize
   if (typeof crop === 'number') throw unsupported('no crop, and pictures of any ratio')
-  if (crop.some((length) => length !== side)) {
-    const problem = `gives pictures of ${crop.join(' x ')} pixels, and the model takes ${side} x ${side}`
+  if (crop.some((length) => length !== (side ?? crop[0]))) {
+    const wanted = side === undefined ? 'squares' : `${side} x ${side}`
+    const problem = `gives pictures of ${crop.join(' x ')} pixels, and the model takes ${wanted}`
     throw folder.wrong(file, problem)
   }
   return {
     resize,
-    crop: side,
+    crop: crop[0],
     halfPixel: 'down',
     interpolation,
     ...scaleOf(config, processor),

@@ -17,6 +17,7 @@ const folders: Readonly<Record<string, (path: string, run: RunOptions) => Promis
   {
     vit: (path, run) => Vit.load(path, run),
     deit: (path, run) => Vit.load(path, run),
+    dinov2: (path, run) => Vit.load(path, run),
     resnet: (path, run) => ResNet.load(path, run),
     clip: (path, run) => loadTower(path, run, clipImage),
     siglip: (path, run) => loadTower(path, run, siglipImage),

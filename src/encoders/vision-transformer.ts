@@ -17,6 +17,8 @@ export interface Blocks {
   readonly depth: number
   readonly activation: Activation
   readonly epsilon: number
+  /** Whether what branches add is scaled first. */
+  readonly layerScale?: boolean
 }
 
 /** What a Vision Transformer is, but for its weights. */
@@ -27,16 +29,18 @@ export interface VisionShape extends Blocks {
   readonly patch: number
   /** Tokens before those of patches. */
   readonly tokens: number
+  /** Side of the grid of places that the file has, if it is not that of the patches. */
+  readonly grid?: number
   /** Of CLIP: patches without a bias, and a norm before the first block. */
   readonly isClip: boolean
 }
 
 /** `layers.0`, `layers.1`, ...: what each block gives has this name. */
 export function blocks(
-  { depth, width, hidden, heads, activation, epsilon }: Blocks,
+  { depth, width, hidden, heads, activation, epsilon, layerScale = false }: Blocks,
   { causal = false } = {},
 ): Layer[] {
-  const shape = { width, hidden, heads, activation, epsilon, causal, normFirst: true }
+  const shape = { width, hidden, heads, activation, epsilon, causal, layerScale, normFirst: true }
   const layers: Layer[] = []
   for (let i = 0; i < depth; i++) {
     const name = `layers.${i}`
@@ -48,11 +52,14 @@ export function blocks(
 /** From a picture to what the last block gives; `embeddings` is what goes into the first. */
 export function visionLayers(shape: VisionShape): Layer[] {
   const { side, patch, width, tokens, epsilon, isClip } = shape
-  const length = Math.floor(side / patch) ** 2 + tokens
+  const across = Math.floor(side / patch)
+  const { grid = across } = shape
+  const length = grid ** 2 + tokens
+  const brought = grid === across ? {} : { grid: { from: [grid, grid], to: [across, across] } }
   return [
     conv2d({ name: 'patch', channels: width, kernel: patch, stride: patch, bias: !isClip }),
     ...(tokens > 0 ? [prefixTokens({ name: 'tokens', count: tokens })] : []),
-    positions({ name: isClip ? 'positions' : 'embeddings', code: 'learned', length }),
+    positions({ name: isClip ? 'positions' : 'embeddings', code: 'learned', length, ...brought }),
     ...(isClip ? [layerNorm({ name: 'embeddings', epsilon })] : []),
     ...blocks(shape),
   ]

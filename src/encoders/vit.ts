@@ -21,6 +21,7 @@ import {
   imageEncoderOptions,
   loadImageModel,
 } from './image-encoder.js'
+import { dinov2 } from './dinov2.js'
 import { imageProcessor } from './image-processor.js'
 import { Fields, ModelFolder } from './model-folder.js'
 import { type BlockNames, TensorNames } from './tensor-names.js'
@@ -57,7 +58,7 @@ interface Found {
 
 /**
  * Vision Transformer (Dosovitskiy et al. 2020, arXiv:2010.11929) and its distilled kin, DeiT (Touvron et al. 2020,
- * arXiv:2012.12877), with pretrained weights of Hugging Face or torchvision.
+ * arXiv:2012.12877), and DINOv2 (Oquab et al. 2023, arXiv:2304.07193), with pretrained weights of Hugging Face or torchvision.
  *
  *     picture 224 x 224 ─▶ 14 x 14 patches ─▶ class token + 196 + places ─▶ layers.0 ─▶ ... ─▶ norm ─▶ class ─▶ scores
  *                                                                                               └─▶ patches ─▶ mean
@@ -114,12 +115,12 @@ async function configOf(folder: ModelFolder): Promise<Fields> {
 }
 
 /** @throws {InlayError} `UNSUPPORTED` another model */
-function typeOf(config: Fields): 'vit' | 'deit' {
+function typeOf(config: Fields): 'vit' | 'deit' | 'dinov2' {
   const type = config.text(['model_type'])
-  if (type === 'vit' || type === 'deit') return type
+  if (type === 'vit' || type === 'deit' || type === 'dinov2') return type
   const hints: Readonly<Record<string, string>> = { clip: 'ClipEncoder', siglip: 'SiglipEncoder' }
   const hint = Object.hasOwn(hints, type) ? `; \`${hints[type]}.load\` reads it` : ''
-  const problem = `a model of type ${type}; these can be read: vit, deit${hint}`
+  const problem = `a model of type ${type}; these can be read: vit, deit, dinov2${hint}`
   throw new InlayError('UNSUPPORTED', `${config.folder.who}: ${problem}`)
 }
 
@@ -191,6 +192,10 @@ async function ofHub(
     throw new InlayError('UNSUPPORTED', `${who}: a model with \`qkv_bias\` false`)
   }
   const prefix = patch.slice(0, -words.length)
+  if (type === 'dinov2') {
+    const model = await dinov2(config, shapes, prefix, given)
+    return { model, labels: labelsOf(config, shapes.get('classifier.weight')?.[0]) }
+  }
   const isDistilled = shapes.has(`${prefix}embeddings.distillation_token`)
   const tokens = ['embeddings.cls_token', ...(isDistilled ? ['embeddings.distillation_token'] : [])]
   const layer = (i: number) => `encoder.layer.${i}`

@@ -255,6 +255,18 @@ export function attentionalFusion(options: Named = {}): Layer {
   return layer('attentional-fusion', { name }, options)
 }
 
+const layerScaleOptions = {
+  name,
+  /** The first value of all weights. */
+  initial: real(1e-5, {}, 'the first value of all weights'),
+}
+
+/** Each value times a weight of its own, which begins small: behind a branch, so that it adds little at first (Touvron et al. 2021,
+ * arXiv:2103.17239). Directly behind a `dense` it costs nothing while encoding. */
+export function layerScale(options: Options<typeof layerScaleOptions> = {}): Layer {
+  return layer('layer-scale', layerScaleOptions, options)
+}
+
 const layerNormOptions = {
   name,
   /** Added to the variance [eps]. */

@@ -17,6 +17,7 @@ import {
   dropout,
   gelu,
   layerNorm,
+  layerScale,
   permute,
   quickGelu,
   relu,
@@ -128,16 +129,29 @@ const positionsOptions = {
   length: extent(undefined, 1, 'the most positions that an item may have'),
   /** Of a table: the standard deviation of its first values. */
   deviation: real(undefined, { from: 0 }, 'standard deviation of the first values'),
+  /** Of a table that comes from a file: its last rows are those of a grid of positions, `from`, brought to another size, `to`, as
+   * `resize` with 'cubic' does it: for pictures of another size than it was learnt with. It is not learnt then. */
+  grid: custom<{ readonly from: readonly number[]; readonly to: readonly number[] }>(
+    'an object with `from` and `to`, each the lengths of all axes',
+    (given) => {
+      const { from, to } = (given ?? {}) as Record<string, unknown>
+      return [from, to].every((axes) => Array.isArray(axes) && axes.every(isCount))
+    },
+    'a grid that is brought to another size',
+  ),
 }
 
 /** Adds to each position what stands for its place: of its number in the item, or of where it is along several axes. */
 export function positions(options: Options<typeof positionsOptions> = {}): Layer {
   if (!Array.isArray(options.length)) return layer('positions', positionsOptions, options)
-  const { code, ...rest } = settleAlone(positionsOptions, options, 'positions')
+  const { code, grid, ...rest } = settleAlone(positionsOptions, options, 'positions')
   if (code !== 'learned') {
     throw wrongOption('code', "'learned' where `length` is an array", code, 'positions')
   }
-  const { code: _, ...table } = positionsOptions
+  if (grid !== undefined) {
+    throw wrongOption('grid', 'left out where `length` is an array', grid, 'positions')
+  }
+  const { code: _, grid: __, ...table } = positionsOptions
   return layer('axial-positions', table, rest)
 }
 
@@ -188,6 +202,8 @@ const transformerBlockOptions = {
   rotary: selfAttentionOptions.rotary,
   /** As for `selfAttention`. */
   axes: selfAttentionOptions.axes,
+  /** Whether what both branches add is scaled first, as by `layerScale`. */
+  layerScale: flag(false, 'whether what both branches add is scaled first'),
   /** With which values become zero while training. */
   dropout: real(0, { from: 0, below: 1 }, 'with which values become zero'),
   /** Added to the variance by the norms [layer_norm_eps]. */
@@ -215,6 +231,7 @@ export function transformerBlock(
   const named = (part: string) =>
     settled.name === undefined ? {} : { name: `${settled.name}.${part}` }
   const fall = probability > 0 ? [dropout({ probability })] : []
+  const scale = (part: string) => (settled.layerScale ? [layerScale(named(part))] : [])
   const attention = [
     selfAttention({
       ...named('self_attn'),
@@ -225,6 +242,7 @@ export function transformerBlock(
       axes,
       dropout: probability,
     }),
+    ...scale('scale1'),
     ...fall,
   ]
   const network = [
@@ -232,6 +250,7 @@ export function transformerBlock(
     activations[settled.activation](),
     ...fall,
     dense({ ...named('linear2'), units: width }),
+    ...scale('scale2'),
     ...fall,
   ]
   const norm = (part: string) => layerNorm({ ...named(part), epsilon: settled.epsilon })

@@ -15,6 +15,7 @@ mod embedding;
 mod flatten;
 mod gated;
 mod hierarchical_softmax;
+mod layer_scale;
 mod linear;
 pub(crate) mod masked;
 mod max_pool;
@@ -72,6 +73,7 @@ pub(crate) fn read(kind: &str, options: Value) -> Option<Result<Box<dyn Layer>, 
         "hierarchical-softmax" => of::<hierarchical_softmax::HierarchicalSoftmax>(options),
         "hide" => of::<masked::Hide>(options),
         "layer-norm" => of::<norm::LayerNorm>(options),
+        "layer-scale" => of::<layer_scale::LayerScale>(options),
         "lstm" => of::<recurrent::Lstm>(options),
         "max-pool" => of::<max_pool::MaxPool>(options),
         "multihead-pool" => of::<multihead_pool::MultiheadPool>(options),

@@ -1,8 +1,9 @@
 use inlay_kernels::add;
 use serde::Deserialize;
 
-use crate::layer::{Backward, Forward, Layer, Lesson};
-use crate::parameter::{Blueprint, Initial, Order};
+use super::resize::resized;
+use crate::layer::{Backward, Forward, Layer, Lesson, Memo};
+use crate::parameter::{Blueprint, Initial, Order, Parameter};
 use crate::shape::{Positions, Shape};
 
 /// Adds to each row what stands for its place in its item.
@@ -15,6 +16,66 @@ pub(super) struct PositionCodes {
     length: Option<usize>,
     /// Of a learned table: the standard deviation of its first values. PyTorch's embeddings have 1.
     deviation: Option<f32>,
+    /// Of a table that comes from a file: its last rows are a grid that is brought to another size.
+    grid: Option<Grid>,
+}
+
+/// Places of a grid, which stand for those of another one: pictures of another size than the table was learnt with. It is not learnt
+/// here.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct Grid {
+    from: Vec<usize>,
+    to: Vec<usize>,
+}
+
+impl Grid {
+    /// Rows of the table's grid, and of what it becomes, if they can be.
+    fn rows(&self) -> Option<(usize, usize)> {
+        let count = |axes: &[usize]| {
+            let fits = !axes.is_empty() && !axes.contains(&0);
+            axes.iter().try_fold(1usize, |all, &axis| all.checked_mul(axis)).filter(|_| fits)
+        };
+        Some((count(&self.from)?, count(&self.to)?)).filter(|_| self.from.len() == self.to.len())
+    }
+}
+
+impl PositionCodes {
+    /// Rows of the table that stay, of the grid that follows, and of what that becomes.
+    fn parts(&self) -> Option<(usize, usize, usize)> {
+        let (from, to) = self.grid.as_ref()?.rows()?;
+        Some((self.length?.checked_sub(from)?, from, to))
+    }
+
+    /// Rows that a table has room for.
+    fn room(&self) -> Option<usize> {
+        match &self.grid {
+            Some(_) => self.parts().and_then(|(before, _, to)| before.checked_add(to)),
+            None => self.length,
+        }
+    }
+
+    /// The table with its grid brought to size, made once.
+    fn brought<'a>(
+        &self,
+        kept: &'a mut Vec<Vec<f32>>,
+        table: &Parameter,
+        width: usize,
+    ) -> &'a [f32] {
+        if kept.is_empty() {
+            kept.push(Vec::new());
+        }
+        if let (true, Some(grid), Some((before, ..))) =
+            (kept[0].is_empty(), &self.grid, self.parts())
+        {
+            let mut rows = table.get();
+            let found = resized(&rows[before * width..], &grid.from, &grid.to, width);
+            rows.truncate(before * width);
+            rows.extend(found);
+            kept[0] = rows;
+        }
+        &kept[0]
+    }
 }
 
 #[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
@@ -32,18 +93,21 @@ impl Layer for PositionCodes {
     fn shape(&self, input: &Shape) -> Result<Shape, String> {
         input.values()?;
         match (self.code, self.length) {
-            (Code::Sinusoidal, None) if self.deviation.is_none() => {}
+            (Code::Sinusoidal, None) if self.deviation.is_none() && self.grid.is_none() => {}
             (Code::Sinusoidal, _) => {
                 return Err("expects `length` and `deviation` for learned codes only".into());
             }
             (Code::Learned, None | Some(0)) => {
                 return Err("expects a `length` of 1 or more for learned codes".into());
             }
-            (Code::Learned, Some(length)) => {
+            (Code::Learned, Some(_)) => {
+                let Some(most) = self.room() else {
+                    return Err("expects a `grid` of its last rows, and as many axes `to`".into());
+                };
                 if let (Positions::Fixed(_), Some(rows)) = (&input.positions, input.rows())
-                    && rows > length
+                    && rows > most
                 {
-                    return Err(format!("expects {length} rows at most"));
+                    return Err(format!("expects {most} rows at most"));
                 }
             }
         }
@@ -57,13 +121,13 @@ impl Layer for PositionCodes {
             order: Order::Table,
             initial: Initial::Normal(self.deviation.unwrap_or(1.0)),
             decays: true,
-            kept: false,
+            kept: self.grid.is_some(),
         });
         table.into_iter().collect()
     }
 
     fn most_rows(&self) -> usize {
-        self.length.unwrap_or(usize::MAX)
+        if self.length.is_some() { self.room().unwrap_or(0) } else { usize::MAX }
     }
 
     // A table learns from the gradient of what came out, which must stay as it is for that.
@@ -89,6 +153,14 @@ impl Layer for PositionCodes {
         }
         pass.output.copy_from_slice(pass.input.values);
         let table = &pass.parameters[0];
+        if self.grid.is_some() {
+            let table = self.brought(&mut pass.memo.values, table, width);
+            for (first, rows) in items {
+                let to = &mut pass.output[first * width..][..rows * width];
+                add(pass.kernels, &table[..rows * width], to);
+            }
+            return;
+        }
         for number in 0..table.pieces() {
             let piece = table.piece(number);
             for (first, rows) in items.clone() {
@@ -104,6 +176,9 @@ impl Layer for PositionCodes {
             to.copy_from_slice(pass.output_gradient);
         }
     }
+
+    // A grid stays as it was.
+    fn keep(&self, _parameter: usize, _memo: &Memo, _values: &mut [f32]) {}
 
     fn learn(&self, lesson: &mut Lesson<'_>) {
         for known in &mut *lesson.shards {
@@ -229,6 +304,57 @@ mod tests {
             json!({"kind": "positions", "code": "learned", "length": 0}),
         ] {
             assert!(network(layer.clone(), 2).is_err(), "{layer}");
+        }
+    }
+
+    #[test]
+    fn a_grid_of_a_table_is_brought_to_another_size() {
+        let grid = json!({"from": [3, 2], "to": [2, 3]});
+        let codes = json!({"kind": "positions", "code": "learned", "length": 7, "grid": grid});
+        let resize = |size: [usize; 2]| json!({"kind": "resize", "size": size, "by": "cubic"});
+        let encode = |positions: Value, layers: Value, table: Option<&[f32]>, x: &[f32]| {
+            let inputs = json!([{"content": "values", "positions": positions, "width": 4}]);
+            let description = json!({"inputs": inputs, "layers": layers}).to_string();
+            let mut network = Network::new(&description, 1).expect("a network");
+            if let Some(table) = table {
+                network.set("positions1.weight", table).expect("a parameter");
+            }
+            network.prepare();
+            let shape = &network.inputs().expect("inputs")[0].1;
+            let column = crate::Column::new("x", crate::Cells::Values(x.to_vec()), None, shape);
+            let run = inlay_base::Run::quiet(1, 1);
+            network.encode(&[column.expect("a column")], None, &run).expect("rows").0
+        };
+        let table: Vec<f32> = (0..28).map(|i| (i * 37 % 19) as f32 / 8.0 - 1.0).collect();
+        let x: Vec<f32> = (0..56).map(|i| (i * 29 % 23) as f32 / 8.0 - 1.0).collect();
+        let found = encode(json!([7]), json!([codes]), Some(&table), &x);
+        let grid = encode(json!([3, 2]), json!([resize([2, 3])]), None, &table[4..]);
+        let added: Vec<f32> = table[..4].iter().chain(&grid).copied().collect();
+        for (i, (found, x)) in found.iter().zip(&x).enumerate() {
+            assert!((found - x - added[i % 28]).abs() < 1e-5, "{i}");
+        }
+        // What goes on is what came, and the table stays.
+        let layers = json!([codes]);
+        let case = Case { layers, positions: Some(vec![7]), width: 4, lengths: vec![7; 2] };
+        check(&case, |x, p| {
+            assert_eq!(p.len(), 1);
+            let wide: Vec<f32> = p[0].iter().map(|&value| value as f32).collect();
+            let grid = super::resized(&wide[4..], &[3, 2], &[2, 3], 4);
+            let added = p[0][..4].iter().copied().chain(grid.into_iter().map(f64::from));
+            let added: Vec<f64> = added.collect();
+            x.values.iter().enumerate().map(|(i, x)| x + added[i % 28]).collect()
+        });
+        for grid in [
+            json!({"from": [3, 3], "to": [2, 2]}),
+            json!({"from": [3, 2], "to": [2]}),
+            json!({"from": [0, 2], "to": [2, 2]}),
+            json!({"from": [], "to": []}),
+        ] {
+            let codes = json!({"kind": "positions", "code": "learned", "length": 7, "grid": grid});
+            let inputs = json!([{"content": "values", "positions": [7], "width": 4}]);
+            let description = json!({"inputs": inputs, "layers": [codes]}).to_string();
+            let problem = Network::new(&description, 1).err().expect("a problem").to_string();
+            assert!(problem.contains("a `grid` of its last rows"), "{problem}");
         }
     }
 }

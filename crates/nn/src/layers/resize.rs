@@ -54,10 +54,38 @@ impl By {
     }
 }
 
+/// A grid [from, width] with another number of positions along each axis, by the curve, with edges that stay.
+pub(super) fn resized(values: &[f32], from: &[usize], to: &[usize], width: usize) -> Vec<f32> {
+    let mut now = values.to_vec();
+    for step in Step::all((By::Cubic, false), from, to, width) {
+        let mut next = vec![0.0; step.sizes().1];
+        step.forward(1, &now, &mut next);
+        now = next;
+    }
+    now
+}
+
 impl Step {
+    /// One for each axis that changes.
+    fn all(how: (By, bool), from: &[usize], to: &[usize], width: usize) -> Vec<Self> {
+        let (mut now, mut steps) = (from.to_vec(), Vec::new());
+        for (axis, &outputs) in to.iter().enumerate() {
+            let part = |axes: &[usize]| axes.iter().product::<usize>();
+            let inner = part(&now[axis + 1..]) * width;
+            if now[axis] != outputs {
+                steps.push(Self::new(how, (part(&now[..axis]), now[axis], inner), outputs));
+            }
+            now[axis] = outputs;
+        }
+        steps
+    }
+
     /// In single precision, as PyTorch works places out.
-    fn new(layer: &Resize, (outer, inputs, inner): (usize, usize, usize), outputs: usize) -> Self {
-        let corners = layer.align_corners;
+    fn new(
+        (by, corners): (By, bool),
+        (outer, inputs, inner): (usize, usize, usize),
+        outputs: usize,
+    ) -> Self {
         let scale = match corners {
             true if outputs > 1 => (inputs - 1) as f32 / (outputs - 1) as f32,
             true => 0.0,
@@ -68,9 +96,9 @@ impl Step {
                 true => scale * to as f32,
                 false => scale * (to as f32 + 0.5) - 0.5,
             };
-            let place = if layer.by == By::Linear { place.max(0.0) } else { place };
+            let place = if by == By::Linear { place.max(0.0) } else { place };
             let before = place.floor();
-            let (first, weights) = layer.by.weights((place - before).clamp(0.0, 1.0));
+            let (first, weights) = by.weights((place - before).clamp(0.0, 1.0));
             let at = (before as isize + first..).map(|at| at.clamp(0, inputs as isize - 1));
             at.map(|at| at as usize).zip(weights).collect()
         };
@@ -125,18 +153,8 @@ impl Layer for Resize {
         if size.contains(&0) || most.is_none() {
             return Err(format!("expects a `size` of 1 or more, which fits memory, got {size:?}"));
         }
-        self.steps.get_or_init(|| {
-            let (mut now, mut steps) = (axes.clone(), Vec::new());
-            for (axis, &outputs) in size.iter().enumerate() {
-                let part = |axes: &[usize]| axes.iter().product::<usize>();
-                let inner = part(&now[axis + 1..]) * input.width;
-                if now[axis] != outputs {
-                    steps.push(Step::new(self, (part(&now[..axis]), now[axis], inner), outputs));
-                }
-                now[axis] = outputs;
-            }
-            steps
-        });
+        let how = (self.by, self.align_corners);
+        self.steps.get_or_init(|| Step::all(how, axes, &size, input.width));
         Ok(Shape { positions: Positions::Fixed(size), ..input.clone() })
     }
 
