@@ -486,15 +486,12 @@ export {
   type ClipPredictionOptions,
   type ClipTextOptions,
 } from './encoders/image-text-encoder.js'
-export {
-  ClapEncoder,
-  type ClapPredictionOptions,
-  type SoundPrediction,
-} from './encoders/clap-encoder.js'
+export { ClapEncoder, type ClapPredictionOptions } from './encoders/clap-encoder.js'
 export {
   SoundEncoder,
   soundEncodingOptions,
   type SoundEncodingOptions,
+  type SoundPrediction,
   type SoundSource,
 } from './encoders/sound-encoder.js'
 export type { SoundPreparation } from './encoders/sound-processor.js'

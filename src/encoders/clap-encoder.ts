@@ -1,23 +1,23 @@
 import type { Text, Texts } from '../corpus/source.js'
 import type { Embedder, Vectors } from '../embedder.js'
-import { InlayError } from '../errors.js'
 import { type Options, type RunOptions, settle } from '../options.js'
 import type { Path } from '../path.js'
 import { clapSound, clapText } from './clap-towers.js'
 import { towerConfig } from './clip-towers.js'
 import { fingerprintOf } from './fingerprint.js'
+import { findFolder } from './found-folder.js'
 import { predictionOf } from './image-encoder.js'
 import { type ClipTextOptions, clipTextOptions } from './image-text-encoder.js'
-import { Fields, ModelFolder } from './model-folder.js'
+import { ModelFolder } from './model-folder.js'
 import type { SentenceVectors } from './prompted-encoder.js'
 import {
   SoundEncoder,
   type SoundEncodingOptions,
+  type SoundPrediction,
   type SoundSource,
   soundEncodingOptions,
 } from './sound-encoder.js'
 import { type SoundPreparation, soundProcessor } from './sound-processor.js'
-import { TensorShapes } from './tensor-shapes.js'
 import { TextTower, checkClasses, numberOf, probabilitiesOf } from './text-tower.js'
 
 const { batchSize, maxSeconds } = soundEncodingOptions
@@ -25,15 +25,6 @@ const predictionOptions = { batchSize, maxSeconds, ...clipTextOptions }
 
 /** The options of `clap.predict`: those of both towers, but for `layer`. */
 export type ClapPredictionOptions = Options<typeof predictionOptions> & RunOptions
-
-/** The text that a sound is nearest to. */
-export interface SoundPrediction {
-  /** Which of the texts. */
-  readonly index: number
-  /** That text. */
-  readonly label: string
-  readonly probability: number
-}
 
 /** What a CLAP is made of. */
 interface ClapParts {
@@ -96,28 +87,20 @@ export class ClapEncoder {
   static async load(folder: Path, options: RunOptions = {}): Promise<ClapEncoder> {
     const who = 'ClapEncoder.load'
     const { run } = settle({}, options, who)
-    const found = new ModelFolder(folder, who)
-    const json = await found.neededJson('config.json')
-    const config = new Fields(found, 'config.json', json)
-    const type = config.text(['model_type'])
-    if (type !== 'clap') {
-      const hint = type === 'clip' ? '; `ClipEncoder.load` reads it' : ''
-      const problem = `a model of type ${type}; these can be read: clap${hint}`
-      throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
-    }
-    if (!(await found.has('tokenizer.json'))) throw found.missing('tokenizer.json')
-    const preparation = await soundProcessor(found)
-    const files = await found.weightsOfAnyAge()
-    const shapes = await TensorShapes.of(files, who, run)
-    const text = clapText(config, towerConfig(found, json, 'text'), shapes)
-    const sound = clapSound(config, towerConfig(found, json, 'audio'), preparation, shapes)
+    const hints = { clip: 'ClipEncoder', siglip: 'SiglipEncoder' }
+    const found = await findFolder(new ModelFolder(folder, who), 'clap', hints, run)
+    const { config, files, shapes } = found
+    const part = (tower: 'text' | 'audio') => towerConfig(found.folder, config.json, tower)
+    const preparation = await soundProcessor(found.folder)
+    const text = clapText(config, part('text'), shapes)
+    const sound = clapSound(config, part('audio'), preparation, shapes)
     const opened: { close(): void }[] = []
     const keep = <T extends { close(): void }>(one: T): T => {
       opened.push(one)
       return one
     }
     try {
-      const texts = keep(await TextTower.load(found, text, files, run, who))
+      const texts = keep(await TextTower.load(found.folder, text, files, run, who))
       const sounds = keep(await SoundEncoder.load(sound, files, run))
       const [ofSounds, ofTexts] = [sounds.dimensions, texts.dimensions]
       if (ofSounds !== ofTexts) {

@@ -1,7 +1,8 @@
 import { type RunOptions, settle } from '../options.js'
 import type { Path } from '../path.js'
 import { clipImage, clipText, towerConfig } from './clip-towers.js'
-import { ImageTextEncoder, findFolder, loadTowers } from './image-text-encoder.js'
+import { findFolder } from './found-folder.js'
+import { ImageTextEncoder, loadTowers } from './image-text-encoder.js'
 import { ModelFolder } from './model-folder.js'
 import { numberOf } from './text-tower.js'
 

@@ -1,10 +1,10 @@
 // What models of pictures and texts in one space have in common: CLIP and SigLIP.
 import type { Text, Texts } from '../corpus/source.js'
 import type { Embedder, Vectors } from '../embedder.js'
-import { InlayError } from '../errors.js'
 import { type Options, type RunOptions, type RunSettings, settle } from '../options.js'
 import type { ImageInput, ImagePreparation } from '../pictures/prepare-pictures.js'
 import { fingerprintOf } from './fingerprint.js'
+import type { FoundFolder } from './found-folder.js'
 import {
   ImageEncoder,
   type ImageEncodingOptions,
@@ -14,9 +14,7 @@ import {
   loadImageModel,
   predictionOf,
 } from './image-encoder.js'
-import { Fields, ModelFolder } from './model-folder.js'
 import { type SentenceVectors, sentenceEncodingOptions } from './prompted-encoder.js'
-import { TensorShapes } from './tensor-shapes.js'
 import {
   type Scores,
   type TextLayers,
@@ -174,34 +172,6 @@ export abstract class ImageTextEncoder {
   [Symbol.dispose](): void {
     this.close()
   }
-}
-
-/** What the files of a folder were found to be. @internal */
-export interface FoundFolder {
-  readonly folder: ModelFolder
-  readonly config: Fields
-  readonly files: readonly string[]
-  readonly shapes: TensorShapes
-}
-
-/** Looks at a folder of a `type` of model. @internal */
-export async function findFolder(
-  folder: ModelFolder,
-  type: string,
-  hints: Readonly<Record<string, string>>,
-  run: RunSettings,
-): Promise<FoundFolder> {
-  const { who } = folder
-  const config = new Fields(folder, 'config.json', await folder.neededJson('config.json'))
-  const found = config.text(['model_type'])
-  if (found !== type) {
-    const hint = Object.hasOwn(hints, found) ? `; \`${hints[found]}.load\` reads it` : ''
-    const problem = `a model of type ${found}; these can be read: ${type}${hint}`
-    throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
-  }
-  if (!(await folder.has('tokenizer.json'))) throw folder.missing('tokenizer.json')
-  const files = await folder.weightsOfAnyAge()
-  return { folder, config, files, shapes: await TensorShapes.of(files, who, run) }
 }
 
 /** Reads both towers, and `scoresOf` what makes probabilities of cosines. @internal */

@@ -39,6 +39,15 @@ export const soundEncodingOptions = {
 /** The options of `encode`: see `soundEncodingOptions`. */
 export type SoundEncodingOptions = Options<typeof soundEncodingOptions> & RunOptions
 
+/** The text that a sound is nearest to. */
+export interface SoundPrediction {
+  /** Which of the texts. */
+  readonly index: number
+  /** That text. */
+  readonly label: string
+  readonly probability: number
+}
+
 /** Layers, and where their parameters are. @internal */
 export interface SoundLayers {
   readonly description: NetworkDescription
