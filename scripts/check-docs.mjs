@@ -4,13 +4,23 @@
 //     node scripts/check-docs.mjs            checks
 //     node scripts/check-docs.mjs --write    fills in the generated parts first
 //
+// Their pictures are there, and all that are there are shown: `npm run draw` makes them.
+//
 // A block that is fenced as `ts compile` is compiled and not run. A block that imports nothing gets the
 // public names that it uses, and `corpus`, `model` and `vectors` of a small text, as blocks before it
 // would have left them.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 
@@ -115,6 +125,25 @@ async function checkGenerated(write) {
   }
   if (count === 0) problems.push('no page has a generated part')
   tell(problems, `${count} generated parts are as the source has them`)
+}
+
+/** Pictures that pages show are there, with words for those who do not see them; those that are there are shown. */
+function checkPictures() {
+  const problems = []
+  const shown = new Set()
+  for (const page of pages) {
+    for (const [, words, target] of readSource(page).matchAll(/!\[([^\]]*)\]\(([^)\s]+)\)/g)) {
+      if (target.includes('://')) continue
+      const path = join(dirname(page), target).replaceAll('\\', '/')
+      shown.add(path)
+      if (!existsSync(path)) problems.push(`${page}: there is no ${path}`)
+      if (words.trim() === '') problems.push(`${page}: ${target} has no words beside it`)
+    }
+  }
+  for (const name of readdirSync('docs/pictures')) {
+    if (!shown.has(`docs/pictures/${name}`)) problems.push(`no page shows docs/pictures/${name}`)
+  }
+  tell(shown.size === 0 ? ['no page has a picture'] : problems, `${shown.size} pictures are there`)
 }
 
 /** The `ts` blocks of the pages, in order, each with where it stands and its file's name. */
@@ -250,4 +279,5 @@ function checkTranslation() {
 
 await checkGenerated(process.argv.includes('--write'))
 checkTranslation()
+checkPictures()
 await checkBlocks()
