@@ -15,6 +15,7 @@ import {
   conv1d,
   crossEntropy,
   dense,
+  gru,
   hide,
   ids,
   layerNorm,
@@ -26,6 +27,7 @@ import {
   selfAttention,
   sequence,
   slice,
+  squaredError,
   sum,
   transformerBlock,
 } from 'inlay'
@@ -237,6 +239,45 @@ test('places go along with a stream, with an evaluation, and with a network that
   const other = Tokens.from({ ...tokens, positions: tokens.positions.map((place) => place ^ 1) })
   const resumed = Network.train(encoder, { inputs: other, targets }, { ...options, checkpoint })
   await t.throwsAsync(resumed, { instanceOf: InvalidOptionError }, 'examples of other places')
+})
+
+test('a long item keeps its places when it comes in windows', async (t) => {
+  const input = sequence({ width: 3, axes: 2 })
+  const recurrent = [gru({ name: 'along', units: 4 }), dense({ name: 'last', units: 2 })]
+  const table = positions({ name: 'places', code: 'learned', length: [900, 5] })
+  const loss = squaredError()
+  using model = await Network.create(network({ input, layers: [table, ...recurrent], loss }))
+  const next = randomNumbers(3)
+  const items = [700, 3].map((rows) => ({
+    values: Float32Array.from({ length: 3 * rows }, next),
+    positions: Uint32Array.from({ length: 2 * rows }, (_, at) =>
+      at % 2 === 0 ? (at * 7) % 900 : at % 5,
+    ),
+  }))
+  // The same rows with what the tables have for them, without a place.
+  const row = (axis: number, place: number) =>
+    model.parameter(`places.${axis}.weight`)!.values.subarray(3 * place, 3 * place + 3)
+  const plain = items.map(({ values, positions: places }) =>
+    values.map((value, at) => {
+      const from = 2 * Math.floor(at / 3)
+      return value + row(0, places[from]!)[at % 3]! + row(1, places[from + 1]!)[at % 3]!
+    }),
+  )
+  const bare = network({ input: sequence({ width: 3 }), layers: recurrent, loss })
+  using other = await model.transfer(bare)
+  const [found, wanted] = [await model.encodeSteps(items), await other.encodeSteps(plain)]
+  for (const [item, { values }] of found.entries()) {
+    t.true(values.every((value, at) => Math.abs(value - wanted[item]!.values[at]!) < 1e-5))
+  }
+  const wishes = found.map((steps) => new Float32Array(steps.values.length).fill(0.5))
+  const losses = [
+    await model.evaluate({ inputs: items, targets: wishes }),
+    await other.evaluate({ inputs: plain, targets: wishes }),
+  ]
+  t.true(Math.abs(losses[0]!.loss - losses[1]!.loss) < 1e-6)
+  const examples = { inputs: items, targets: wishes }
+  using trained = await model.train(examples, { truncate: 100, epochs: 2, batchSize: 2 })
+  t.true(trained.history[1]!.loss < losses[0]!.loss)
 })
 
 test('ids have places as well', async (t) => {
