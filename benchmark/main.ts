@@ -30,6 +30,7 @@ import { quality } from './quality.js'
 import { plainText } from './report.js'
 import { sentences } from './sentences.js'
 import { shelf } from './texts.js'
+import { towersOfMedia } from './towers.js'
 import { trainers } from './trainers.js'
 import { vectors } from './vectors.js'
 import { video } from './video.js'
@@ -53,6 +54,7 @@ const families: readonly Family[] = [
   pictures,
   sentences,
   encoders,
+  towersOfMedia,
   patches,
   patchModels,
   video,
