@@ -60,12 +60,13 @@ const pictures = {
   async masked() {
     const cut = new ImagePatches({ size: 8 })
     const scene = (seed) => landscape(seed, 64, 64)
-    const known = await cut.tokens(Array.from({ length: 600 }, (_, at) => scene(1000 + at)))
+    const known = await cut.tokens(Array.from({ length: 2000 }, (_, at) => scene(1000 + at)))
     const settings = { dimensions: 96, blocks: 3, decoderDimensions: 64, normalize: false }
     const model = await MaskedAutoencoder.train(known, {
       ...settings,
-      epochs: 100,
+      epochs: 60,
       batchSize: 16,
+      learningRate: 0.002,
       onProgress: told,
     })
     const others = await cut.tokens([3, 5, 8, 13].map(scene))
