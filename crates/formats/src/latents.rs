@@ -64,7 +64,7 @@ impl LatentWriter {
         let (key, text) = KIND.entry(&About { width, height })?;
         let mut others = Vec::new();
         // Times are to lie at a border of theirs.
-        if self.file.len() % 8 > 0 {
+        if !self.file.len().is_multiple_of(8) {
             others.push((Spec::new("padding", Dtype::F32, &[1]), &[0; 4][..]));
         }
         let times: Vec<u8> = self.times.drain(..).flat_map(f64::to_le_bytes).collect();
