@@ -43,10 +43,10 @@ export async function saveLatent(
       const [, rows, columns, channels] = shape
       const told = `${rows} x ${columns} x ${channels} of ${width} x ${height}`
       if (told !== (size ??= told)) throw wrongOption('latent', `pieces of ${size}`, told, who)
-      const place = { rows, columns, channels, width, height }
+      const piece = { path: file, rows, columns, channels, width, height }
       const numbers = await pushValues([values], signal)
       await run<void>(who, settings, (spec, events) =>
-        writeLatent(writer, file, place, numbers, Float64Array.from(times), spec, events),
+        writeLatent(writer, piece, numbers, Float64Array.from(times), spec, events),
       )
     }
     if (size === undefined) throw new InlayError('INVALID_INPUT', `${who}: there is no latent`, {})

@@ -30,9 +30,10 @@ impl LatentWriterHandle {
     }
 }
 
-/// Rows, columns and channels of a latent, and the size of its frames.
+/// Where a latent goes, its rows, columns and channels, and the size of its frames.
 #[napi(object, object_to_js = false)]
-pub struct LatentPlace {
+pub struct LatentSpec {
+    pub path: String,
     pub rows: u32,
     pub columns: u32,
     pub channels: u32,
@@ -42,13 +43,12 @@ pub struct LatentPlace {
 
 /// Appends steps of time, [steps, rows, columns, channels], and the times of their frames; the first ones begin the file.
 #[napi(
-    ts_args_type = "writer: LatentWriterHandle, path: string, place: LatentPlace, values: TokenValues, times: Float64Array, run: RunSpec, events: Events<void>"
+    ts_args_type = "writer: LatentWriterHandle, spec: LatentSpec, values: TokenValues, times: Float64Array, run: RunSpec, events: Events<void>"
 )]
 pub fn write_latent(
     env: &Env,
     writer: &LatentWriterHandle,
-    path: String,
-    place: LatentPlace,
+    spec: LatentSpec,
     values: &mut TokenValues,
     times: Float64ArraySlice<'_>,
     run: RunSpec,
@@ -59,7 +59,7 @@ pub fn write_latent(
         run.check()?;
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.is_none() {
-            let LatentPlace { rows, columns, channels, width, height } = place;
+            let LatentSpec { path, rows, columns, channels, width, height } = spec;
             let place = [rows, columns, channels].map(|axis| axis as usize);
             *writer = Some(LatentWriter::create(&PathBuf::from(path), place, (width, height))?);
         }
