@@ -7,8 +7,7 @@ use crate::shape::Shape;
 
 /// Adds to each row what is learnt for its place, a table for each axis (Dehghani et al. 2023, arXiv:2307.06304, section 2.1:
 /// factorized positions, added up), so that inputs of any size share what is known of each row and column:
-///
-///     y = x + Σ table_a[place_a]
+/// `y = x + Σ table_a[place_a]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AxialPositions {
