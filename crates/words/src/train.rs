@@ -1,7 +1,6 @@
 //! The loop of every word model: shards of the corpus, sentence by sentence, on all threads.
 
 use std::ops::Range;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use inlay_base::{Error, Random, Result, Run, SharedMatrix};
@@ -11,7 +10,7 @@ use inlay_kernels::Kernels;
 use crate::lesson::{Lesson, Now, Reach, Sentence, Taught};
 use crate::progress::{Part, Progress, Standing};
 use crate::shards::{ends, firsts, shards};
-use crate::view::View;
+use crate::view::{Turns, View};
 use crate::{Schedule, Subsample};
 
 /// Words of a sentence that are looked at together; a longer one is cut, as in word2vec.c.
@@ -73,7 +72,7 @@ pub fn train<L: Lesson>(
     run.phase("train", "words", standing.done, Some(words));
     let progress = Progress::new(standing);
     let exact = pause.is_some();
-    let turn = Mutex::new(());
+    let turns = Turns::usual();
     let work = Work {
         course,
         lesson,
@@ -82,7 +81,7 @@ pub fn train<L: Lesson>(
         progress: &progress,
         words,
         exact,
-        turn,
+        turns,
         run,
     };
     while !progress.finished(total) {
@@ -112,7 +111,7 @@ struct Work<'a, L> {
     words: u64,
     exact: bool,
     /// Whose turn it is to join what was learnt on hot rows.
-    turn: Mutex<()>,
+    turns: Turns,
     run: &'a Run,
 }
 
@@ -125,7 +124,7 @@ impl<L: Lesson> Work<'_, L> {
             Part { number, position, random: Random::new(self.run.seed(), 1 + number as u64) }
         };
         let spare = SharedMatrix::zeros(self.lesson.spares(), self.lesson.input().columns())?;
-        let output = View::new(self.lesson.output(), &self.turn, self.run.threads())?;
+        let output = View::new(self.lesson.output(), &self.turns, self.run.threads())?;
         let mut desk = self.lesson.desk(&spare);
         let mut sentence = Vec::with_capacity(LONGEST_SENTENCE);
         let total = self.shards.len() * self.course.epochs;

@@ -8,19 +8,23 @@
 //! ```
 
 use std::cell::Cell;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use inlay_base::{Result, SharedMatrix, SharedRow};
-use inlay_kernels::{Kernels, Simd, Task, join_rows};
+use inlay_kernels::{Kernels, Simd, Task, join_rows, prefetch};
 
-/// Rows that join every time: five levels of a tree.
-const FIRST: usize = 32;
+/// Rows that join every time: three levels of a tree.
+const FIRST: usize = 8;
 /// Times that as many rows again have copies.
-const DOUBLINGS: u32 = 5;
+const DOUBLINGS: u32 = 7;
 /// Centre words of all threads between two joinings of one: the more threads, the more often.
-const TOGETHER: usize = 512;
-/// Joining more often than this would be all that many threads do.
+const TOGETHER: usize = 2048;
+/// Joining more often than this is more work than learning.
 const LEAST: usize = 16;
+/// Rows that one thread joins at a time.
+const GROUP: usize = 8;
+/// Shared rows that are asked for ahead.
+const AHEAD: u32 = 2;
 
 /// Rows by falling frequency, the first of them as copies of one thread.
 pub struct View<'a> {
@@ -37,27 +41,63 @@ pub struct View<'a> {
     left: Cell<u32>,
     /// How often some have joined.
     joined: Cell<u32>,
-    /// One thread at a time: of what two add at once, half would be lost.
-    turn: &'a Mutex<()>,
+    turns: &'a Turns,
+}
+
+/// Whose turn it is to join some of the rows: of what two threads add at once, half would be lost. Nobody waits for a turn while
+/// there is something to learn.
+pub struct Turns(Vec<Turn>);
+
+/// Alone in its lines of the cache.
+#[repr(align(128))]
+#[derive(Default)]
+struct Turn(Mutex<()>);
+
+impl Turns {
+    /// For copies of so many rows.
+    pub fn new(hot: usize) -> Self {
+        Self((0..hot.div_ceil(GROUP)).map(|_| Turn::default()).collect())
+    }
+
+    /// For as many as `View::new` makes.
+    pub fn usual() -> Self {
+        Self::new(FIRST << DOUBLINGS)
+    }
+}
+
+impl Turn {
+    fn wait(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing while another thread has it.
+    fn take(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.0.try_lock() {
+            Ok(turn) => Some(turn),
+            Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
 }
 
 impl<'a> View<'a> {
-    /// For one of so many threads; a single one needs no copies. `turn` is theirs all.
-    pub fn new(shared: &'a SharedMatrix, turn: &'a Mutex<()>, threads: usize) -> Result<Self> {
+    /// For one of so many threads; a single one needs no copies. `turns` are theirs all.
+    pub fn new(shared: &'a SharedMatrix, turns: &'a Turns, threads: usize) -> Result<Self> {
         let every = (TOGETHER / threads.max(1)).max(LEAST) as u32;
-        let view = Self::with(shared, turn, threads, FIRST << DOUBLINGS, every)?;
+        let view = Self::with(shared, turns, threads, FIRST << DOUBLINGS, every)?;
         Ok(Self { first: view.hot.min(FIRST as u32), ..view })
     }
 
     /// As `new`, with copies of so many rows, which all join after so many steps.
     pub fn with(
         shared: &'a SharedMatrix,
-        turn: &'a Mutex<()>,
+        turns: &'a Turns,
         threads: usize,
         hot: usize,
         every: u32,
     ) -> Result<Self> {
         let hot = if threads > 1 { hot.min(shared.rows()) } else { 0 };
+        assert!(hot <= turns.0.len() * GROUP);
         let own = SharedMatrix::zeros(hot, shared.columns())?;
         let before = SharedMatrix::zeros(hot, shared.columns())?;
         for row in 0..hot as u32 {
@@ -76,7 +116,7 @@ impl<'a> View<'a> {
             every,
             left,
             joined,
-            turn,
+            turns,
         })
     }
 
@@ -97,7 +137,7 @@ impl<'a> View<'a> {
                 self.joined.set(self.joined.get().wrapping_add(1));
                 let doublings = self.joined.get().trailing_zeros().min(DOUBLINGS);
                 let rows = self.hot.min(self.first << doublings);
-                simd.call(Join { view: self, rows });
+                simd.call(Join { view: self, rows, waits: false });
             }
         }
     }
@@ -106,7 +146,7 @@ impl<'a> View<'a> {
 impl<'a> View<'a> {
     /// Joins all rows.
     pub fn join(&self) {
-        Kernels::get().run(Join { view: self, rows: self.hot });
+        Kernels::get().run(Join { view: self, rows: self.hot, waits: true });
     }
 }
 
@@ -114,6 +154,8 @@ impl<'a> View<'a> {
 struct Join<'v, 'a> {
     view: &'v View<'a>,
     rows: u32,
+    /// Whether it waits for its turn. Rows that it leaves join another time.
+    waits: bool,
 }
 
 impl Task for Join<'_, '_> {
@@ -121,10 +163,17 @@ impl Task for Join<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let View { shared, own, before, turn, .. } = self.view;
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        for row in 0..self.rows {
-            join_rows(simd, shared.row(row), own.row(row), before.row(row));
+        let View { shared, own, before, turns, .. } = self.view;
+        let groups = (0..self.rows).step_by(GROUP).zip(&turns.0);
+        for (row, turn) in groups {
+            let turn = if self.waits { Some(turn.wait()) } else { turn.take() };
+            let Some(_turn) = turn else { continue };
+            for row in row..self.rows.min(row + GROUP as u32) {
+                if row + AHEAD < self.rows {
+                    prefetch(simd, shared.row(row + AHEAD));
+                }
+                join_rows(simd, shared.row(row), own.row(row), before.row(row));
+            }
         }
     }
 }
@@ -141,8 +190,8 @@ mod tests {
 
     #[test]
     fn what_two_threads_learn_on_hot_rows_is_added_up() {
-        let (shared, turn) = (matrix(1100), Mutex::new(()));
-        let views = [0, 1].map(|_| View::new(&shared, &turn, 2).unwrap());
+        let (shared, turns) = (matrix(1100), Turns::usual());
+        let views = [0, 1].map(|_| View::new(&shared, &turns, 2).unwrap());
         views[0].own.write(1, &[5.0; 20]);
         views[1].own.write(1, &[3.0; 20]);
         views.iter().for_each(View::join);
@@ -156,12 +205,41 @@ mod tests {
         }
     }
 
+    struct Steps<'v, 'a>(&'v View<'a>);
+
+    impl Task for Steps<'_, '_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            (0..self.0.every).for_each(|_| self.0.step(simd));
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_rows_that_another_thread_joins_and_nothing_is_lost() {
+        let (shared, turns) = (matrix(1100), Turns::usual());
+        let view = View::new(&shared, &turns, 2).unwrap();
+        let row = |row: u32| {
+            let mut values = [0.0; 20];
+            shared.read(row, &mut values);
+            values[0]
+        };
+        view.own.write(1, &[5.0; 20]);
+        let other = turns.0[0].wait();
+        Kernels::get().run(Steps(&view));
+        assert_eq!(row(1), 1.0, "its turn is another's");
+        drop(other);
+        Kernels::get().run(Steps(&view));
+        assert_eq!(row(1), 5.0);
+    }
+
     #[test]
     fn other_rows_are_the_shared_ones_and_so_are_all_of_a_single_thread() {
-        let (shared, turn) = (matrix(1100), Mutex::new(()));
+        let (shared, turns) = (matrix(1100), Turns::usual());
         let copies = FIRST << DOUBLINGS;
         for (threads, hot) in [(1, 0), (2, copies), (1000, copies)] {
-            let view = View::new(&shared, &turn, threads).unwrap();
+            let view = View::new(&shared, &turns, threads).unwrap();
             for row in 0..1100 {
                 let own = view.row(row).as_ptr() != shared.row(row).as_ptr();
                 assert_eq!(own, (row as usize) < hot);
@@ -171,7 +249,7 @@ mod tests {
 
     #[test]
     fn fewer_rows_than_would_be_hot() {
-        let (shared, turn) = (matrix(2), Mutex::new(()));
-        assert_eq!(View::new(&shared, &turn, 2).unwrap().hot, 2);
+        let (shared, turns) = (matrix(2), Turns::usual());
+        assert_eq!(View::new(&shared, &turns, 2).unwrap().hot, 2);
     }
 }

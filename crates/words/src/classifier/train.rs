@@ -20,7 +20,7 @@ use crate::lesson::Taught;
 use crate::shards::shards;
 use crate::subwords::Ngrams;
 use crate::train::check_finite;
-use crate::view::View;
+use crate::view::{Turns, View};
 use crate::{Huffman, NoiseTable};
 
 /// Words between two looks at the clock, the signal and the learning rate.
@@ -205,7 +205,8 @@ struct Standing<'a> {
     next: AtomicUsize,
     done: AtomicU64,
     losses: Mutex<Vec<(f64, u64)>>,
-    turns: [Mutex<()>; 2],
+    /// Of input and output rows.
+    turns: [Turns; 2],
 }
 
 impl Course<'_> {
@@ -219,7 +220,7 @@ impl Course<'_> {
             next: AtomicUsize::new(0),
             done: AtomicU64::new(0),
             losses: Mutex::new(vec![(0.0, 0); self.epochs]),
-            turns: [Mutex::new(()), Mutex::new(())],
+            turns: [Turns::new(HOT), Turns::new(HOT.max(HOT_LABELS))],
         };
         run.workers(|_| self.work(&standing, total, run))?;
         check_finite(self.input)?;

@@ -1,6 +1,5 @@
 //! Vectors of documents that the model has not seen: a tag of their own learns, all else stays.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use inlay_base::{Error, Random, Result, Run, SharedMatrix};
@@ -15,7 +14,7 @@ use crate::context::{Cbow, Concatenation, Fold};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::shards::{firsts, shards};
 use crate::sight::Sight;
-use crate::view::View;
+use crate::view::{Turns, View};
 use crate::{Curve, NoiseTable, Schedule, Subsample};
 
 /// Shards that a thread takes at once, at most.
@@ -126,8 +125,8 @@ impl Asked<'_> {
         run.phase("infer", "documents", 0, Some(corpus.sentences()));
         run.workers(|_| {
             // No output moves, so there is nothing to join and nobody to wait for.
-            let turn = Mutex::new(());
-            let output = &View::new(&still.output, &turn, 1)?;
+            let turns = Turns::usual();
+            let output = &View::new(&still.output, &turns, 1)?;
             let spare = &SharedMatrix::zeros(0, still.input.columns())?;
             let mut desk = Desk::new(still.output.stride());
             let mut drawn = Vec::new();

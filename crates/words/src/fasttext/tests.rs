@@ -1,8 +1,6 @@
 //! The lessons against the formulas of fastText, one pair after the other in f64. With hierarchical
 //! softmax and windows of one width nothing is left to chance.
 
-use std::sync::Mutex;
-
 use inlay_base::{Random, SharedMatrix};
 use inlay_formats::Names;
 use inlay_kernels::Kernels;
@@ -14,7 +12,7 @@ use super::table::{Table, first_values};
 use crate::lesson::{Lesson, Now, Reach, Sentence, Taught};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling};
 use crate::subwords::Ngrams;
-use crate::view::View;
+use crate::view::{Turns, View};
 use crate::{Huffman, NoiseTable};
 
 const DIMENSIONS: usize = 20;
@@ -60,8 +58,8 @@ impl Stage {
     }
 
     fn teach(&self, lesson: &impl Lesson) -> Taught {
-        let turn = Mutex::new(());
-        let output = View::new(&self.output, &turn, 1).unwrap();
+        let turns = Turns::usual();
+        let output = View::new(&self.output, &turns, 1).unwrap();
         let spare = SharedMatrix::zeros(lesson.spares(), DIMENSIONS).unwrap();
         let mut desk = lesson.desk(&spare);
         let mut random = Random::new(1, 1);

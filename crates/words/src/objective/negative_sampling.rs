@@ -138,18 +138,17 @@ impl Objective for NegativeSampling<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use inlay_base::SharedMatrix;
 
     use super::*;
+    use crate::view::Turns;
 
     #[test]
     fn noise_is_never_the_target_and_counts_as_often_as_it_is_drawn() {
         let output = SharedMatrix::zeros(3, 4).unwrap();
         let noise = NoiseTable::new(&[10, 10, 10], 0.75);
-        let turn = Mutex::new(());
-        let rows = View::new(&output, &turn, 1).unwrap();
+        let turns = Turns::usual();
+        let rows = View::new(&output, &turns, 1).unwrap();
         let (negative, weight, reach) = (30, 1.0, f32::INFINITY);
         let objective = NegativeSampling { noise: &noise, negative, weight, reach };
         let mut random = Random::new(1, 0);
