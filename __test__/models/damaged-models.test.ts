@@ -114,3 +114,20 @@ for (const [name, { train, use }] of Object.entries(models)) {
     t.true(codes.has('none') && codes.has('INVALID_INPUT'), [...codes].join(', '))
   })
 }
+
+test('a record of a video autoencoder that cannot be is an error before layers are made of it', async (t) => {
+  const path = join(folder(t), 'model.safetensors')
+  const { train, use } = models['VideoAutoencoder']!
+  using model = (await train()) as VideoAutoencoder
+  const { description } = model.network
+  for (const wrong of [{ depth: 1e7 }, { depth: -1 }, { divergence: -1 }, { space: 0 }]) {
+    const about = { ...(description.about as object), ...wrong }
+    using other = await model.network.transfer({ ...description, about })
+    await other.save(path)
+    const [name] = Object.keys(wrong)
+    await t.throwsAsync(use(path), {
+      code: 'INVALID_INPUT',
+      message: new RegExp(`VideoAutoencoder.open: .*\`${name}\` must be`),
+    })
+  }
+})

@@ -125,15 +125,17 @@ const file: ModelFile<VideoLayerOptions> = {
     time: shapeOptions.time,
     channels: shapeOptions.channels,
     hidden: shapeOptions.hidden,
-    depth: {
-      expected: 'the number of blocks, of which its layers are made',
-      accepts: (_, { description: { layers, about } }) =>
-        isDeepStrictEqual(layers, layersOf(about as VideoLayerOptions)),
-    },
     divergence: maybe({
       expected: 'a number above 0',
       accepts: (given) => typeof given === 'number' && given > 0,
     }),
+    // The last one, since layers are made of all of them.
+    depth: {
+      expected: 'the number of blocks, of which its layers are made',
+      accepts: (given, { description: { layers, about } }) =>
+        shapeOptions.depth.accepts(given) &&
+        isDeepStrictEqual(layers, layersOf(about as VideoLayerOptions)),
+    },
   },
 }
 

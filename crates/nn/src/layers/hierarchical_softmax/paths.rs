@@ -71,7 +71,8 @@ impl Paths {
         }
         nodes.sort_unstable();
         nodes.iter().zip(0..).for_each(|(&node, place)| places[node as usize] = place);
-        (offsets.clear(), steps.clear());
+        offsets.clear();
+        steps.clear();
         offsets.push(0);
         for &class in wanted {
             if class != IGNORED {
