@@ -321,6 +321,7 @@ const models: Record<string, Known> = {
         ['time', 33],
         ['channels', '4'],
         ['hidden', 1.5],
+        ['divergence', 0],
       ].map(([field, value]) => set(field as string, value)),
       ...[
         { depth: 2 },
@@ -329,7 +330,6 @@ const models: Record<string, Known> = {
         { time: 4 },
         { channels: 5 },
         { hidden: 8 },
-        { divergence: 0 },
         { divergence: 1 },
       ].map((wrong): Change => [
         /`depth` must be the number of blocks/,
