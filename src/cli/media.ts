@@ -60,8 +60,7 @@ async function partsOf(path: string, given: Given, signal: AbortSignal): Promise
   const sound = await unlessForeign(soundOf(path, given, signal))
   if (!(film instanceof InlayError)) return sound instanceof InlayError ? [film] : [film, sound]
   if (!(sound instanceof InlayError)) return [sound]
-  // One that is too long is a sound.
-  throw sound.message.includes('maxSeconds') ? sound : film
+  throw new InlayError(film.code, `${film.message}; ${sound.message}`)
 }
 
 /** What a file is, or why it is none of that kind. */
