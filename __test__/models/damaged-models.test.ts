@@ -10,6 +10,7 @@ import {
   Vectors,
   VideoAutoencoder,
 } from 'inlay'
+import { drawsFrom } from '../fixtures/damaged-files.js'
 import { folder } from '../fixtures/folder.js'
 import { randomImage } from '../fixtures/media.js'
 import { movingShapes } from '../fixtures/moving-shapes.js'
@@ -78,11 +79,7 @@ const models: Record<string, Known> = {
 
 /** Byte errors that are likely to be read: digits and letters among names and numbers of the header, and anything. */
 function* damaged(whole: Buffer, rounds: number): Generator<Buffer> {
-  let drawn = 7
-  const random = (below: number) => {
-    drawn = (drawn * 48_271) % 2_147_483_647
-    return drawn % below
-  }
+  const random = drawsFrom(7)
   const head = 8 + Number(whole.readBigUInt64LE(0))
   for (let i = 0; i < rounds; i++) {
     const bytes = Buffer.from(whole)

@@ -2,6 +2,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { InlayError, InvalidOptionError, type VideoLatent, readLatent, saveLatent } from 'inlay'
+import { drawsFrom } from '../fixtures/damaged-files.js'
 import { folder } from '../fixtures/folder.js'
 
 /** A piece of so many steps of two frames each, whose first frame stands at a time. */
@@ -59,11 +60,7 @@ test('files with other bytes give a latent or one error', async (t) => {
   const path = join(folder(t), 'film.safetensors')
   await saveLatent(path, [piece(2, 0), piece(3, 4)])
   const whole = readFileSync(path)
-  let drawn = 7
-  const random = (below: number) => {
-    drawn = (drawn * 48_271) % 2_147_483_647
-    return drawn % below
-  }
+  const random = drawsFrom(7)
   const text = whole.indexOf('}}') + 2
   const codes = new Set<string>()
   for (let i = 0; i < 400; i++) {

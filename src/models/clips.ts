@@ -25,6 +25,8 @@ import { Turns } from '../turns.js'
 /** A film: a file by its name or its bytes, which `readVideo` reads, or its frames, what `readVideo` gives among them. */
 export type ClipInput = Path | Uint8Array | FilmInput
 
+/** Who the errors of cutting are from. */
+const WHO = 'VideoAutoencoder'
 /** Pixels that are compared at once. */
 const COMPARED = 1 << 17
 
@@ -91,7 +93,7 @@ export class Clip {
   window(corner: Corner, extent: Extent, repeated: number, settings: Run): Promise<Float32Array> {
     const { frame, top, left } = corner
     const begin = Uint32Array.of(frame, top, left)
-    return run<Float32Array>('window', settled(settings), (spec, events) =>
+    return run<Float32Array>(WHO, settled(settings), (spec, events) =>
       cutWindow(this.#slab, begin, repeated, specOf(extent), spec, events),
     )
   }
@@ -206,7 +208,7 @@ export async function bytesOf(
   const frames = values.length / (rows * columns * COLOURS)
   const pixels = await pushValues([values], settings.signal)
   const extent = Uint32Array.of(frames, height, width)
-  return run<Uint8Array[]>('bytes', settled(settings), (spec, events) =>
+  return run<Uint8Array[]>(WHO, settled(settings), (spec, events) =>
     restorePixels(pixels, extent, specOf([1, rows, columns]), spec, events),
   )
 }

@@ -89,7 +89,7 @@ impl Attention<'_> {
         let length = self.length(projected, output, logarithms);
         if let Some(within) = self.within {
             let found = (output, logarithms);
-            return within.forward(self, kernels, projected, found, random, scratch, desk);
+            return within.forward(self, kernels, projected, found, random, (scratch, desk));
         }
         let output = Target::new(output, length, self.heads * self.width);
         let logarithms = Target::new(logarithms, self.heads, length);
@@ -193,7 +193,7 @@ impl Attention<'_> {
         assert_eq!((output_gradient.len(), gradient.len()), (output.len(), projected.len()));
         if let Some(within) = self.within {
             let known = (projected, output, logarithms, output_gradient);
-            return within.backward(self, kernels, known, gradient, random, scratch, desk);
+            return within.backward(self, kernels, known, gradient, random, (scratch, desk));
         }
         // Where not all queries of an item look at all keys, sums begin with nothing.
         let all = !self.causal && self.window.is_none();

@@ -137,7 +137,7 @@ enum Take {
 #[napi(
     ts_args_type = "sounds: SoundsHandle, spec: SpectrogramSpec, length: number, short: 'silence' | 'repeat-whole' | 'repeat', take: 'middle' | 'whole' | 'views', run: RunSpec, events: Events<Float32Array>"
 )]
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments)] // what JavaScript calls takes no struct of handles
 pub fn prepare_sounds(
     env: &Env,
     sounds: &mut SoundsHandle,

@@ -156,7 +156,6 @@ impl<'a> Within<'a> {
         8 * rows * how.heads * how.width + Attention { within: None, ..*how }.scratch(rows)
     }
 
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn forward(
         &self,
         how: &Attention<'_>,
@@ -164,8 +163,7 @@ impl<'a> Within<'a> {
         projected: &[f32],
         (output, logarithms): (&mut [f32], &mut [f32]),
         mut random: Option<&mut Random>,
-        scratch: &mut [f32],
-        desk: &mut Desk,
+        (scratch, desk): (&mut [f32], &mut Desk),
     ) {
         let (row, windows, columns) =
             (how.heads * how.width, &self.windows.windows, self.windows.size.1);
@@ -212,7 +210,6 @@ impl<'a> Within<'a> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn backward(
         &self,
         how: &Attention<'_>,
@@ -220,8 +217,7 @@ impl<'a> Within<'a> {
         (projected, output, logarithms, above): (&[f32], &[f32], &[f32], &[f32]),
         gradient: &mut [f32],
         mut random: Option<&mut Random>,
-        scratch: &mut [f32],
-        desk: &mut Desk,
+        (scratch, desk): (&mut [f32], &mut Desk),
     ) {
         let (row, columns) = (how.heads * how.width, self.windows.size.1);
         assert_eq!(output.len(), self.windows.rows() * row);

@@ -220,7 +220,7 @@ impl Course<'_> {
             next: AtomicUsize::new(0),
             done: AtomicU64::new(0),
             losses: Mutex::new(vec![(0.0, 0); self.epochs]),
-            turns: [Turns::new(HOT), Turns::new(HOT.max(HOT_LABELS))],
+            turns: [Turns::new(HOT), Turns::new(HOT_LABELS)],
         };
         run.workers(|_| self.work(&standing, total, run))?;
         check_finite(self.input)?;
