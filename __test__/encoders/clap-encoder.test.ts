@@ -8,6 +8,7 @@ import { openDamaged } from '../fixtures/damaged-files.js'
 import { longestHoldOf } from '../fixtures/longest-hold.js'
 import { safetensorsOf } from '../fixtures/safetensors.js'
 import { clapFolder, expected, sound, soundsOf, wavOf } from '../fixtures/sound-models.js'
+import { giveExpected } from '../fixtures/two-towers.js'
 import { farFrom, tensorsOf } from '../fixtures/vision-models.js'
 
 const model = expected.clap
@@ -41,22 +42,7 @@ for (const name of ['clap', 'clap-overlapping', 'clap-fused'] as const) {
       const far = farFrom(values, dimensions, taps)
       t.true(far < 2e-5, `${layer}: ${far}`)
     }
-    const texts = await clap.encodeTexts(own.texts)
-    t.deepEqual([...texts.tokens], [...own.counts])
-    t.deepEqual(texts.truncated, [2, 3])
-    t.true(farthest(texts.values, Float32Array.from(own.vectors.flat())) < 3e-6)
-    t.true(Math.abs(clap.logitScale - own.logitScale) < 1e-6)
-    const probabilities = await clap.predictProbabilities(all, own.texts)
-    const wanted = Float32Array.from(own.probabilities.flat())
-    t.true(farthest(probabilities.values, wanted) < 3e-6)
-    const found = await clap.predict(all, own.texts)
-    t.deepEqual(
-      found.map(({ index, label }) => [index, label]),
-      own.probabilities.map((row) => {
-        const index = row.indexOf(Math.max(...row))
-        return [index, own.texts[index]]
-      }),
-    )
+    await giveExpected(t, clap, all, own, [2, 3])
   })
 }
 

@@ -7,6 +7,7 @@ import { arrayOf, lastChannels } from '../fixtures/golden-arrays.js'
 import { openDamaged } from '../fixtures/damaged-files.js'
 import { longestHoldOf } from '../fixtures/longest-hold.js'
 import { safetensorsOf } from '../fixtures/safetensors.js'
+import { giveExpected } from '../fixtures/two-towers.js'
 import { expected, farFrom, folderOf, pictures, tensorsOf } from '../fixtures/vision-models.js'
 
 const model = expected.clip
@@ -33,23 +34,7 @@ for (const name of ['clip', 'clip-first'] as const) {
       const far = farFrom(values, dimensions, taps)
       t.true(far < 3e-6, `${layer}: ${far}`)
     }
-    const texts = await clip.encodeTexts(own.texts)
-    t.deepEqual([...texts.tokens], [...own.counts])
-    t.deepEqual(texts.truncated, [2, 4])
-    t.true(farthest(texts.values, Float32Array.from(own.vectors.flat())) < 3e-6)
-    t.true(Math.abs(clip.logitScale - own.logitScale) < 1e-6)
-    const probabilities = await clip.predictProbabilities(pictures, own.texts)
-    t.is(probabilities.dimensions, own.texts.length)
-    const wanted = Float32Array.from(own.probabilities.flat())
-    t.true(farthest(probabilities.values, wanted) < 3e-6)
-    const found = await clip.predict(pictures, own.texts)
-    t.deepEqual(
-      found.map(({ index, label }) => [index, label]),
-      own.probabilities.map((row) => {
-        const index = row.indexOf(Math.max(...row))
-        return [index, own.texts[index]]
-      }),
-    )
+    await giveExpected(t, clip, pictures, own, [2, 4])
   })
 }
 

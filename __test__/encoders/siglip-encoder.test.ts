@@ -2,9 +2,9 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { ClipEncoder, SiglipEncoder, Vit, loadImageEncoder } from 'inlay'
-import { farthest } from '../fixtures/cifar.js'
 import { openDamaged } from '../fixtures/damaged-files.js'
 import { longestHoldOf } from '../fixtures/longest-hold.js'
+import { giveExpected } from '../fixtures/two-towers.js'
 import {
   type ExpectedClip,
   farFrom,
@@ -37,22 +37,7 @@ test("both towers give what PyTorch's give, texts filled up", async (t) => {
     const far = farFrom(values, dimensions, taps)
     t.true(far < 3e-6, `${layer}: ${far}`)
   }
-  const texts = await siglip.encodeTexts(model.texts)
-  t.deepEqual([...texts.tokens], [...model.counts])
-  t.deepEqual(texts.truncated, [2, 4])
-  t.true(farthest(texts.values, Float32Array.from(model.vectors.flat())) < 3e-6)
-  t.true(Math.abs(siglip.logitScale - model.logitScale) < 1e-6)
-  const probabilities = await siglip.predictProbabilities(pictures, model.texts)
-  const wanted = Float32Array.from(model.probabilities.flat())
-  t.true(farthest(probabilities.values, wanted) < 3e-6)
-  const found = await siglip.predict(pictures, model.texts)
-  t.deepEqual(
-    found.map(({ index, label }) => [index, label]),
-    model.probabilities.map((row) => {
-      const index = row.indexOf(Math.max(...row))
-      return [index, model.texts[index]]
-    }),
-  )
+  await giveExpected(t, siglip, pictures, model, [2, 4])
 })
 
 test('a vector depends on its picture or text alone, and both have length 1', async (t) => {
