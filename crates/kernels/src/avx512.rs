@@ -252,4 +252,11 @@ impl Simd for Avx512 {
     fn prefetch(self, address: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
+    #[inline(always)]
+    fn prefetch_to_write(self, address: *const f32) {
+        // The intrinsic wants a feature of its own, which every processor with AVX-512 has.
+        unsafe {
+            std::arch::asm!("prefetchw [{0}]", in(reg) address, options(nostack, preserves_flags))
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use inlay_base::SharedRow;
 
-use crate::{Simd, prefetch};
+use crate::{Simd, prefetch, prefetch_to_write};
 
 /// Rows that are asked for ahead.
 const AHEAD: usize = 12;
@@ -57,7 +57,7 @@ pub fn scatter<S: Simd>(simd: S, rows: &[SharedRow<'_>], scale: f32, step: &[f32
     let factor = simd.splat(scale);
     for (number, row) in rows.iter().enumerate() {
         if let Some(&ahead) = rows.get(number + AHEAD) {
-            prefetch(simd, ahead);
+            prefetch_to_write(simd, ahead);
         }
         for i in (0..step.len()).step_by(S::LANES) {
             // SAFETY: as above.

@@ -63,7 +63,7 @@ pub use gather::{gather, scatter};
 pub use keys::same;
 pub use logarithm::{log_sigmoid, logarithms};
 pub use logistic::{
-    Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast, learn,
+    Ahead, Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast, learn,
 };
 pub use math::{exp, ln};
 pub(crate) use math::{exp_of_share, normal};
@@ -77,7 +77,7 @@ pub use product::{Desk, Matrix, Packed, Second, Start, Target, multiply};
 pub use rotary::rotate;
 pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,
-    prefetch, weigh_rows,
+    prefetch, prefetch_to_write, weigh_rows,
 };
 pub use scalar::Scalar;
 pub use search::{Scores, Stored};

@@ -30,7 +30,7 @@ mod turns;
 
 use inlay_base::SharedRow;
 
-use crate::{Simd, exp, ln};
+use crate::{Simd, exp, ln, prefetch_to_write};
 
 pub use abreast::fit_abreast;
 pub use column::{fit, learn};
@@ -56,6 +56,29 @@ pub struct Step {
     pub rate: f32,
     /// Pairs whose score is this far from zero or farther teach nothing; infinite: all do.
     pub reach: f32,
+}
+
+/// Output rows of the next step, asked for a few at a time while this one is worked out: there is room for
+/// so many lines on their way to a core, and one that asks for more at once stands still.
+pub struct Ahead<'a> {
+    outputs: &'a [Output<'a>],
+    each: usize,
+}
+
+impl<'a> Ahead<'a> {
+    /// In so many parts.
+    #[inline(always)]
+    pub fn in_parts(outputs: &'a [Output<'a>], parts: usize) -> Self {
+        Self { outputs, each: outputs.len().div_ceil(parts.max(1)) }
+    }
+
+    /// Asks for the next part.
+    #[inline(always)]
+    pub fn ask<S: Simd>(&mut self, simd: S) {
+        let (part, rest) = self.outputs.split_at(self.each.min(self.outputs.len()));
+        part.iter().for_each(|output| prefetch_to_write(simd, output.row));
+        self.outputs = rest;
+    }
 }
 
 /// The step g of a register of scores and what they lose.

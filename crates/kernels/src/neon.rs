@@ -130,4 +130,10 @@ impl Simd for Neon {
             std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, readonly))
         }
     }
+    #[inline(always)]
+    fn prefetch_to_write(self, address: *const f32) {
+        unsafe {
+            std::arch::asm!("prfm pstl1keep, [{0}]", in(reg) address, options(nostack, readonly))
+        }
+    }
 }

@@ -268,11 +268,19 @@ pub fn join_rows<S: Simd>(
     }
 }
 
-/// Asks for a row that will be needed soon.
+/// Asks for a row that will be read soon.
 #[inline(always)]
 pub fn prefetch<S: Simd>(simd: S, row: SharedRow<'_>) {
     for i in (0..row.padded()).step_by(16) {
         simd.prefetch(row.as_ptr().wrapping_add(i));
+    }
+}
+
+/// Asks for a row that will be changed soon.
+#[inline(always)]
+pub fn prefetch_to_write<S: Simd>(simd: S, row: SharedRow<'_>) {
+    for i in (0..row.padded()).step_by(16) {
+        simd.prefetch_to_write(row.as_ptr().wrapping_add(i));
     }
 }
 

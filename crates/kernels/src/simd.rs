@@ -225,4 +225,10 @@ pub trait Simd: Copy + Send + Sync {
     }
     /// Asks for the cache line of an address, which need not be valid.
     fn prefetch(self, address: *const f32);
+    /// As `prefetch`, for a line that will be written: other cores give it up now, and not when it is
+    /// written.
+    #[inline(always)]
+    fn prefetch_to_write(self, address: *const f32) {
+        self.prefetch(address);
+    }
 }

@@ -1,7 +1,9 @@
 //! What predicts what: how the rows of a window and the output rows of its centre meet.
 
 use inlay_base::SharedRow;
-use inlay_kernels::{Output, Simd, Step, add_to_row, add_to_rows, lay_row, learn, mean_of_rows};
+use inlay_kernels::{
+    Ahead, Output, Simd, Step, add_to_row, add_to_rows, lay_row, learn, mean_of_rows,
+};
 
 use crate::objective::Objective;
 
@@ -10,13 +12,15 @@ pub trait Context: Sync {
     /// Whether each row of the window is a prediction of its own, as in skip-gram.
     const PREDICTS_ALONE: bool;
 
-    /// Learns from one centre: changes the window's rows and the outputs, returns the loss.
+    /// Learns from one centre: changes the window's rows and the outputs, returns the loss. Asks for the
+    /// rows `ahead`.
     fn learn<S: Simd, O: Objective>(
         &self,
         simd: S,
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
         step: Step,
+        ahead: &[Output<'_>],
         scratch: &mut Scratch,
     ) -> f32;
 }
@@ -47,9 +51,10 @@ impl Context for SkipGram {
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
         step: Step,
+        ahead: &[Output<'_>],
         _scratch: &mut Scratch,
     ) -> f32 {
-        O::exchange(simd, window, outputs, step)
+        O::exchange(simd, window, outputs, step, ahead)
     }
 }
 
@@ -72,10 +77,14 @@ impl<F: Fold> Context for F {
         window: &[SharedRow<'_>],
         outputs: &[Output<'_>],
         step: Step,
+        ahead: &[Output<'_>],
         scratch: &mut Scratch,
     ) -> f32 {
+        let mut ahead = Ahead::in_parts(ahead, 2);
+        ahead.ask(simd);
         self.gather(simd, window, &mut scratch.hidden);
         let loss = learn(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
+        ahead.ask(simd);
         self.scatter(simd, window, window.len(), &scratch.gradient);
         loss
     }
@@ -164,7 +173,7 @@ mod tests {
                 fold.scatter(simd, &window, 1, gradient);
                 return 0.0;
             }
-            fold.learn::<S, NegativeSampling<'_>>(simd, &window, &outputs, step, &mut scratch)
+            fold.learn::<S, NegativeSampling<'_>>(simd, &window, &outputs, step, &[], &mut scratch)
         }
     }
 

@@ -273,7 +273,7 @@ impl Teaching<'_> {
     fn sight<'a>(&'a self, company: &'a Tagged<'a>) -> Sight<'a, Tagged<'a>> {
         let Self { options, matrices, .. } = *self;
         let frozen = matrices.frozen.as_deref();
-        Sight { company, input: &matrices.input, window: options.window, frozen }
+        Sight { company, input: &matrices.input, window: options.window, frozen, still: false }
     }
 
     fn teach(&self, lesson: &impl Lesson, (standing, pause): Way<'_>) -> Result<Vec<f64>> {

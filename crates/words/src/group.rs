@@ -10,7 +10,7 @@
 //! The rows of windows rest from the first centre of a group to its last.
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{Output, Simd, exchange, exchange_pairs, gain, lay_values, prefetch};
+use inlay_kernels::{Output, Simd, exchange, exchange_pairs, gain, lay_values, prefetch_to_write};
 
 use crate::company::Company;
 use crate::context::Fold;
@@ -84,6 +84,7 @@ impl<F: Fold, M: Company> Lesson for Group<'_, F, M> {
     #[inline(always)]
     fn begin<'a, S: Simd>(&'a self, _simd: S, now: &mut Now<'a, '_>, desk: &mut Desk<'a>) {
         clear(desk);
+        now.drawn.begin(now.ids.len().div_ceil(CENTRES) * self.objective.negative);
         self.draw(0, now, &mut desk.next);
     }
 
@@ -99,10 +100,12 @@ impl<F: Fold, M: Company> Lesson for Group<'_, F, M> {
         if centre.is_multiple_of(CENTRES) {
             std::mem::swap(&mut desk.noise, &mut desk.next);
             self.draw(centre + CENTRES, now, &mut desk.next);
-            desk.next.iter().for_each(|output| prefetch(simd, output.row));
         }
+        let each = desk.next.len().div_ceil(CENTRES);
+        let soon = desk.next.iter().skip(centre % CENTRES * each).take(each);
+        soon.for_each(|output| prefetch_to_write(simd, output.row));
         if let Some(&target) = now.ids.get(centre + CENTRES) {
-            prefetch(simd, now.output.row(target));
+            prefetch_to_write(simd, now.output.row(target));
         }
         let Desk { rows, ends, targets, made, spare, .. } = &mut *desk;
         let (number, start) = (targets.len(), rows.len());
@@ -133,7 +136,7 @@ impl<F: Fold, M: Company> Group<'_, F, M> {
         let end = now.ids.len().min(centre + CENTRES);
         if centre < end {
             let count = (self.objective.negative, self.objective.weight);
-            self.objective.draw(&now.ids[centre..end], count, now.output, now.random, noise);
+            self.objective.draw(&now.ids[centre..end], count, now, noise);
         }
     }
 
@@ -146,7 +149,7 @@ impl<F: Fold, M: Company> Group<'_, F, M> {
         let hidden = &hidden[..targets.len()];
         let step = self.objective.step(rate);
         let loss =
-            exchange_pairs(simd, hidden, targets, step) + exchange(simd, hidden, noise, step);
+            exchange_pairs(simd, hidden, targets, step) + exchange(simd, hidden, noise, step, &[]);
         let mut start = 0;
         let made = made.chunks_exact_mut(self.output.stride());
         for ((&end, gained), &row) in ends.iter().zip(made).zip(hidden) {

@@ -4,6 +4,7 @@
 use inlay_base::{Random, Run, SharedMatrix};
 use inlay_kernels::{Simd, Task};
 
+use crate::Drawn;
 use crate::view::View;
 
 /// What is learnt at each word.
@@ -61,6 +62,8 @@ pub struct Now<'a, 's> {
     pub rate: f32,
     /// Random numbers of this shard.
     pub random: &'s mut Random,
+    /// Noise words that this thread has drawn for the sentence.
+    pub drawn: &'s mut Drawn,
 }
 
 /// A word and what is around it, as places in the sentence.

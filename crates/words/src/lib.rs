@@ -32,6 +32,6 @@ pub use checkpoint::Checkpoint;
 pub use schedule::Curve;
 
 use inlay_base::Huffman;
-use noise::NoiseTable;
+use noise::{Drawn, NoiseTable};
 use schedule::Schedule;
 use subsample::Subsample;

@@ -46,6 +46,51 @@ impl NoiseTable {
     }
 }
 
+/// Noise words of a thread, drawn before they are needed: the table is looked up for many at a time, so
+/// that nobody waits for one.
+#[derive(Default)]
+pub struct Drawn {
+    words: Vec<u32>,
+    next: usize,
+    /// How many more the sentence will need, about.
+    wanted: usize,
+}
+
+impl Drawn {
+    /// At most so many at a time.
+    const MOST: usize = 256;
+    /// At least so many, where more are needed than was thought.
+    const LEAST: usize = 16;
+
+    /// Before a sentence that will need about so many. What is left of the one before is forgotten, so
+    /// that a sentence depends on its own random numbers alone.
+    #[inline(always)]
+    pub fn begin(&mut self, wanted: usize) {
+        self.words.clear();
+        self.next = 0;
+        self.wanted = wanted;
+    }
+
+    /// The next word.
+    #[inline(always)]
+    pub fn next(&mut self, table: &NoiseTable, random: &mut Random) -> u32 {
+        if self.next == self.words.len() {
+            self.draw(table, random);
+        }
+        self.next += 1;
+        self.words[self.next - 1]
+    }
+
+    #[inline(never)]
+    fn draw(&mut self, table: &NoiseTable, random: &mut Random) {
+        let count = self.wanted.clamp(Self::LEAST, Self::MOST);
+        self.wanted = self.wanted.saturating_sub(count);
+        self.words.clear();
+        self.words.extend((0..count).map(|_| table.draw(random)));
+        self.next = 0;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ mod negative_sampling;
 use inlay_base::{Random, SharedRow};
 use inlay_kernels::{Output, Simd, Step};
 
+use crate::lesson::Now;
 use crate::view::View;
 
 pub use hierarchical_softmax::HierarchicalSoftmax;
@@ -17,14 +18,12 @@ pub trait Objective: Sync {
     /// Scores this far from zero teach nothing; infinite: all do.
     fn reach(&self) -> f32;
 
+    /// Before the first word of a sentence.
+    #[inline(always)]
+    fn begin(&self, _now: &mut Now<'_, '_>) {}
+
     /// Replaces what is in `outputs` by the rows of one prediction of `target`, all different.
-    fn outputs<'v>(
-        &self,
-        target: u32,
-        rows: &'v View<'_>,
-        random: &mut Random,
-        outputs: &mut Vec<Output<'v>>,
-    );
+    fn outputs<'v>(&self, target: u32, now: &mut Now<'v, '_>, outputs: &mut Vec<Output<'v>>);
 
     /// Predictions that one call of `outputs_together` can be of.
     const TOGETHER: usize = 1;
@@ -34,11 +33,10 @@ pub trait Objective: Sync {
     fn outputs_together<'v>(
         &self,
         targets: &[u32],
-        rows: &'v View<'_>,
-        random: &mut Random,
+        now: &mut Now<'v, '_>,
         outputs: &mut Vec<Output<'v>>,
     ) {
-        self.outputs(targets[0], rows, random, outputs);
+        self.outputs(targets[0], now, outputs);
     }
 
     /// Noise words that predictions from different inputs can share.
@@ -64,12 +62,13 @@ pub trait Objective: Sync {
     /// How hidden vectors should change while all outputs stay.
     fn fit<S: Simd>(&self, simd: S, predictions: Predictions<'_, '_>);
 
-    /// One step of every input with every output; returns the loss before.
+    /// One step of every input with every output; returns the loss before. Asks for the rows `ahead`.
     fn exchange<S: Simd>(
         simd: S,
         inputs: &[SharedRow<'_>],
         outputs: &[Output<'_>],
         step: Step,
+        ahead: &[Output<'_>],
     ) -> f32;
 
     /// How far a step goes at this learning rate.

@@ -1,7 +1,7 @@
 //! What stands in the window of a word: the rows of its company and of the words around it.
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{Simd, prefetch};
+use inlay_kernels::{Simd, prefetch, prefetch_to_write};
 
 use crate::company::Company;
 use crate::lesson::{Now, Place};
@@ -16,6 +16,8 @@ pub struct Sight<'a, M> {
     pub window: usize,
     /// Words whose input rows do not move, by id.
     pub frozen: Option<&'a [bool]>,
+    /// Whether no word's row moves.
+    pub still: bool,
 }
 
 impl<M: Company> Sight<'_, M> {
@@ -42,7 +44,8 @@ impl<M: Company> Sight<'_, M> {
             return;
         }
         if let Some(&entering) = now.ids.get(centre + 1 + window) {
-            prefetch(simd, input.row(entering));
+            let ask = if self.still { prefetch } else { prefetch_to_write };
+            ask(simd, input.row(entering));
         }
         let words = rows.len();
         match company.beyond() {

@@ -11,7 +11,7 @@ use crate::lesson::{Lesson, Now, Reach, Sentence, Taught};
 use crate::progress::{Part, Progress, Standing};
 use crate::shards::{ends, firsts, shards};
 use crate::view::{Turns, View};
-use crate::{Schedule, Subsample};
+use crate::{Drawn, Schedule, Subsample};
 
 /// Words of a sentence that are looked at together; a longer one is cut, as in word2vec.c.
 const LONGEST_SENTENCE: usize = 1000;
@@ -100,6 +100,13 @@ pub fn train<L: Lesson>(
     Ok(progress.standing().losses.iter().map(mean).collect())
 }
 
+/// What a thread needs for a sentence.
+#[derive(Default)]
+struct Room {
+    sentence: Vec<u32>,
+    drawn: Drawn,
+}
+
 struct Work<'a, L> {
     course: &'a Course<'a>,
     lesson: &'a L,
@@ -126,10 +133,10 @@ impl<L: Lesson> Work<'_, L> {
         let spare = SharedMatrix::zeros(self.lesson.spares(), self.lesson.input().columns())?;
         let output = View::new(self.lesson.output(), &self.turns, self.run.threads())?;
         let mut desk = self.lesson.desk(&spare);
-        let mut sentence = Vec::with_capacity(LONGEST_SENTENCE);
+        let mut room = Room::default();
         let total = self.shards.len() * self.course.epochs;
         while let Some(mut part) = self.progress.claim(total, begin) {
-            if !self.shard(&mut part, deadline, &output, &mut desk, &mut sentence)? {
+            if !self.shard(&mut part, deadline, &output, &mut desk, &mut room)? {
                 self.progress.lay_aside(part);
                 break;
             }
@@ -145,7 +152,7 @@ impl<L: Lesson> Work<'_, L> {
         deadline: Instant,
         output: &'d View<'d>,
         desk: &mut L::Desk<'d>,
-        sentence: &mut Vec<u32>,
+        Room { sentence, drawn }: &mut Room,
     ) -> Result<bool> {
         let epoch = part.number / self.shards.len();
         let shard = &self.shards[part.number % self.shards.len()];
@@ -172,6 +179,7 @@ impl<L: Lesson> Work<'_, L> {
                         output,
                         rate,
                         random: &mut part.random,
+                        drawn,
                     },
                     desk,
                     run: (!self.exact).then_some(self.run),

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use inlay_base::{Result, SharedMatrix, SharedRow};
-use inlay_kernels::{Kernels, Simd, Task, join_rows, prefetch};
+use inlay_kernels::{Kernels, Simd, Task, join_rows, prefetch_to_write};
 
 /// Rows that join every time: three levels of a tree.
 const FIRST: usize = 8;
@@ -170,7 +170,7 @@ impl Task for Join<'_, '_> {
             let Some(_turn) = turn else { continue };
             for row in row..self.rows.min(row + GROUP as u32) {
                 if row + AHEAD < self.rows {
-                    prefetch(simd, shared.row(row + AHEAD));
+                    prefetch_to_write(simd, shared.row(row + AHEAD));
                 }
                 join_rows(simd, shared.row(row), own.row(row), before.row(row));
             }

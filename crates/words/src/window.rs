@@ -2,7 +2,7 @@
 //! output rows meet.
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{Output, Simd, prefetch};
+use inlay_kernels::{Output, Simd};
 
 use crate::company::Company;
 use crate::context::{Context, Scratch};
@@ -63,10 +63,11 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
 
     #[inline(always)]
     fn begin<'a, S: Simd>(&'a self, _simd: S, now: &mut Now<'a, '_>, desk: &mut Desk<'a>) {
+        self.objective.begin(now);
         if self.learns_together() {
             self.draw_together(0, now, desk);
         } else if let Some(&first) = now.ids.first() {
-            self.objective.outputs(first, now.output, now.random, &mut desk.next);
+            self.objective.outputs(first, now, &mut desk.next);
         }
     }
 
@@ -86,8 +87,7 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
         // One step ahead, so that their rows are on the way while this step is worked out.
         std::mem::swap(&mut desk.outputs, &mut desk.next);
         if let Some(&next) = now.ids.get(centre + 1) {
-            objective.outputs(next, now.output, now.random, &mut desk.next);
-            desk.next.iter().for_each(|output| prefetch(simd, output.row));
+            objective.outputs(next, now, &mut desk.next);
         }
         desk.window.clear();
         self.sight.look(simd, place, now, (desk.spare, 0), &mut desk.window);
@@ -95,18 +95,19 @@ impl<C: Context, O: Objective, M: Company> Lesson for Window<'_, C, O, M> {
             return Taught::default();
         }
         let step = objective.step(now.rate);
-        let Desk { window, outputs, scratch, .. } = &mut *desk;
+        let Desk { window, outputs, next, scratch, .. } = &mut *desk;
         if C::PREDICTS_ALONE && !self.shared_noise {
             let mut taught = Taught::default();
+            let mut ahead = next.as_slice();
             for row in window.iter() {
-                let alone = std::slice::from_ref(row);
-                let loss = context.learn::<S, O>(simd, alone, outputs, step, scratch);
+                let (alone, ahead) = (std::slice::from_ref(row), std::mem::take(&mut ahead));
+                let loss = context.learn::<S, O>(simd, alone, outputs, step, ahead, scratch);
                 taught += Taught { loss: f64::from(loss), predictions: 1 };
-                objective.outputs(now.ids[centre], now.output, now.random, outputs);
+                objective.outputs(now.ids[centre], now, outputs);
             }
             return taught;
         }
-        let loss = context.learn::<S, O>(simd, window, outputs, step, scratch);
+        let loss = context.learn::<S, O>(simd, window, outputs, step, next, scratch);
         let predictions = if C::PREDICTS_ALONE { window.len() as u64 } else { 1 };
         Taught { loss: f64::from(loss), predictions }
     }
@@ -125,7 +126,7 @@ impl<C: Context, O: Objective, M: Company> Window<'_, C, O, M> {
         let end = now.ids.len().min(centre + O::TOGETHER);
         if centre < end {
             let targets = &now.ids[centre..end];
-            self.objective.outputs_together(targets, now.output, now.random, &mut desk.next);
+            self.objective.outputs_together(targets, now, &mut desk.next);
         }
     }
 
@@ -143,12 +144,11 @@ impl<C: Context, O: Objective, M: Company> Window<'_, C, O, M> {
         }
         std::mem::swap(&mut desk.outputs, &mut desk.next);
         self.draw_together(centre + O::TOGETHER, now, desk);
-        desk.next.iter().for_each(|output| prefetch(simd, output.row));
         desk.window.clear();
         self.sight.company.join(now.sentence, &mut desk.window);
         let step = self.objective.step(now.rate);
-        let Desk { window, outputs, scratch, .. } = &mut *desk;
-        let loss = self.context.learn::<S, O>(simd, window, outputs, step, scratch);
+        let Desk { window, outputs, next, scratch, .. } = &mut *desk;
+        let loss = self.context.learn::<S, O>(simd, window, outputs, step, next, scratch);
         let targets = O::TOGETHER.min(now.ids.len() - centre);
         Taught { loss: f64::from(loss), predictions: (targets * window.len()) as u64 }
     }

@@ -44,7 +44,7 @@ impl Task for ExchangeAll<'_> {
             sign,
             weight,
         });
-        exchange(simd, &inputs, &outputs.collect::<Vec<_>>(), STEP)
+        exchange(simd, &inputs, &outputs.collect::<Vec<_>>(), STEP, &[])
     }
 }
 
@@ -129,7 +129,7 @@ impl Task for Twice<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
         let output = Output { row: self.1.row(0), sign: 1.0, weight: 1.0 };
-        exchange(simd, &[self.0.row(0), self.0.row(0)], &[output], STEP)
+        exchange(simd, &[self.0.row(0), self.0.row(0)], &[output], STEP, &[])
     }
 }
 
@@ -310,7 +310,7 @@ impl Task for Reach<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
         let output = Output { row: self.1.row(0), sign: 1.0, weight: 1.0 };
-        exchange(simd, &[self.0.row(0)], &[output], Step { rate: RATE, reach: self.2 })
+        exchange(simd, &[self.0.row(0)], &[output], Step { rate: RATE, reach: self.2 }, &[])
     }
 }
 
@@ -341,7 +341,7 @@ impl Task for InTurn<'_> {
             sign,
             weight,
         });
-        exchange_in_turn(simd, &inputs, &outputs.collect::<Vec<_>>(), self.2)
+        exchange_in_turn(simd, &inputs, &outputs.collect::<Vec<_>>(), self.2, &[])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use inlay_base::SharedRow;
 
-use super::{Output, Step, share, slope};
+use super::{Ahead, Output, Step, share, slope};
 use crate::{Simd, Task};
 
 /// More pairs than any tile has, in whole vectors of any set.
@@ -10,6 +10,7 @@ pub(super) const PAIRS: usize = 32;
 
 /// One step of every input with every output, both sides changed in place; returns the loss before
 /// the step. Tiles follow one another, so a later tile meets rows that an earlier one has changed.
+/// On the way it asks for the rows `ahead`.
 /// Outputs must be different rows; an input may be there twice and then learns twice.
 ///
 /// # Panics
@@ -20,14 +21,16 @@ pub fn exchange<S: Simd>(
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
     step: Step,
+    ahead: &[Output<'_>],
 ) -> f32 {
-    simd.call(Exchange { inputs, outputs, step })
+    simd.call(Exchange { inputs, outputs, step, ahead })
 }
 
 struct Exchange<'a> {
     inputs: &'a [SharedRow<'a>],
     outputs: &'a [Output<'a>],
     step: Step,
+    ahead: &'a [Output<'a>],
 }
 
 impl Task for Exchange<'_> {
@@ -35,14 +38,16 @@ impl Task for Exchange<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
-        let Self { mut inputs, outputs, step } = self;
+        let Self { mut inputs, outputs, step, ahead } = self;
         let Some(first) = inputs.first() else { return 0.0 };
         let padded = first.padded();
         assert!(inputs.iter().all(|input| input.padded() == padded));
         assert!(outputs.iter().all(|output| output.row.padded() == padded));
         let step = Tile { step, padded };
         let mut loss = simd.splat(0.0);
+        let mut ahead = Ahead::in_parts(ahead, inputs.len().div_ceil(S::TILE.0));
         while !inputs.is_empty() {
+            ahead.ask(simd);
             let (some, rest) = inputs.split_at(share(inputs.len(), S::TILE.0));
             let mut outputs = outputs;
             while !outputs.is_empty() {

@@ -13,7 +13,7 @@
 use inlay_base::SharedRow;
 
 use super::tile::products;
-use super::{Output, Step, share, slope};
+use super::{Ahead, Output, Step, share, slope};
 use crate::{Simd, Task};
 
 /// Outputs whose steps are kept at once: as long as a Huffman path is but for rarest words. Further
@@ -23,7 +23,8 @@ const PATH: usize = 32;
 /// One step of each input in turn with every output: an input stays as it is until it has met them
 /// all, and meets outputs that the inputs before it have changed. Returns the loss before each
 /// step. Inputs take turns by fours, or what the set has registers for: between those, rows are
-/// written. Outputs must be different rows; an input may be there twice.
+/// written. Outputs must be different rows; an input may be there twice. On the way it asks for the rows
+/// `ahead`.
 ///
 /// # Panics
 /// If the rows are not of one length.
@@ -33,14 +34,16 @@ pub fn exchange_in_turn<S: Simd>(
     inputs: &[SharedRow<'_>],
     outputs: &[Output<'_>],
     step: Step,
+    ahead: &[Output<'_>],
 ) -> f32 {
-    simd.call(InTurn { inputs, outputs, step })
+    simd.call(InTurn { inputs, outputs, step, ahead })
 }
 
 struct InTurn<'a> {
     inputs: &'a [SharedRow<'a>],
     outputs: &'a [Output<'a>],
     step: Step,
+    ahead: &'a [Output<'a>],
 }
 
 impl Task for InTurn<'_> {
@@ -48,13 +51,15 @@ impl Task for InTurn<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
-        let Self { mut inputs, outputs, step } = self;
+        let Self { mut inputs, outputs, step, ahead } = self;
         let Some(first) = inputs.first() else { return 0.0 };
         let padded = first.padded();
         assert!(inputs.iter().all(|input| input.padded() == padded));
         assert!(outputs.iter().all(|output| output.row.padded() == padded));
         let mut loss = simd.splat(0.0);
+        let mut ahead = Ahead::in_parts(ahead, inputs.len().div_ceil(S::TILE.0));
         while !inputs.is_empty() {
+            ahead.ask(simd);
             let (some, rest) = inputs.split_at(share(inputs.len(), S::TILE.0));
             for path in outputs.chunks(PATH) {
                 let path = Path { outputs: path, step, padded };

@@ -6,7 +6,7 @@ use inlay_base::{Error, Random, Result, Run, SharedMatrix, Workers};
 use inlay_corpus::Corpus;
 use inlay_formats::GiveRows;
 use inlay_formats::fasttext::{Args, Dictionary, Loss, Task as Trained};
-use inlay_kernels::{Kernels, Simd, Task, gather, prefetch, scatter};
+use inlay_kernels::{Kernels, Simd, Task, gather, prefetch_to_write, scatter};
 use inlay_vectors::WordVectors;
 
 use super::Options;
@@ -344,7 +344,7 @@ impl Task for Passage<'_, '_> {
                 *position = next;
                 read += words;
                 for &row in ahead.found.rows.iter().take(AHEAD) {
-                    prefetch(simd, input.row(row));
+                    prefetch_to_write(simd, input.row(row));
                 }
             }
             if line.labels.is_empty() || line.found.rows.is_empty() {

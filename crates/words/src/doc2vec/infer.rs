@@ -109,7 +109,7 @@ impl Asked<'_> {
 
     fn sight<'a>(&'a self, company: &'a Tagged<'a>) -> Sight<'a, Tagged<'a>> {
         let window = self.model.options().window;
-        Sight { company, input: &self.still.input, window, frozen: None }
+        Sight { company, input: &self.still.input, window, frozen: None, still: true }
     }
 
     fn and(&self, fold: &impl Fold, objective: &impl Objective) -> Result<()> {

@@ -11,12 +11,12 @@ use inlay_base::{Random, Run, SharedMatrix, SharedRow};
 use inlay_kernels::{Aligned, Output, Simd, Task, prefetch};
 
 use super::tags::Tagged;
-use crate::Subsample;
 use crate::context::Fold;
 use crate::lesson::{Now, Reach};
 use crate::objective::{Objective, Predictions};
 use crate::sight::Sight;
 use crate::view::View;
+use crate::{Drawn, Subsample};
 
 /// Documents at a time. More share a row of noise, but their windows must stay near as well.
 pub const ABREAST: usize = 8;
@@ -100,6 +100,7 @@ impl<F: Fold, O: Objective> Task for Pass<'_, '_, F, O> {
         for (lane, kept) in lanes.iter_mut().zip(&mut *kept) {
             subsample.keep(lane.ids, &mut lane.random, kept);
         }
+        let none = &mut Drawn::default();
         let kept = &kept[..lanes.len()];
         let steps = kept.iter().map(Vec::len).max().unwrap_or(0);
         let shares = objective.shares();
@@ -121,7 +122,7 @@ impl<F: Fold, O: Objective> Task for Pass<'_, '_, F, O> {
                     objective.expect(simd, next, output);
                 }
                 let place = reach.place(centre, ids.len(), random);
-                let now = Now { ids, sentence: *number, output, rate, random };
+                let now = Now { ids, sentence: *number, output, rate, random, drawn: none };
                 let start = windows.len();
                 sight.look(simd, place, &now, (spare, 0), windows);
                 let lane = targets.len() * *padded;

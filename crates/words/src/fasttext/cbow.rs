@@ -6,7 +6,7 @@
 //! ```
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{Output, Simd, add_to_rows, learn, prefetch, weigh_rows};
+use inlay_kernels::{Output, Simd, add_to_rows, learn, prefetch_to_write, weigh_rows};
 
 use super::ring::{Ring, Rows};
 use crate::lesson::{Lesson, Now, Place, Taught};
@@ -65,8 +65,9 @@ impl<O: Objective> Lesson for Cbow<'_, O> {
     #[inline(always)]
     fn begin<'a, S: Simd>(&'a self, simd: S, now: &mut Now<'a, '_>, desk: &mut Desk<'a>) {
         desk.ring.begin(simd, now.ids);
+        self.objective.begin(now);
         if let Some(&first) = now.ids.first() {
-            self.objective.outputs(first, now.output, now.random, &mut desk.next);
+            self.objective.outputs(first, now, &mut desk.next);
         }
     }
 
@@ -82,8 +83,8 @@ impl<O: Objective> Lesson for Cbow<'_, O> {
         ring.move_to(simd, place.centre, now.ids);
         std::mem::swap(outputs, next);
         if let Some(&target) = now.ids.get(place.centre + 1) {
-            self.objective.outputs(target, now.output, now.random, next);
-            next.iter().for_each(|output| prefetch(simd, output.row));
+            self.objective.outputs(target, now, next);
+            next.iter().for_each(|output| prefetch_to_write(simd, output.row));
         }
         if place.is_alone() {
             return Taught::default();

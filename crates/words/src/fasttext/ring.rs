@@ -6,7 +6,7 @@
 //! That is exact but for rows that two words in reach share, which meet in the matrix only.
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{Simd, add_to_rows, gain, lay_values, mean_of_rows, prefetch};
+use inlay_kernels::{Simd, add_to_rows, gain, lay_values, mean_of_rows, prefetch_to_write};
 
 use super::table::Table;
 use crate::lesson::Place;
@@ -101,7 +101,7 @@ impl<'a> Ring<'a> {
         let Rows { input, table, .. } = self.rows;
         let Some(&word) = ids.get(place) else { return };
         if let Some(&next) = ids.get(place + 1) {
-            table.rows(next).iter().for_each(|&row| prefetch(simd, input.row(row)));
+            table.rows(next).iter().for_each(|&row| prefetch_to_write(simd, input.row(row)));
         }
         let length = self.slots.len();
         let slot = &mut self.slots[place % length];

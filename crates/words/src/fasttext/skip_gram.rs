@@ -3,7 +3,7 @@
 //! same pairs).
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{Output, Simd, prefetch};
+use inlay_kernels::{Output, Simd};
 
 use super::ring::{Ring, Rows};
 use crate::lesson::{Lesson, Now, Place, Taught};
@@ -57,8 +57,9 @@ impl<O: Objective> Lesson for SkipGram<'_, O> {
     #[inline(always)]
     fn begin<'a, S: Simd>(&'a self, simd: S, now: &mut Now<'a, '_>, desk: &mut Desk<'a>) {
         desk.ring.begin(simd, now.ids);
+        self.objective.begin(now);
         if let Some(&first) = now.ids.first() {
-            self.objective.outputs(first, now.output, now.random, &mut desk.next);
+            self.objective.outputs(first, now, &mut desk.next);
         }
     }
 
@@ -74,19 +75,20 @@ impl<O: Objective> Lesson for SkipGram<'_, O> {
         ring.move_to(simd, place.centre, now.ids);
         std::mem::swap(outputs, next);
         if let Some(&target) = now.ids.get(place.centre + 1) {
-            self.objective.outputs(target, now.output, now.random, next);
-            next.iter().for_each(|output| prefetch(simd, output.row));
+            self.objective.outputs(target, now, next);
         }
         window.clear();
         ring.around(place, window, |_| {});
         let step = self.objective.step(now.rate);
         let mut loss = 0.0;
         if self.shared_noise {
-            loss = O::exchange(simd, window, outputs, step);
+            loss = O::exchange(simd, window, outputs, step, next);
         } else {
+            let mut ahead = next.as_slice();
             for row in window.iter() {
-                loss += O::exchange(simd, std::slice::from_ref(row), outputs, step);
-                self.objective.outputs(now.ids[place.centre], now.output, now.random, outputs);
+                let (alone, ahead) = (std::slice::from_ref(row), std::mem::take(&mut ahead));
+                loss += O::exchange(simd, alone, outputs, step, ahead);
+                self.objective.outputs(now.ids[place.centre], now, outputs);
             }
         }
         Taught { loss: f64::from(loss), predictions: window.len() as u64 }

@@ -13,7 +13,7 @@ use crate::lesson::{Lesson, Now, Reach, Sentence, Taught};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling};
 use crate::subwords::Ngrams;
 use crate::view::{Turns, View};
-use crate::{Huffman, NoiseTable};
+use crate::{Drawn, Huffman, NoiseTable};
 
 const DIMENSIONS: usize = 20;
 const RATE: f32 = 0.1;
@@ -72,6 +72,7 @@ impl Stage {
                 output: &output,
                 rate: RATE,
                 random: &mut random,
+                drawn: &mut Drawn::default(),
             },
             desk: &mut desk,
             run: None,

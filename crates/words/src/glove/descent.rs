@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use inlay_base::{Error, Random, Result, Run};
 use inlay_formats::glove::{self, Record};
-use inlay_kernels::{Kernels, Layout, Pair, Simd, Task, descend, prefetch, weights};
+use inlay_kernels::{Kernels, Layout, Pair, Simd, Task, descend, prefetch_to_write, weights};
 
 use super::Options;
 use super::parameters::Parameters;
@@ -176,8 +176,8 @@ impl Task for Block<'_> {
         for (at, &record) in records[..count].iter().enumerate() {
             if let Some(&next) = records.get(at + AHEAD) {
                 let (word, context) = rows(next);
-                prefetch(simd, word);
-                prefetch(simd, context);
+                prefetch_to_write(simd, word);
+                prefetch_to_write(simd, context);
             }
             let (word, context) = rows(record);
             let pair = Pair { word, context, logarithm: logarithms[at], weight: of_pairs[at] };

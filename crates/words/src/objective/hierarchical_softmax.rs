@@ -1,8 +1,9 @@
-use inlay_base::{Random, SharedRow};
+use inlay_base::SharedRow;
 use inlay_kernels::{Output, Simd, Step, exchange_in_turn, fit};
 
 use super::{Objective, Predictions};
 use crate::Huffman;
+use crate::lesson::Now;
 use crate::view::View;
 
 /// Hierarchical softmax: Morin, Bengio 2005; Mikolov et al. 2013, section 2.1. With the path of
@@ -25,14 +26,8 @@ impl Objective for HierarchicalSoftmax<'_> {
     }
 
     #[inline(always)]
-    fn outputs<'v>(
-        &self,
-        target: u32,
-        rows: &'v View<'_>,
-        _random: &mut Random,
-        outputs: &mut Vec<Output<'v>>,
-    ) {
-        self.path(target, rows, outputs);
+    fn outputs<'v>(&self, target: u32, now: &mut Now<'v, '_>, outputs: &mut Vec<Output<'v>>) {
+        self.path(target, now.output, outputs);
     }
 
     #[inline(always)]
@@ -52,8 +47,9 @@ impl Objective for HierarchicalSoftmax<'_> {
         inputs: &[SharedRow<'_>],
         outputs: &[Output<'_>],
         step: Step,
+        ahead: &[Output<'_>],
     ) -> f32 {
-        exchange_in_turn(simd, inputs, outputs, step)
+        exchange_in_turn(simd, inputs, outputs, step, ahead)
     }
 }
 

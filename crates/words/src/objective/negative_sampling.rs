@@ -3,6 +3,7 @@ use inlay_kernels::{Output, Simd, Step, exchange, fit_abreast, prefetch};
 
 use super::{Objective, Predictions};
 use crate::NoiseTable;
+use crate::lesson::Now;
 use crate::view::View;
 
 /// Negative sampling: Mikolov et al. 2013, "Distributed Representations of Words and Phrases",
@@ -33,15 +34,14 @@ impl NegativeSampling<'_> {
         &self,
         targets: &[u32],
         (count, weight): (usize, f32),
-        rows: &'v View<'_>,
-        random: &mut Random,
+        now: &mut Now<'v, '_>,
         outputs: &mut Vec<Output<'v>>,
     ) {
         for _ in 0..count {
-            let noise = self.noise.draw(random);
+            let noise = now.drawn.next(self.noise, now.random);
             // Skipped, not drawn again: a vocabulary of one word would draw for ever.
             if !targets.contains(&noise) {
-                add(rows.row(noise), -1.0, weight, outputs);
+                add(now.output.row(noise), -1.0, weight, outputs);
             }
         }
     }
@@ -63,16 +63,15 @@ impl Objective for NegativeSampling<'_> {
     }
 
     #[inline(always)]
-    fn outputs<'v>(
-        &self,
-        target: u32,
-        rows: &'v View<'_>,
-        random: &mut Random,
-        outputs: &mut Vec<Output<'v>>,
-    ) {
+    fn begin(&self, now: &mut Now<'_, '_>) {
+        now.drawn.begin(now.ids.len() * self.negative);
+    }
+
+    #[inline(always)]
+    fn outputs<'v>(&self, target: u32, now: &mut Now<'v, '_>, outputs: &mut Vec<Output<'v>>) {
         outputs.clear();
-        outputs.push(Output { row: rows.row(target), sign: 1.0, weight: 1.0 });
-        self.draw(&[target], (self.negative, self.weight), rows, random, outputs);
+        outputs.push(Output { row: now.output.row(target), sign: 1.0, weight: 1.0 });
+        self.draw(&[target], (self.negative, self.weight), now, outputs);
     }
 
     /// A draw of noise for each two words.
@@ -85,14 +84,13 @@ impl Objective for NegativeSampling<'_> {
     fn outputs_together<'v>(
         &self,
         targets: &[u32],
-        rows: &'v View<'_>,
-        random: &mut Random,
+        now: &mut Now<'v, '_>,
         outputs: &mut Vec<Output<'v>>,
     ) {
         outputs.clear();
-        targets.iter().for_each(|&target| add(rows.row(target), 1.0, 1.0, outputs));
+        targets.iter().for_each(|&target| add(now.output.row(target), 1.0, 1.0, outputs));
         let count = targets.len() * self.negative;
-        self.draw(targets, (count, self.weight), rows, random, outputs);
+        self.draw(targets, (count, self.weight), now, outputs);
     }
 
     #[inline(always)]
@@ -131,17 +129,19 @@ impl Objective for NegativeSampling<'_> {
         inputs: &[SharedRow<'_>],
         outputs: &[Output<'_>],
         step: Step,
+        ahead: &[Output<'_>],
     ) -> f32 {
-        exchange(simd, inputs, outputs, step)
+        exchange(simd, inputs, outputs, step, ahead)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use inlay_base::SharedMatrix;
+    use inlay_base::{Random, SharedMatrix};
 
     use super::*;
-    use crate::view::Turns;
+    use crate::Drawn;
+    use crate::view::{Turns, View};
 
     #[test]
     fn noise_is_never_the_target_and_counts_as_often_as_it_is_drawn() {
@@ -151,11 +151,12 @@ mod tests {
         let rows = View::new(&output, &turns, 1).unwrap();
         let (negative, weight, reach) = (30, 1.0, f32::INFINITY);
         let objective = NegativeSampling { noise: &noise, negative, weight, reach };
-        let mut random = Random::new(1, 0);
+        let (random, drawn) = (&mut Random::new(1, 0), &mut Drawn::default());
+        let mut now = Now { ids: &[1], sentence: 0, output: &rows, rate: 0.1, random, drawn };
         let mut outputs = Vec::new();
         let mut weight = 0.0;
         for _ in 0..1000 {
-            objective.outputs(1, &rows, &mut random, &mut outputs);
+            objective.outputs(1, &mut now, &mut outputs);
             assert!(outputs.len() <= 3);
             assert_eq!(outputs[0].row.as_ptr(), output.row(1).as_ptr());
             assert_eq!((outputs[0].sign, outputs[0].weight), (1.0, 1.0));
