@@ -114,6 +114,7 @@ test('options that would do nothing are refused', async (t) => {
     [{ patience: 3 }, /`patience` has no meaning without `validation`/],
     [{ stepFactor: 0.5 }, /`stepFactor` is for the schedule 'steps' only/],
     [{ stepEvery: 0.5, schedule: 'cosine' }, /`stepEvery` is for the schedule 'steps' only/],
+    [{ stepAfter: 0.5, schedule: 'linear' }, /`stepAfter` is for the schedule 'steps' only/],
   ] as const) {
     await t.throwsAsync(Network.train(exactlyOne, examples, options), {
       code: 'INVALID_OPTION',

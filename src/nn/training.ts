@@ -36,6 +36,8 @@ export const learningOptions = {
   stepFactor: real(0.1, { above: 0, to: 1 }, 'factor of a step'),
   /** With `schedule: 'steps'`: this share of all steps. */
   stepEvery: real(1 / 3, { above: 0, to: 1 }, 'share of all steps'),
+  /** With `schedule: 'steps'`: this share of all steps comes before the first. Default: `stepEvery`. */
+  stepAfter: real(undefined, { from: 0, to: 1 }, 'share of all steps before the first'),
   /** Passes over the examples. */
   epochs: integer(10, { from: 1, to: 1_000_000 }, 'passes over the examples'),
   /** Items of a batch [batch_size]. */
@@ -95,7 +97,7 @@ export type NetworkTrainingOptions = Options<typeof networkTrainingOptions> & Ru
 export function checkTogether(
   given: Pick<
     NetworkTrainingOptions,
-    'patience' | 'stepFactor' | 'stepEvery' | 'checkpoint' | 'checkpointEvery'
+    'patience' | 'stepFactor' | 'stepEvery' | 'stepAfter' | 'checkpoint' | 'checkpointEvery'
   > & { validation?: unknown },
   schedule: string,
   who: string,
@@ -107,7 +109,7 @@ export function checkTogether(
   if (given.checkpointEvery !== undefined && given.checkpoint === undefined) {
     refuse('checkpointEvery', 'has no meaning without `checkpoint`')
   }
-  for (const option of ['stepFactor', 'stepEvery'] as const) {
+  for (const option of ['stepFactor', 'stepEvery', 'stepAfter'] as const) {
     if (given[option] !== undefined && schedule !== 'steps') {
       refuse(option, "is for the schedule 'steps' only")
     }
@@ -153,10 +155,10 @@ export function trainingOf(
   settings: Settings<typeof networkTrainingOptions>,
   loss: unknown,
 ): string {
-  const { optimizer = adam(), learningRate, schedule, warmup, stepFactor, stepEvery } = settings
+  const { optimizer = adam(), learningRate, schedule, warmup, stepFactor, stepEvery, stepAfter } = settings
   const shape =
     schedule === 'steps'
-      ? { kind: schedule, factor: stepFactor, share: stepEvery }
+      ? { kind: schedule, factor: stepFactor, after: stepAfter ?? stepEvery, share: stepEvery }
       : { kind: schedule }
   return JSON.stringify({
     loss,

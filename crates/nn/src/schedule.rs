@@ -22,11 +22,13 @@ pub enum Curve {
     Linear,
     /// To zero, along half a cosine (Loshchilov and Hutter 2017, arXiv:1608.03983).
     Cosine,
-    /// Multiplied by `factor` after each such share of all steps.
+    /// Multiplied by `factor` when `after` of all steps are done, and after each `share` of them from there on.
     Steps {
         /// By which it is multiplied.
         factor: f64,
-        /// Of all steps.
+        /// Of all steps, before the first.
+        after: f64,
+        /// Of all steps, from one to the next.
         share: f64,
     },
 }
@@ -45,7 +47,9 @@ impl Schedule {
             Curve::Linear => 1.0 - done,
             Curve::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
             // A step that is a whole number of shares away is one that counts.
-            Curve::Steps { factor, share } => factor.powf((done / share + 1e-9).floor()),
+            Curve::Steps { factor, after, share } => {
+                factor.powf((1.0 + (done - after) / share + 1e-9).floor().max(0.0))
+            }
         };
         (self.rate * part) as f32
     }
@@ -66,7 +70,10 @@ mod tests {
         let linear = [0.25, 0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25];
         assert_eq!(rates(4, Curve::Linear), linear);
         let steps = [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125];
-        assert_eq!(rates(0, Curve::Steps { factor: 0.5, share: 0.25 }), steps);
+        assert_eq!(rates(0, Curve::Steps { factor: 0.5, after: 0.25, share: 0.25 }), steps);
+        let late = [1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.25, 0.125];
+        assert_eq!(rates(0, Curve::Steps { factor: 0.5, after: 0.625, share: 0.125 }), late);
+        assert_eq!(rates(0, Curve::Steps { factor: 0.5, after: 0.0, share: 1.0 }), [0.5; 8]);
         let cosine = rates(0, Curve::Cosine);
         assert_eq!((cosine[0], (cosine[4] - 0.5).abs() < 1e-6), (1.0, true));
         assert!(cosine.is_sorted_by(|a, b| a > b));
