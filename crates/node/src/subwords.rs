@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use inlay_base::Shared;
 use inlay_corpus::{Source, Subwords};
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Uint32Array};
@@ -51,6 +52,9 @@ impl SubwordHandle {
     }
 }
 
+/// Tokenizers that are opened once for all threads.
+static SHARED: Shared<Subwords> = Shared::new();
+
 /// Reads a `tokenizer.json`; a text has `limit` tokens at most.
 #[napi(ts_args_type = "path: string, limit: number, run: RunSpec, events: Events<SubwordHandle>")]
 pub fn open_subwords(
@@ -60,9 +64,10 @@ pub fn open_subwords(
     run: RunSpec,
     events: Events<'_, SubwordHandle>,
 ) -> napi::Result<RunHandle> {
-    let path = PathBuf::from(path);
+    let path = [PathBuf::from(path)];
     launch(env, run, events, move |_| {
-        Subwords::open(&path, limit as usize).map(|found| SubwordHandle(Held::new(Arc::new(found))))
+        let open = || Subwords::open(&path[0], limit as usize);
+        SHARED.get(&[&limit.to_string()], &path, open).map(|found| SubwordHandle(Held::new(found)))
     })
 }
 
