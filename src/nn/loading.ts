@@ -32,7 +32,8 @@ export const networkLoadingOptions = {
    * memory and less time, for vectors that are a little less exact. What is asked, saved or trained of such a network is what its
    * bytes stand for. */
   precision: oneOf(['float32', 'int8'], 'how exact the weights of dense layers and attention are'),
-  /** Whether all threads of the process that load the same network from the same files share its memory. */
+  /** Whether all threads of the process that load the same network from the same files share its memory. What can be read where the
+   * files have it is read there: they may be replaced by others meanwhile, and not be written to. */
   shared: flag(false, 'whether all threads of the process share its memory'),
   /** What stands before each name in the file: 'encoder.'. */
   prefix: custom<string>(

@@ -15,6 +15,7 @@ mod random;
 mod run;
 mod shared;
 pub mod threads;
+mod trim;
 
 pub use atomic_file::AtomicFile;
 pub use barrier::Barrier;
@@ -31,3 +32,4 @@ pub use random::Random;
 pub use run::{Progress, Run};
 pub use shared::Shared;
 pub use threads::processors;
+pub use trim::trim;

@@ -58,7 +58,8 @@ impl Tensors for StateDict {
         let found = self.tensors.binary_search_by(|(other, _)| other.as_str().cmp(name));
         let (_, view) = &self.tensors[found.ok()?];
         let (dtype, shape) = (view.dtype, Cow::Borrowed(&view.shape[..]));
-        Some(Found { dtype, shape, bytes: view.bytes(&self.map) })
+        let (bytes, range) = (view.bytes(&self.map), view.lies());
+        Some(Found { dtype, shape, bytes, range, map: &self.map })
     }
 
     fn shapes(&self) -> Vec<(&str, Vec<usize>)> {

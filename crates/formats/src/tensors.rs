@@ -1,12 +1,14 @@
 //! Tensors by name, whatever the file that they are in.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use half::{bf16, f16};
 use inlay_base::{Map, Result};
 
+use crate::array::Array;
 use crate::safetensors::{Dtype, Reader};
 use crate::state_dict::StateDict;
 
@@ -19,9 +21,21 @@ pub struct Found<'a> {
     pub shape: Cow<'a, [usize]>,
     /// Its values, the last axis fastest: as they lie in the file, if they lie so there.
     pub bytes: Cow<'a, [u8]>,
+    /// Where in the file they are, if they lie so there.
+    pub range: Option<Range<usize>>,
+    /// The file.
+    pub map: &'a Arc<Map>,
 }
 
 impl Found<'_> {
+    /// Real numbers as f32: in place if the file has them so and aligned, else a copy. `None` if it has others.
+    pub fn array(&self) -> Option<Array<f32>> {
+        match &self.range {
+            Some(range) if self.dtype == Dtype::F32 => Array::mapped(self.map, range.clone()),
+            _ => self.floats().map(Array::from),
+        }
+    }
+
     /// Real numbers as f32; `None` if it has others.
     pub fn floats(&self) -> Option<Vec<f32>> {
         let each = |size: usize, read: fn(&[u8]) -> f32| {
@@ -64,7 +78,8 @@ impl Tensors for Reader {
     fn tensor(&self, name: &str) -> Option<Found<'_>> {
         let found = Reader::tensor(self, name)?;
         let (shape, bytes) = (Cow::Owned(found.shape), Cow::Borrowed(found.bytes));
-        Some(Found { dtype: found.dtype, shape, bytes })
+        let (range, map) = (Some(found.range), self.map());
+        Some(Found { dtype: found.dtype, shape, bytes, range, map })
     }
 
     fn shapes(&self) -> Vec<(&str, Vec<usize>)> {

@@ -93,7 +93,7 @@ mod tests {
     use serde_json::json;
 
     use super::Network;
-    use crate::weights::{Origins, Precision};
+    use crate::weights::{Keep, Origins, Precision};
 
     #[test]
     fn what_was_loaded_under_other_names_goes_back_there() {
@@ -125,7 +125,7 @@ mod tests {
 
         let source = open(&from).expect("the file");
         let mut network = Network::new(&description, 1).expect("a network");
-        network.load(&[&*source], &from, &origins, Precision::Full).expect("parameters");
+        network.load(&[&*source], &from, &origins, Precision::Full, Keep::Own).expect("parameters");
         let learnt: Vec<f32> = (0..6).map(|i| 0.1 + i as f32 / 3.0).collect();
         network.set("places.weight", &learnt).expect("a parameter");
         assert_eq!(network.get("types.bias").as_deref(), Some(&tensors[1].2[2..]));
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(values("p"), [&tensors[0].2[..2], &learnt].concat());
         assert_eq!(values("t"), [&tensors[1].2[..2], &[7.0, 8.0]].concat());
         let mut again = Network::new(&description, 2).expect("a network");
-        again.load(&[&reader], &to, &origins, Precision::Full).expect("parameters");
+        again.load(&[&reader], &to, &origins, Precision::Full, Keep::Own).expect("parameters");
         for parameter in network.parameters() {
             assert_eq!(again.get(&parameter.name), Some(parameter.get()), "{}", parameter.name);
         }

@@ -140,6 +140,11 @@ pub trait Layer: Send + Sync {
         false
     }
 
+    /// Whether encoding reads a parameter in no other way than packed for products (see `Parameter::parts`).
+    fn reads_packed(&self, parameter: usize, _input: &Shape) -> bool {
+        self.takes_bytes(parameter)
+    }
+
     /// Works out `pass.output` for all items of a shard.
     fn forward(&self, pass: &mut Forward<'_>);
 

@@ -36,4 +36,4 @@ pub use ranking::area_under_curve;
 pub use schedule::{Curve, Schedule};
 pub use shape::{Content, Positions, Shape};
 pub use train::{Blocks, Checkpoint, Epoch, Evaluation, Examples, Training};
-pub use weights::{Origins, Precision};
+pub use weights::{Keep, Origins, Precision};

@@ -49,7 +49,7 @@ impl Network {
         Ok(network)
     }
 
-    /// A network whose parameters are all zero, and which is not ready for anything: values are to come.
+    /// A network whose parameters have no values, and which is not ready for anything before these come.
     ///
     /// # Errors
     /// As for `new`.
@@ -166,6 +166,24 @@ impl Network {
     pub fn held(&self) -> u64 {
         let folded = self.folds.iter().flat_map(Folded::parameters);
         self.parameters.iter().chain(folded).map(Parameter::held).sum()
+    }
+
+    /// Bytes of files in which it has parameters.
+    pub fn mapped(&self) -> u64 {
+        self.parameters.iter().map(Parameter::mapped).sum()
+    }
+
+    /// Of each parameter, whether encoding reads it as it is packed for products only.
+    pub(crate) fn packed(&self) -> Result<Vec<bool>> {
+        let plan = self.plan(Purpose::Describe, &[])?;
+        let mut packed = Vec::with_capacity(self.parameters.len());
+        for node in &plan.nodes {
+            if let Work::Layer { layer, parameters: (_, count), .. } = &node.work {
+                let input = &plan.slots[node.inputs[0]].shape;
+                packed.extend((0..*count).map(|number| layer.reads_packed(number, input)));
+            }
+        }
+        Ok(packed)
     }
 
     /// A plan for a purpose.

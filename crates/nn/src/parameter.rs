@@ -1,11 +1,16 @@
 //! What a network learns: numbers under the names and in the shapes that PyTorch gives them, held in
 //! the order in which products read them, and in pieces, so that threads can learn a large one together.
 
-use std::ops::Range;
+mod filed;
+mod piece;
+
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use inlay_base::Random;
-use inlay_kernels::{ByteMatrix, Kernels, Matrix, Packed, Second, Winograd};
+use inlay_formats::Array;
+use inlay_kernels::{ByteMatrix, Kernels, Matrix, Packed, Winograd};
+
+pub use self::piece::{Part, Piece};
 
 /// Values of a piece, about: the work of a task, and what fits the second cache with its gradient.
 const PIECE: usize = 1 << 17;
@@ -78,95 +83,8 @@ pub struct Parameter {
     winograd: Option<Winograd>,
     /// What stands in place of pieces where values have 8 bits.
     bytes: Option<ByteMatrix>,
-}
-
-/// Columns of a parameter, ready for products: a piece, or all.
-pub enum Part<'a> {
-    /// While they are learnt.
-    Piece(RwLockReadGuard<'a, Piece>),
-    /// Else.
-    Whole(&'a Packed, usize),
-}
-
-impl Part<'_> {
-    /// The numbers of its columns.
-    pub fn columns(&self) -> Range<usize> {
-        match self {
-            Self::Piece(piece) => piece.first..piece.first + piece.count,
-            Self::Whole(_, columns) => 0..*columns,
-        }
-    }
-
-    /// [rows, columns], packed if it is.
-    pub fn matrix(&self) -> Second<'_> {
-        match self {
-            Self::Piece(piece) => piece.whole(),
-            Self::Whole(packed, _) => (*packed).into(),
-        }
-    }
-
-    /// [rows, columns], packed.
-    pub fn packed(&self) -> &Packed {
-        match self {
-            Self::Piece(piece) => piece.packed(),
-            Self::Whole(packed, _) => packed,
-        }
-    }
-}
-
-/// Some columns of a parameter, or some rows of a table, with all of the other.
-pub struct Piece {
-    /// The first of its columns (of a table: rows).
-    pub first: usize,
-    /// How many there are.
-    pub count: usize,
-    /// [rows, count]; of a table [count, columns].
-    pub values: Vec<f32>,
-    /// Packed for the product with what the layer is given; `Order::Turned` only.
-    packed: Option<Packed>,
-    /// Packed for the product with gradients: transposed, tap by tap.
-    packed_back: Option<Packed>,
-    taps: usize,
-}
-
-impl Piece {
-    /// [rows, count], packed if it is.
-    pub fn whole(&self) -> Second<'_> {
-        match &self.packed {
-            Some(packed) => packed.into(),
-            None => {
-                let rows = self.values.len() / self.count.max(1);
-                Matrix::new(&self.values, rows, self.count).into()
-            }
-        }
-    }
-
-    /// [rows, count], ready for a product.
-    pub fn packed(&self) -> &Packed {
-        self.packed.as_ref().expect("a parameter of products")
-    }
-
-    /// [taps x count, rows / taps], ready for a product.
-    pub fn packed_back(&self) -> &Packed {
-        self.packed_back.as_ref().expect("a network that is being trained")
-    }
-
-    /// Makes ready for products what has changed.
-    pub fn refresh(&mut self, kernels: Kernels) {
-        let (count, values) = (self.count, &self.values);
-        let rows = values.len() / count.max(1);
-        if let Some(packed) = &mut self.packed {
-            packed.pack(kernels, Matrix::new(values, rows, count));
-        }
-        if let Some(packed) = &mut self.packed_back {
-            let inputs = rows / self.taps;
-            for tap in 0..self.taps {
-                let of_tap = &values[tap * inputs * count..][..inputs * count];
-                let matrix = Matrix::new(of_tap, inputs, count).transposed();
-                packed.pack_rows(kernels, tap * count, matrix);
-            }
-        }
-    }
+    /// Where the values are if no piece holds them: in files, in PyTorch's order, one part after the other.
+    filed: Vec<Array<f32>>,
 }
 
 impl Blueprint {
@@ -218,6 +136,37 @@ impl Blueprint {
         }
     }
 
+    /// Its pieces, without values.
+    fn pieces(&self) -> impl Iterator<Item = Piece> + use<> {
+        let (along, across) = self.lines();
+        let step = match self.order {
+            Order::Vector => across.max(1),
+            // A value of a convolution costs a sum over all windows: threads get the least that
+            // fills a tile.
+            Order::Turned { taps, .. } if taps > 1 => PANEL,
+            _ => (PIECE / along.max(1)).next_multiple_of(PANEL).max(PANEL),
+        };
+        let (taps, groups) = match self.order {
+            Order::Turned { taps, groups, .. } => (taps.max(1), groups),
+            _ => (1, 1),
+        };
+        let group = (across / groups.max(1)).max(1);
+        let firsts = (0..across).step_by(group).flat_map(move |start| {
+            let end = (start + group).min(across);
+            (start..end).step_by(step).map(move |first| (first, step.min(end - first)))
+        });
+        firsts.map(move |(first, count)| {
+            let values = Vec::new().into();
+            Piece { first, count, values, packed: None, packed_back: None, taps }
+        })
+    }
+
+    /// Values of a column (of a table: a row), and how many there are of these.
+    fn lines(&self) -> (usize, usize) {
+        let (rows, columns) = self.extent();
+        if self.order == Order::Table { (columns, rows) } else { (rows, columns) }
+    }
+
     /// Where in PyTorch's order the value of our row and column is.
     fn place(&self, row: usize, column: usize) -> usize {
         let (rows, columns) = self.extent();
@@ -233,35 +182,13 @@ impl Blueprint {
 }
 
 impl Parameter {
-    /// All zero.
+    /// Without values, which are to come.
     pub fn new(name: String, blueprint: Blueprint) -> Self {
         let (rows, columns) = blueprint.extent();
-        let (along, across) =
-            if blueprint.order == Order::Table { (columns, rows) } else { (rows, columns) };
-        let step = match blueprint.order {
-            Order::Vector => across.max(1),
-            // A value of a convolution costs a sum over all windows: threads get the least that
-            // fills a tile.
-            Order::Turned { taps, .. } if taps > 1 => PANEL,
-            _ => (PIECE / along.max(1)).next_multiple_of(PANEL).max(PANEL),
-        };
-        let (taps, groups) = match blueprint.order {
-            Order::Turned { taps, groups, .. } => (taps.max(1), groups),
-            _ => (1, 1),
-        };
-        let group = (across / groups.max(1)).max(1);
-        let firsts = (0..across).step_by(group).flat_map(|start| {
-            let end = (start + group).min(across);
-            (start..end).step_by(step).map(move |first| (first, step.min(end - first)))
-        });
-        let pieces = firsts.map(|(first, count)| {
-            let values = vec![0.0; along * count];
-            RwLock::new(Piece { first, count, values, packed: None, packed_back: None, taps })
-        });
-        let pieces = pieces.collect();
-        let (whole, winograd, bytes) = (None, None, None);
+        let pieces = blueprint.pieces().map(RwLock::new).collect();
+        let (whole, winograd, bytes, filed) = (None, None, None, Vec::new());
         let frozen = false;
-        Self { name, blueprint, frozen, rows, columns, pieces, whole, winograd, bytes }
+        Self { name, blueprint, frozen, rows, columns, pieces, whole, winograd, bytes, filed }
     }
 
     /// Takes its first values, from a stream of random numbers of its own.
@@ -284,12 +211,22 @@ impl Parameter {
             bytes.take(0, Matrix::new(&ours, self.rows, self.columns));
             self.bytes = Some(bytes);
         }
-        for number in 0..self.pieces.len() {
-            let mut piece = self.piece_mut(number);
-            let mut own = std::mem::take(&mut piece.values);
-            self.each_place(&piece, |at, place| own[at] = values[place]);
-            piece.values = own;
+        if !self.filed.is_empty() {
+            self.filed.clear();
+            self.pieces = self.blueprint.pieces().map(RwLock::new).collect();
         }
+        for number in 0..self.pieces.len() {
+            self.fill(&mut self.piece_mut(number), values);
+        }
+    }
+
+    /// Gives a piece its values of all, which are in PyTorch's order.
+    fn fill(&self, piece: &mut Piece, values: &[f32]) {
+        let mut own = std::mem::replace(&mut piece.values, Vec::new().into());
+        let all = own.to_mut();
+        all.resize(self.blueprint.lines().0 * piece.count, 0.0);
+        self.each_place(piece, |at, place| all[at] = values[place]);
+        piece.values = own;
     }
 
     /// Where in PyTorch's order our values are, row by row.
@@ -306,17 +243,19 @@ impl Parameter {
             return;
         }
         let mut bytes = ByteMatrix::new(kernels, self.rows, self.columns);
-        for piece in self.pieces.drain(..) {
-            let piece = piece.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.each_piece(|piece| {
             bytes.take(piece.first, Matrix::new(&piece.values, self.rows, piece.count));
-        }
+        });
+        self.pieces.clear();
+        self.filed.drain(..).for_each(|part| part.release());
         self.bytes = Some(bytes);
     }
 
     /// Whether all values are numbers.
     pub fn is_finite(&self) -> bool {
-        let finite = |piece| self.piece(piece).values.iter().all(|value| value.is_finite());
-        (0..self.pieces()).all(finite)
+        let mut finite = true;
+        self.each_piece(|piece| finite &= piece.values.iter().all(|value| value.is_finite()));
+        finite
     }
 
     /// The values, where they have 8 bits.
@@ -328,7 +267,7 @@ impl Parameter {
     pub fn held(&self) -> u64 {
         match &self.bytes {
             Some(bytes) => bytes.size() as u64,
-            None => 4 * self.blueprint.size() as u64 + self.packed_bytes(),
+            None => 4 * self.blueprint.size() as u64 + self.packed_bytes() - self.mapped(),
         }
     }
 
@@ -339,7 +278,10 @@ impl Parameter {
             self.places().zip(bytes.values()).for_each(|(place, value)| values[place] = value);
             return values;
         }
-        self.in_pytorchs_order(|piece| self.piece(piece).values.clone())
+        if !self.filed.is_empty() {
+            return self.filed.iter().flat_map(|part| part.iter().copied()).collect();
+        }
+        self.in_pytorchs_order(|piece| self.piece(piece).values.to_vec())
     }
 
     /// What is kept beside each piece, a value for each of the parameter's, in PyTorch's order.
@@ -436,6 +378,11 @@ impl Parameter {
 
     /// Forgets its copies for products: whoever reads it does so as it lies.
     pub fn unpack(&mut self) {
+        self.own();
+        self.forget_packed();
+    }
+
+    fn forget_packed(&mut self) {
         (self.whole, self.winograd) = (None, None);
         for number in 0..self.pieces.len() {
             let mut piece = self.piece_mut(number);
@@ -445,37 +392,42 @@ impl Parameter {
 
     /// Makes it ready for products, forward and, for training, backward.
     pub fn prepare(&mut self, kernels: Kernels, training: bool) {
-        let Order::Turned { groups, back, tiles, .. } = self.blueprint.order else { return };
-        self.unpack();
+        if training {
+            self.own();
+        }
+        let Order::Turned { tiles, back, .. } = self.blueprint.order else { return };
+        self.forget_packed();
+        let (rows, columns) = (self.rows, self.columns);
         if let (Some(side), false) = (tiles, training) {
-            let mut winograd = Winograd::new(kernels, side, self.rows / 9, self.columns);
-            for number in 0..self.pieces.len() {
-                let piece = self.piece(number);
-                let columns = Matrix::new(&piece.values, self.rows, piece.count);
+            let mut winograd = Winograd::new(kernels, side, rows / 9, columns);
+            self.each_piece(|piece| {
+                let columns = Matrix::new(&piece.values, rows, piece.count);
                 winograd.take(kernels, piece.first, columns);
-            }
+            });
             self.winograd = Some(winograd);
-            return;
-        }
-        let together = !training && !back && groups == 1 && self.bytes.is_none();
-        let mut whole = together.then(|| Packed::new(kernels, self.rows, self.columns));
-        for number in 0..self.pieces.len() {
-            let mut piece = self.piece_mut(number);
-            let (rows, count, taps) = (self.rows, piece.count, piece.taps);
-            match &mut whole {
-                Some(whole) => {
-                    let columns = Matrix::new(&piece.values, rows, count);
-                    whole.pack_columns(kernels, piece.first, columns);
-                }
-                None => {
-                    piece.packed = Some(Packed::new(kernels, rows, count));
-                    let room = || Packed::new(kernels, taps * count, rows / taps);
-                    piece.packed_back = (training || back).then(room);
-                    piece.refresh(kernels);
-                }
+        } else if !training && self.packs_whole() && self.bytes.is_none() {
+            let mut whole = Packed::new(kernels, rows, columns);
+            self.each_piece(|piece| {
+                let columns = Matrix::new(&piece.values, rows, piece.count);
+                whole.pack_columns(kernels, piece.first, columns);
+            });
+            self.whole = Some(whole);
+        } else {
+            for number in 0..self.pieces.len() {
+                let mut piece = self.piece_mut(number);
+                let (count, taps) = (piece.count, piece.taps);
+                piece.packed = Some(Packed::new(kernels, rows, count));
+                let room = || Packed::new(kernels, taps * count, rows / taps);
+                piece.packed_back = (training || back).then(room);
+                piece.refresh(kernels);
             }
         }
-        self.whole = whole;
+        self.filed.iter().for_each(Array::release);
+    }
+
+    /// Whether encoding has all columns packed as one matrix.
+    fn packs_whole(&self) -> bool {
+        matches!(self.blueprint.order, Order::Turned { groups: 1, back: false, .. })
     }
 }
 

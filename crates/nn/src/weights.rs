@@ -5,7 +5,7 @@ use std::path::Path;
 
 use inlay_base::{Error, Result};
 use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, save};
-use inlay_formats::{Found, Tensors};
+use inlay_formats::{Array, Found, Tensors};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,13 +55,13 @@ impl Network {
         let about: About = KIND.read(&reader, path)?;
         let problem = |error: Error| Error::invalid_file(path, None, error.to_string());
         let mut network = Self::blank(&about.description).map_err(problem)?;
-        network.load(&[&reader], path, &Origins::default(), Precision::Full)?;
+        network.load(&[&reader], path, &Origins::default(), Precision::Full, Keep::Own)?;
         Ok(network)
     }
 
     /// Takes the parameters of files, whose names and shapes must be this network's, or what `origins` say of them.
     /// Numbers of batches, which nothing depends on, may be missing. It is then ready to encode, with as many bits as
-    /// were asked for.
+    /// were asked for. With `Keep::Files` it may read in these as long as it lives.
     ///
     /// # Errors
     /// `InvalidInput`, with all tensors that are missing or of another shape.
@@ -71,6 +71,7 @@ impl Network {
         path: &Path,
         origins: &Origins,
         precision: Precision,
+        keep: Keep,
     ) -> Result<()> {
         let mut problems = Vec::new();
         let mut found = Vec::new();
@@ -87,9 +88,12 @@ impl Network {
         if !problems.is_empty() {
             return Err(Error::invalid_file(path, None, problems.join("; ")));
         }
-        for (parameter, values) in self.parameters.iter_mut().zip(found) {
-            if let Some(values) = values {
-                parameter.set(&values);
+        let packed = self.packed()?;
+        for ((parameter, parts), packed) in self.parameters.iter_mut().zip(found).zip(packed) {
+            match (parts, keep) {
+                (Some(parts), Keep::Own) => parameter.take(&parts),
+                (Some(parts), Keep::Files) => parameter.take_in_place(parts, packed),
+                (None, _) => parameter.set(&[0.0]),
             }
         }
         if precision == Precision::Bytes {
@@ -108,6 +112,15 @@ pub enum Precision {
     Full,
     /// 8 bits, where layers can work with them.
     Bytes,
+}
+
+/// Where the weights of a network are that files have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// In memory of their own, whatever becomes of the files.
+    Own,
+    /// In the files where they can be read there, by all processes that do so: nobody may write to these meanwhile.
+    Files,
 }
 
 /// Where in files parameters are, if not under their own names.
@@ -164,17 +177,17 @@ impl Origin {
         }
     }
 
-    /// The values of a parameter of this shape, or what is wrong.
+    /// The values of a parameter of this shape, one part after the other, or what is wrong.
     fn read(
         &self,
         files: &[&dyn Tensors],
         wanted: &[usize],
-    ) -> std::result::Result<Vec<f32>, String> {
+    ) -> std::result::Result<Vec<Array<f32>>, String> {
         let named = |name: &str| {
             let tensor = tensor_of(self.among(files), name)
                 .ok_or_else(|| format!("`{name}` {wanted:?} is missing"))?;
             let values = tensor
-                .floats()
+                .array()
                 .ok_or_else(|| format!("`{name}` is of type {}", tensor.dtype.name()))?;
             Ok::<_, String>((tensor.shape, values))
         };
@@ -184,14 +197,14 @@ impl Origin {
             };
             let (shape, found) = named(name)?;
             let width = wanted.iter().product::<usize>();
-            let rows = found.chunks_exact(width.max(1)).nth(row);
-            return match rows.filter(|_| shape.get(1..) == Some(wanted)) {
-                Some(values) => Ok(values.to_vec()),
+            let rows = found.len() / width.max(1);
+            return match Some(row).filter(|&row| row < rows && shape.get(1..) == Some(wanted)) {
+                Some(row) => Ok(vec![found.part(row * width..(row + 1) * width)]),
                 None => Err(format!("`{name}` is {shape:?} and has no row {row} of {wanted:?}")),
             };
         }
-        let (width, mut values, mut rows) =
-            (wanted.iter().skip(1).product::<usize>(), Vec::new(), 0);
+        let width = wanted.iter().skip(1).product::<usize>();
+        let (mut parts, mut rows, mut skipped) = (Vec::new(), 0, self.skip.saturating_mul(width));
         let mut given = Vec::new();
         for name in &self.tensors {
             let (shape, found) = named(name)?;
@@ -204,15 +217,16 @@ impl Origin {
             };
             rows += shape.iter().take(first).product::<usize>();
             given.push(format!("`{name}` is {shape:?}"));
-            values.extend(found);
+            let here = skipped.min(found.len());
+            skipped -= here;
+            parts.push(if here == 0 { found } else { found.part(here..found.len()) });
         }
         if rows != self.skip + wanted.first().copied().unwrap_or(1) {
             let all =
                 if self.skip > 0 { format!(" without {} rows", self.skip) } else { String::new() };
             return Err(format!("{}{all} and should be {wanted:?}", given.join(", ")));
         }
-        values.drain(..self.skip * width);
-        Ok(values)
+        Ok(parts)
     }
 }
 

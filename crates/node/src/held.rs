@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use inlay_base::trim;
 use napi::Env;
 
 use crate::run::refuse;
@@ -85,7 +86,11 @@ impl<T: Weighty> Held<T> {
     fn free(&mut self) {
         if let Some(value) = self.value.take_if(|value| value.weight() >= LARGE) {
             // Where no thread can be had, the closure is dropped here, and the value with it.
-            let _ = thread::Builder::new().name("inlay free".into()).spawn(move || drop(value));
+            let free = move || {
+                drop(value);
+                trim();
+            };
+            let _ = thread::Builder::new().name("inlay free".into()).spawn(free);
         }
         self.value = None;
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use inlay_base::{Error, Result, Run, Shared};
 use inlay_corpus::{Source, Tokenized};
 use inlay_nn::{
-    Cells, Column, Content, Network, Origins, Positions, Precision, Prospect, Shape, beginnings,
+    Cells, Column, Content, Keep, Network, Origins, Positions, Precision, Prospect, Shape,
+    beginnings,
 };
 use napi::Env;
 use napi::bindgen_prelude::{Either, Float32Array, Float32ArraySlice, Float64Array, Uint32Array};
@@ -32,11 +33,11 @@ pub struct Known {
 
 impl Weighty for Arc<Known> {
     fn weight(&self) -> u64 {
-        self.network.held()
+        self.network.held() + self.network.mapped()
     }
 
     fn memory(&self) -> u64 {
-        self.weight()
+        self.network.held()
     }
 }
 
@@ -352,7 +353,9 @@ pub fn load_network(
             let files = paths.iter().map(|path| inlay_formats::open(path));
             let files = files.collect::<Result<Vec<_>>>()?;
             let files: Vec<_> = files.iter().map(|file| &**file).collect();
-            network.load(&files, &paths[0], &read, precision)?;
+            // Windows lets nobody replace a file that is mapped.
+            let keep = if shared && cfg!(unix) { Keep::Files } else { Keep::Own };
+            network.load(&files, &paths[0], &read, precision, keep)?;
             Ok(Known { network, losses: Vec::new(), validation: Vec::new() })
         };
         let known = match shared {

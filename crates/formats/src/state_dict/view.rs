@@ -66,6 +66,11 @@ impl View {
         Ok(Self { dtype, shape, strides, range })
     }
 
+    /// Where in the file the values are, the last axis fastest, if they lie so.
+    pub fn lies(&self) -> Option<Range<usize>> {
+        self.strides.is_none().then(|| self.range.clone())
+    }
+
     /// The values, the last axis fastest.
     pub fn bytes<'a>(&self, file: &'a [u8]) -> Cow<'a, [u8]> {
         let bytes = &file[self.range.clone()];

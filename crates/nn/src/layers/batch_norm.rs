@@ -98,7 +98,7 @@ impl BatchNorm {
         let [mean, variance] = [0, 1].map(|number| pass.parameters[self.learnt() + number].whole());
         let statistics = pass.memo.values(STATISTICS, 3 * width);
         statistics[..width].copy_from_slice(&mean.values);
-        for (to, &variance) in statistics[width..].iter_mut().zip(&variance.values) {
+        for (to, &variance) in statistics[width..].iter_mut().zip(variance.values.iter()) {
             *to = 1.0 / (variance + self.epsilon).sqrt();
         }
     }
@@ -110,7 +110,7 @@ impl BatchNorm {
         lines[..width].copy_from_slice(&statistics[width..2 * width]);
         if self.affine {
             let weight = parameters[0].whole();
-            lines.iter_mut().zip(&weight.values).for_each(|(line, weight)| *line *= weight);
+            lines.iter_mut().zip(weight.values.iter()).for_each(|(line, weight)| *line *= weight);
         }
     }
 }

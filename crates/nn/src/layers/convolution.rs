@@ -137,6 +137,10 @@ impl<const AXES: usize> Layer for Convolution<AXES> {
         true
     }
 
+    fn reads_packed(&self, parameter: usize, input: &Shape) -> bool {
+        parameter == 0 && !self.lone(input.width)
+    }
+
     fn forward(&self, pass: &mut Forward<'_>) {
         let (frame, width) = (self.frame(), pass.input.width());
         let rows = (pass.input.rows(), pass.offsets.last().copied().unwrap_or(0));

@@ -55,11 +55,12 @@ impl Layer for Embedding {
         let (table, width) = (&pass.parameters[0], self.dimensions);
         for number in 0..table.pieces() {
             let piece = table.piece(number);
+            let values = &piece.values[..];
             let rows = pass.output.chunks_exact_mut(width);
             for (&id, to) in pass.input.ids.iter().zip(rows) {
                 let at = (id as usize).wrapping_sub(piece.first);
                 if at < piece.count {
-                    to.copy_from_slice(&piece.values[at * width..][..width]);
+                    to.copy_from_slice(&values[at * width..][..width]);
                 }
             }
         }

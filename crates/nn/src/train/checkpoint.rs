@@ -19,7 +19,7 @@ use crate::network::Network;
 use crate::optimizers::State;
 use crate::schedule::Curve;
 use crate::weights;
-use crate::weights::{Origins, Precision};
+use crate::weights::{Keep, Origins, Precision};
 
 /// Under which the file says how far its training has come.
 const KEY: &str = "training";
@@ -162,7 +162,7 @@ impl<'a> Keeper<'a> {
                 return Err(self.other(condition, here, there));
             }
         }
-        network.load(&[&reader], path, &Origins::default(), Precision::Full)?;
+        network.load(&[&reader], path, &Origins::default(), Precision::Full, Keep::Own)?;
         let mut standing = header.standing;
         let nodes = reader.names().filter_map(|name| name.strip_prefix("carried/"));
         let nodes: Vec<usize> = nodes.filter_map(|node| node.parse().ok()).collect();

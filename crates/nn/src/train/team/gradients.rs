@@ -70,7 +70,7 @@ impl Team<'_> {
                 continue;
             }
             if let (true, Some(step)) = (alone, job.step) {
-                sparse.end(step.rate, &mut parameter.piece_mut(task.piece).values);
+                sparse.end(step.rate, parameter.piece_mut(task.piece).values.to_mut());
             } else if let (Some(step), None) = (job.step, how.clip) {
                 self.follow(how, task, (gradient, state), step);
             }
@@ -86,7 +86,7 @@ impl Team<'_> {
         values.extend_from_slice(&piece.values);
         layer.keep(task.local, first.shard.known(self.plan, task.node).memo, values);
         if values.iter().all(|value| value.is_finite()) {
-            piece.values.copy_from_slice(values);
+            piece.values.to_mut().copy_from_slice(values);
         } else {
             self.broken.store(true, Relaxed);
         }
@@ -121,7 +121,7 @@ impl Team<'_> {
         }
         let mut piece = parameter.piece_mut(task.piece);
         let decays = parameter.blueprint.decays;
-        how.optimizer.follow(self.kernels, step, decays, &mut piece.values, gradient, state);
+        how.optimizer.follow(self.kernels, step, decays, piece.values.to_mut(), gradient, state);
         piece.refresh(self.kernels);
     }
 }
