@@ -212,16 +212,66 @@ test('prompts stand before texts, by name or as they are', async (t) => {
   t.deepEqual((await encoder.encode(['fox'], { prompt: 'the quick ' })).values, wanted)
   t.deepEqual((await encoder.encodeDocument(['fox'])).values, await of('lazy: fox'))
   t.notDeepEqual(await of('fox'), wanted)
+})
 
-  const without = await folderWith(t, {
-    'modules.json': [moduleOf('Transformer'), moduleOf('Pooling', '1_Pooling')],
-    '1_Pooling/config.json': { pooling_mode: 'mean', include_prompt: false },
-  })
-  using other = await SentenceEncoder.load(without)
-  t.is((await other.encode(['fox'])).length, 1)
-  await t.throwsAsync(other.encode(['fox'], { prompt: 'a ' }), {
+test('a prompt that the folder leaves out of vectors is read, and only what is behind it pooled', async (t) => {
+  const encoderBy = async (mode: string | string[], include = false) => {
+    const modules = [moduleOf('Transformer'), moduleOf('Pooling', '1_Pooling')]
+    const path = await folderWith(t, {
+      'modules.json': modules,
+      '1_Pooling/config.json': { pooling_mode: mode, include_prompt: include },
+    })
+    return SentenceEncoder.load(path)
+  }
+  const prompt = 'the lazy: '
+  const texts = ['fox', 'a quick dog and a fox', '']
+  using mean = await encoderBy('mean')
+  const tokens = await mean.encodeTokens(texts, { prompt })
+  // [CLS] and what the prompt is by itself, without [SEP].
+  const [alone] = await mean.encodeTokens([prompt], { prompt: '' })
+  const rows = tokens.map((text) => Array.from(text).slice(alone!.length - 1))
+  t.deepEqual(
+    rows.map(({ length }) => length),
+    [2, 7, 1],
+  )
+  const meanOf = (text: Float32Array[]) =>
+    text[0]!.map((_, i) => text.reduce((sum, row) => sum + row[i]!, 0) / text.length)
+  const found = await mean.encode(texts, { prompt })
+  for (const [i, text] of rows.entries()) t.true(furthest(found.row(i), [...meanOf(text)]) < 1e-6)
+  t.deepEqual(
+    Array.from(found.tokens),
+    tokens.map(({ length }) => length),
+  )
+  using whole = await encoderBy('mean', true)
+  t.notDeepEqual((await whole.encode(texts, { prompt })).values, found.values)
+  t.deepEqual((await whole.encode(texts)).values, (await mean.encode(texts)).values)
+
+  const short = await mean.encode(texts, { prompt, dimensions: 5, normalize: true })
+  const length = Math.hypot(...found.row(1).subarray(0, 5))
+  const cut = Array.from(found.row(1).subarray(0, 5), (value) => value / length)
+  t.true(furthest(short.row(1), cut) < 1e-6)
+  // The same alone as among many, on any number of threads.
+  const many = Array.from({ length: 600 }, (_, i) => texts[i % 3]!)
+  const all = await mean.encode(many, { prompt, threads: 3 })
+  t.deepEqual(all.row(599), (await mean.encode([many[599]!], { prompt, threads: 1 })).row(0))
+
+  using max = await encoderBy(['max', 'mean'])
+  const largest = rows[1]![0]!.map((_, i) => Math.max(...rows[1]!.map((row) => row[i]!)))
+  const both = (await max.encode(texts, { prompt })).row(1)
+  t.true(furthest(both, [...largest, ...meanOf(rows[1]!)]) < 1e-6)
+  using last = await encoderBy('lasttoken')
+  t.true(furthest((await last.encode(texts, { prompt })).row(1), [...rows[1]!.at(-1)!]) < 1e-6)
+  for (const mode of ['cls', 'weightedmean', ['mean', 'cls']]) {
+    using other = await encoderBy(mode)
+    t.is((await other.encode(texts)).length, 3)
+    await t.throwsAsync(other.encode(texts, { prompt }), {
+      code: 'UNSUPPORTED',
+      message: /leaves prompts out of vectors by `cls` or `weightedmean`/,
+    })
+  }
+  await t.throwsAsync(mean.train([{ text: 'fox', positive: 'dog' }], { prompt }), {
     code: 'UNSUPPORTED',
-    message: /leaves prompts out of vectors/,
+    message: /cannot be learnt here/,
   })
 })
 

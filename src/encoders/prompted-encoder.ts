@@ -42,6 +42,8 @@ export interface VectorSettings {
   /** Default: what the folder says. */
   readonly normalize: boolean | undefined
   readonly truncate: 'end' | 'error'
+  /** What stands before each text. */
+  readonly prompt: string
 }
 
 /** Vectors of texts, and how much of each text was read. */
@@ -122,16 +124,15 @@ export abstract class PromptedEncoder implements Embedder<Text> {
     who: string,
   ): Promise<SentenceVectors>
 
-  /** @internal Texts with a prompt before each: one by its name, a text, or the default one. */
-  protected withPrompt(
-    texts: Texts,
-    given: string | undefined,
-    who: string,
-    fallback = this.#defaultPrompt,
-  ): Texts {
-    if (given === undefined) return prompted(texts, fallback, who)
-    const prompt = Object.hasOwn(this.prompts, given) ? this.prompts[given]! : given
-    return prompted(texts, prompt, who)
+  /** @internal A prompt by its name, a text, or the default one. */
+  protected promptOf(given: string | undefined, fallback = this.#defaultPrompt): string {
+    if (given === undefined) return fallback
+    return Object.hasOwn(this.prompts, given) ? this.prompts[given]! : given
+  }
+
+  /** @internal Texts with such a prompt before each. */
+  protected withPrompt(texts: Texts, given: string | undefined, who: string): Texts {
+    return prompted(texts, this.promptOf(given), who)
   }
 
   #firstPrompt(names: readonly string[]): string {
@@ -146,12 +147,13 @@ export abstract class PromptedEncoder implements Embedder<Text> {
     fallback: string,
   ): Promise<SentenceVectors> {
     const { settings, run } = settle(sentenceEncodingOptions, options, who)
-    const { prompt, dimensions = this.dimensions, normalize, truncate } = settings
+    const { dimensions = this.dimensions, normalize, truncate } = settings
     if (dimensions > this.dimensions) {
       throw wrongOption('dimensions', `at most ${this.dimensions}`, dimensions, who)
     }
-    const whole = this.withPrompt(texts, prompt, who, fallback)
-    return this.vectorsOf(whole, { dimensions, normalize, truncate }, run, who)
+    const prompt = this.promptOf(settings.prompt, fallback)
+    const whole = prompted(texts, prompt, who)
+    return this.vectorsOf(whole, { dimensions, normalize, truncate, prompt }, run, who)
   }
 }
 

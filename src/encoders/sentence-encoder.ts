@@ -31,6 +31,7 @@ import type { SentenceExamples } from './sentence-examples.js'
 import { lengthOf, saveSentenceFolder } from './sentence-folder.js'
 import { sentenceModules } from './sentence-modules.js'
 import type { SentenceParts } from './sentence-parts.js'
+import { vectorsBehindPrompts } from './sentences-behind-prompts.js'
 import { type SentenceTrainingOptions, trainSentences } from './sentence-training.js'
 import { isStaticFolder } from './static-folder.js'
 import { SubwordTokenizer } from './subword-tokenizer.js'
@@ -220,7 +221,13 @@ export class SentenceEncoder extends PromptedEncoder {
       prompt: string | undefined,
       truncate: 'end' | 'error',
       run: RunSettings,
-    ) => this.#tokenize(this.withPrompt(texts, prompt, who), truncate, run, who)
+    ) => {
+      if (this.promptOf(prompt) !== '' && parts.modules.prompts !== 'part') {
+        const problem = 'the folder leaves prompts out of vectors, which cannot be learnt here'
+        throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
+      }
+      return this.#tokenize(this.withPrompt(texts, prompt, who), truncate, run, who)
+    }
     const { found, ...learnt } = await trainSentences(parts, tokenize, examples, options, who)
     const tokenizer = parts.tokenizer.share(who)
     return new SentenceEncoder({ ...parts, network: found, tokenizer, learnt })
@@ -248,19 +255,6 @@ export class SentenceEncoder extends PromptedEncoder {
     throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
   }
 
-  /** @internal */
-  protected override withPrompt(
-    texts: Texts,
-    given: string | undefined,
-    who: string,
-    fallback?: string,
-  ): Texts {
-    const whole = super.withPrompt(texts, given, who, fallback)
-    if (whole === texts || !this.#parts.modules.leavesOutPrompts) return whole
-    const problem = 'the folder leaves prompts out of vectors, which cannot be done here'
-    throw new InlayError('UNSUPPORTED', `${who}: ${problem}`)
-  }
-
   async #tokenize(
     texts: Texts,
     truncate: 'end' | 'error',
@@ -281,7 +275,7 @@ export class SentenceEncoder extends PromptedEncoder {
   /** @internal */
   protected async vectorsOf(
     texts: Texts,
-    { dimensions, normalize, truncate }: VectorSettings,
+    { dimensions, normalize, truncate, prompt }: VectorSettings,
     run: RunSettings,
     who: string,
   ): Promise<SentenceVectors> {
@@ -289,6 +283,12 @@ export class SentenceEncoder extends PromptedEncoder {
     const isCut = dimensions < this.dimensions
     const { modules, tokenizer } = this.#parts
     const again = (normalize ?? modules.normalizes) && (isCut || !modules.normalizes)
+    if (prompt !== '' && modules.prompts !== 'part') {
+      const tokens = await this.#tokenize(texts, truncate, run, who)
+      const part = { dimensions, normalize: again, prompt }
+      const values = await vectorsBehindPrompts(this.#parts, tokens, part, run, who)
+      return new SentenceVectors(values, dimensions, tokens.counts, this.maxTokens)
+    }
     const most = truncate === 'error' ? this.maxTokens : undefined
     const part = { dimensions, normalize: again, most }
     const { values, counts } = await tokenizer.encode(this.network, texts, part, run, who)

@@ -18,8 +18,9 @@ export interface SentenceModules {
   readonly weights: readonly ModuleWeights[]
   /** Whether the last step divides vectors by their length. */
   readonly normalizes: boolean
-  /** Whether tokens of a prompt are to be left out of vectors, which cannot be done here. */
-  readonly leavesOutPrompts: boolean
+  /** What becomes of a prompt's tokens where those of a text become one vector: they take part, or do not, or are to be left
+   * out of what they cannot be left out of here. */
+  readonly prompts: 'part' | 'left-out' | 'refused'
 }
 
 /** The weights of a module. */
@@ -83,20 +84,26 @@ export async function modulesOf(folder: ModelFolder): Promise<Module[] | undefin
   })
 }
 
-function poolingOf(folder: ModelFolder, file: string, config: Json): Layer[] {
+function poolingOf(folder: ModelFolder, file: string, config: Json): Pooling[] {
   const { pooling_mode: named } = config
   const old = Object.keys(flags).filter((key) => config[key] === true)
   const modes: unknown[] =
     named === undefined || named === null ? old.map((key) => flags[key]) : [named].flat()
-  const layers = (modes.length === 0 ? ['mean'] : modes).map((mode) => {
+  return (modes.length === 0 ? ['mean'] : modes).map((mode) => {
     const by =
       typeof mode === 'string' && Object.hasOwn(poolings, mode) ? poolings[mode]! : undefined
     if (by === undefined) {
       throw new InlayError('UNSUPPORTED', `${folder.who}: ${file} pools by ${shown(mode)}`)
     }
-    return pool({ by })
+    return by
   })
-  return layers.length === 1 ? layers : [concat(layers.map((layer) => [layer]))]
+}
+
+/** A rising mean counts from the prompt's first token on; and versions of sentence-transformers differ in whether the first token
+ * is that of a prompt which is left out. */
+function promptsIn(ways: readonly Pooling[], config: Json): SentenceModules['prompts'] {
+  if (config['include_prompt'] !== false) return 'part'
+  return ways.some((by) => by === 'first' || by === 'rising-mean') ? 'refused' : 'left-out'
 }
 
 /**
@@ -116,14 +123,16 @@ export async function sentenceModules(folder: ModelFolder): Promise<SentenceModu
   const modules = known.length > 0 ? known : [{ type: 'Pooling', path: '' }]
   const layers: Layer[] = []
   const weights: ModuleWeights[] = []
-  let leavesOutPrompts = false
+  let prompts: SentenceModules['prompts'] = 'part'
   for (const [number, { type, path }] of modules.entries()) {
     folder.file(path, 'modules.json')
     const file = join(path, 'config.json')
     const config = path === '' ? undefined : await folder.json(file)
     if (type === 'Pooling') {
-      layers.push(...poolingOf(folder, file, config ?? {}))
-      leavesOutPrompts = config?.['include_prompt'] === false
+      const found = poolingOf(folder, file, config ?? {})
+      const pools = found.map((by) => pool({ by }))
+      layers.push(...(pools.length === 1 ? pools : [concat(pools.map((layer) => [layer]))]))
+      prompts = promptsIn(found, config ?? {})
     } else if (type === 'Normalize') {
       layers.push(normalize())
     } else if (type === 'Dense') {
@@ -143,7 +152,7 @@ export async function sentenceModules(folder: ModelFolder): Promise<SentenceModu
     layers: lastNamed(layers),
     weights,
     normalizes,
-    leavesOutPrompts,
+    prompts,
   }
 }
 
