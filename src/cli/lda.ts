@@ -1,5 +1,4 @@
 // inlay lda: from documents to topics, what is in them, and the topics of new documents.
-import { existsSync } from 'node:fs'
 import { corpusOptions } from '../corpus/corpus.js'
 import { Phrases } from '../corpus/phrases.js'
 import { type Options, type RunOptions, integer, text } from '../options.js'
@@ -10,6 +9,7 @@ import { checkWritten } from './files.js'
 import { newDocumentsCommand } from './new-documents.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
+import { checkpoint, resumable } from './resume.js'
 import type { Session } from './session.js'
 import { quietFlags, runFlags } from './train.js'
 
@@ -17,7 +17,7 @@ const trainFlags = {
   output: text('where the model goes: a safetensors file'),
   model: text('a model to learn on from, whose counts stay'),
   phrases: text('joins the phrases of this file, as `inlay phrases train` writes it'),
-  checkpoint: text('keeps the state of the training here, and goes on from it if it is there'),
+  checkpoint,
   checkpointEvery: ldaOptions.checkpointEvery,
 }
 
@@ -68,15 +68,10 @@ const train: Command = {
       await trained.save(output, run)
       return trained.dimensions
     }
-    try {
-      const topics = await session.withProgress({ quiet }, work)
-      if (!quiet) session.note(`${quantity(topics, 'topics')} in ${output}`)
-    } catch (error) {
-      if (options.checkpoint !== undefined && existsSync(options.checkpoint)) {
-        session.lastWords = `stopped; the same command goes on from ${options.checkpoint}`
-      }
-      throw error
-    }
+    const found = await resumable(options.checkpoint, session, () =>
+      session.withProgress({ quiet }, work),
+    )
+    if (!quiet) session.note(`${quantity(found, 'topics')} in ${output}`)
   },
 }
 

@@ -13,6 +13,7 @@ import { fastTextCommands } from './fasttext.js'
 import { gloveCommands } from './glove.js'
 import { imagesCommands } from './images.js'
 import { ldaCommands } from './lda.js'
+import { nnlmCommands, rnnlmCommands } from './language-models.js'
 import { mediaCommands } from './media.js'
 import { ngramCommands } from './ngram.js'
 import { phrasesCommands } from './phrases.js'
@@ -34,6 +35,8 @@ const commands: readonly Command[] = [
   ...phrasesCommands,
   ...tfidfCommands,
   ...ngramCommands,
+  ...nnlmCommands,
+  ...rnnlmCommands,
   ...tableCommands,
   ...sentencesCommands,
   ...imagesCommands,

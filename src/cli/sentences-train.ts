@@ -13,6 +13,7 @@ import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
+import { checkpoint, resumable } from './resume.js'
 import type { Session } from './session.js'
 import { runFlags } from './train.js'
 
@@ -21,7 +22,7 @@ const losses = { contrastive, triplet }
 const files = {
   output: text('the folder that is made; one that is there must be empty', 'FOLDER'),
   validation: text('a table of examples whose loss is worked out after each epoch'),
-  checkpoint: text('keeps the state of the training here, and goes on from it if it is there'),
+  checkpoint,
   checkpointEvery: sentenceTrainingOptions.checkpointEvery,
 }
 
@@ -79,7 +80,9 @@ export const sentencesTrain: Command = {
       await tuned.save(output, run)
       return { history: tuned.history, truncated: tuned.truncated }
     }
-    const { history, truncated } = await session.withProgress({ quiet }, work)
+    const { history, truncated } = await resumable(options.checkpoint, session, () =>
+      session.withProgress({ quiet }, work),
+    )
     if (quiet) return
     const { loss: last, validation: heldOut } = history.at(-1)!
     const also = heldOut === undefined ? '' : `, ${heldOut.toFixed(4)} on ${validation}`

@@ -1,5 +1,4 @@
 // inlay MODEL train: from text files to a file of vectors, for every model that learns them from text.
-import { existsSync } from 'node:fs'
 import {
   type Option,
   type Options,
@@ -18,6 +17,7 @@ import { type Command, type FlagGroup, group } from './command.js'
 import { checkEnding, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
+import { checkpoint, resumable } from './resume.js'
 import type { Session } from './session.js'
 
 /** What was trained, as the command line needs it. */
@@ -60,7 +60,6 @@ const output = text(
   'where the vectors go; the ending of the name tells the format, .safetensors is ours',
 )
 const model = text('where the whole model goes, to open it again')
-const checkpoint = text('keeps the state of the training here, and goes on from it if it is there')
 
 /** How the command line says what options take as a value; a model has those that its table has. */
 const values = {
@@ -138,16 +137,11 @@ export function trainCommand(trainer: Trainer): Command {
         if (whole !== undefined) await trained.save(whole, run)
         return trained.vectors
       }
-      try {
-        const { size, dimensions } = await session.withProgress({ quiet: isQuiet }, work)
-        if (isQuiet) return
-        session.note(`${quantity(size, named)} of ${dimensions} dimensions in ${target}`)
-      } catch (error) {
-        if (settings.checkpoint !== undefined && existsSync(settings.checkpoint)) {
-          session.lastWords = `stopped; the same command goes on from ${settings.checkpoint}`
-        }
-        throw error
-      }
+      const { size, dimensions } = await resumable(settings.checkpoint, session, () =>
+        session.withProgress({ quiet: isQuiet }, work),
+      )
+      if (isQuiet) return
+      session.note(`${quantity(size, named)} of ${dimensions} dimensions in ${target}`)
     },
   }
 }

@@ -1,6 +1,6 @@
 // inlay video: from films to a model that compresses them, films to latents and back, and how far they are from what comes
 // back.
-import { createWriteStream, existsSync } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { encodeY4m, encodeY4mOptions } from '../media/encode-y4m.js'
@@ -12,12 +12,13 @@ import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
+import { checkpoint, resumable } from './resume.js'
 import type { Session } from './session.js'
 import { quietFlags, runFlags } from './train.js'
 
 const trainFlags = {
   output: text('where the model goes: a safetensors file'),
-  checkpoint: text('keeps the state of the training here, and goes on from it if it is there'),
+  checkpoint,
   checkpointEvery: videoAutoencoderOptions.checkpointEvery,
   validation: list(
     'films that are not learnt from: the best model for them is kept: a,b,c or @FILE',
@@ -84,15 +85,8 @@ const train: Command = {
       using model = await VideoAutoencoder.train(filmsOf(paths, how, signal), settings)
       await model.save(output, { signal })
     }
-    try {
-      await session.withProgress({ quiet }, work)
-      if (!quiet) session.note(`${quantity(paths.length, 'films')} learnt from, ${output} written`)
-    } catch (error) {
-      if (options.checkpoint !== undefined && existsSync(options.checkpoint)) {
-        session.lastWords = `stopped; the same command goes on from ${options.checkpoint}`
-      }
-      throw error
-    }
+    await resumable(options.checkpoint, session, () => session.withProgress({ quiet }, work))
+    if (!quiet) session.note(`${quantity(paths.length, 'films')} learnt from, ${output} written`)
   },
 }
 

@@ -1,8 +1,5 @@
 // Tables from files: CSV and JSON lines become rows, one at a time.
-import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream'
-import { createGunzip } from 'node:zlib'
-import { type ErrorCode, InlayError, shown } from '../errors.js'
+import { InlayError, shown } from '../errors.js'
 import {
   type Options,
   type Settings,
@@ -16,6 +13,7 @@ import {
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
+import { linesOf, textOf } from '../text-file.js'
 import { CsvReader } from './csv.js'
 
 /** What stands in a column of a row. */
@@ -119,7 +117,7 @@ async function* csvRows(
     }
     return [Object.fromEntries(names.map((name, i) => [name, clean(fields[i]!)]))]
   }
-  for await (const text of withoutLines(textOf(file), skipLines)) {
+  for await (const text of withoutLines(textOf(file, 'readTable'), skipLines)) {
     yield* reader.read(text).flatMap(rowOf)
   }
   yield* reader.end().flatMap(rowOf)
@@ -127,7 +125,7 @@ async function* csvRows(
 }
 
 async function* jsonRows(file: string): AsyncGenerator<Row> {
-  let [line, rest] = [0, '']
+  let line = 0
   const rowOf = (json: string): Row[] => {
     line += 1
     if (json.trim() === '') return []
@@ -141,12 +139,7 @@ async function* jsonRows(file: string): AsyncGenerator<Row> {
     if (problem !== undefined) throw invalid(file, line, problem)
     return [found as Row]
   }
-  for await (const text of textOf(file)) {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop()!
-    yield* lines.flatMap(rowOf)
-  }
-  yield* rowOf(rest)
+  for await (const lines of linesOf(textOf(file, 'readTable'))) yield* lines.flatMap(rowOf)
 }
 
 /** Why something is no row; `undefined` if it is one. @internal */
@@ -166,23 +159,6 @@ function checked(file: string, line: number, names: readonly string[]): readonly
   throw invalid(file, line, `names the column ${shown(twice)} twice`)
 }
 
-/** A file's text, piece after piece, without a byte order mark. */
-async function* textOf(file: string): AsyncGenerator<string> {
-  const bytes = createReadStream(file)
-  const isPacked = /\.gz$/i.test(file)
-  // What goes wrong is told by the one that is read.
-  const stream = isPacked ? pipeline(bytes, createGunzip(), () => {}) : bytes
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  try {
-    for await (const chunk of stream) yield decoder.decode(chunk as Buffer, { stream: true })
-    yield decoder.decode()
-  } catch (error) {
-    throw errorOf(error, file)
-  } finally {
-    bytes.destroy()
-  }
-}
-
 async function* withoutLines(texts: AsyncIterable<string>, count: number): AsyncGenerator<string> {
   let left = count
   for await (const text of texts) {
@@ -199,13 +175,4 @@ async function* withoutLines(texts: AsyncIterable<string>, count: number): Async
 function invalid(file: string, line: number, problem: string): InlayError {
   const message = `readTable: ${file}: line ${line} ${problem}`
   return new InlayError('INVALID_INPUT', message, { path: file, line, problem })
-}
-
-function errorOf(error: unknown, file: string): unknown {
-  if (error instanceof InlayError || !(error instanceof Error)) return error
-  const { code = '' } = error as NodeJS.ErrnoException
-  const isDamaged = code.startsWith('Z_') || code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
-  const kind: ErrorCode = isDamaged ? 'INVALID_INPUT' : code === 'ENOENT' ? 'NOT_FOUND' : 'IO'
-  const problem = code.startsWith('ERR_ENCODING') ? 'it is not UTF-8' : error.message
-  return new InlayError(kind, `readTable: ${file}: ${problem}`, { path: file, problem })
 }

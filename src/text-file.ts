@@ -1,0 +1,47 @@
+// Text of files, read in pieces: what becomes JavaScript's strings in any case. What Rust reads, it opens itself.
+import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { type ErrorCode, InlayError } from './errors.js'
+
+/**
+ * A file's text, piece after piece, without a byte order mark; unpacked if its name ends in .gz.
+ *
+ * @throws {InlayError} `NOT_FOUND`, `IO`; `INVALID_INPUT` it is not UTF-8, or no gzip
+ */
+export async function* textOf(file: string, who: string): AsyncGenerator<string> {
+  const bytes = createReadStream(file)
+  const isPacked = /\.gz$/i.test(file)
+  // What goes wrong is told by the one that is read.
+  const stream = isPacked ? pipeline(bytes, createGunzip(), () => {}) : bytes
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  try {
+    for await (const chunk of stream) yield decoder.decode(chunk as Buffer, { stream: true })
+    yield decoder.decode()
+  } catch (error) {
+    throw errorOf(error, file, who)
+  } finally {
+    bytes.destroy()
+  }
+}
+
+/** The lines of a text that comes in pieces, without their ends: those of a piece together. */
+export async function* linesOf(texts: AsyncIterable<string>): AsyncGenerator<string[]> {
+  let rest = ''
+  const withoutReturn = (line: string) => (line.endsWith('\r') ? line.slice(0, -1) : line)
+  for await (const text of texts) {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop()!
+    if (lines.length > 0) yield lines.map(withoutReturn)
+  }
+  if (rest !== '') yield [withoutReturn(rest)]
+}
+
+function errorOf(error: unknown, file: string, who: string): unknown {
+  if (error instanceof InlayError || !(error instanceof Error)) return error
+  const { code = '' } = error as NodeJS.ErrnoException
+  const isDamaged = code.startsWith('Z_') || code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+  const kind: ErrorCode = isDamaged ? 'INVALID_INPUT' : code === 'ENOENT' ? 'NOT_FOUND' : 'IO'
+  const problem = code.startsWith('ERR_ENCODING') ? 'it is not UTF-8' : error.message
+  return new InlayError(kind, `${who}: ${file}: ${problem}`, { path: file, problem })
+}
