@@ -49,6 +49,7 @@ export { Glove, gloveOptions, type GloveOptions, type GloveSettings } from './wo
 export { autotuneOptions, type AutotuneOptions, type Trial } from './words/autotune.js'
 export {
   classifierOptions,
+  labelledLineOptions,
   quantizeOptions,
   type ClassifierOptions,
   type PredictOptions,
@@ -63,7 +64,12 @@ export {
   type Tuning,
 } from './words/fasttext-classifier.js'
 export type { TunedOptions } from './words/tuning-space.js'
-export type { LabelledSource, LabelledText } from './words/labelled.js'
+export {
+  readLabelledTexts,
+  type LabelledLineOptions,
+  type LabelledSource,
+  type LabelledText,
+} from './words/labelled.js'
 export {
   Word2Vec,
   word2vecOptions,
@@ -285,6 +291,7 @@ export {
   type TextCnnShape,
 } from './models/text-cnn.js'
 export { TextNetwork } from './models/text-network.js'
+export { openTextModel } from './models/open-text-model.js'
 export {
   RecurrentClassifier,
   recurrentClassifier,

@@ -16,9 +16,14 @@ export interface Ended {
 }
 
 /** Starts `inlay` in a folder with the words of `line`; `ended` tells how it went. */
-export function start(cwd: string, line: string): { child: ChildProcess; ended: Promise<Ended> } {
+export function start(
+  cwd: string,
+  line: string,
+  stdin: 'ignore' | 'pipe' = 'ignore',
+): { child: ChildProcess; ended: Promise<Ended> } {
   const argv = [main, ...line.split(/\s+/).filter((word) => word !== '')]
-  const child = spawn(process.execPath, argv, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, argv, { cwd, stdio: [stdin, 'pipe', 'pipe'] })
+  if (!child.stdout || !child.stderr) throw new Error('there are pipes')
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

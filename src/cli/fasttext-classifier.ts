@@ -5,15 +5,11 @@ import { type Options, type RunOptions, text } from '../options.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { autotuneOptions } from '../words/autotune.js'
 import { classifierOptions, predictOptions, quantizeOptions } from '../words/classifier-options.js'
-import {
-  type Evaluation,
-  type LabelPrediction,
-  type Tuning,
-  FastTextClassifier,
-} from '../words/fasttext-classifier.js'
+import { type Evaluation, type Tuning, FastTextClassifier } from '../words/fasttext-classifier.js'
 import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
+import { labelRow } from './labels.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
 import { quietFlags, runFlags } from './train.js'
@@ -85,7 +81,7 @@ const predict: Command = {
     using classifier = await FastTextClassifier.open(model, { ...prefix, signal })
     const answer = async (lines: readonly string[]) => {
       const all = await classifier.predictBatch(lines, { topK, threshold, signal })
-      for (const predictions of all) session.print(predictions.map(shownLabel).join('\t'))
+      for (const predictions of all) session.print(labelRow(predictions))
     }
     for (const input of texts.length > 0
       ? texts.map((path) => createReadStream(path))
@@ -220,10 +216,6 @@ function writable(path: string | undefined, read: readonly string[]): string {
   if (path === undefined) throw new UsageError('-o MODEL is missing')
   checkWritten(read, { '-o': path })
   return path
-}
-
-function shownLabel({ label, probability }: LabelPrediction): string {
-  return `${label}\t${probability.toFixed(6)}`
 }
 
 /** What the best model was made with, tab-separated. */

@@ -49,6 +49,7 @@ function languageModelCommands<Model extends NeuralLanguageModel>(
         'text, a sentence a line: files, globs or folders/; .gz and .zst are read as they are',
     },
     count: { from: 1, to: Infinity },
+    learnt: 'the text',
     files,
     groups: trainingGroups(sayable(options, files)),
     examples: kind.examples,

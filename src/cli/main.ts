@@ -20,6 +20,7 @@ import { phrasesCommands } from './phrases.js'
 import { sentencesCommands } from './sentences.js'
 import { soundsCommands } from './sounds.js'
 import { tableCommands } from './table.js'
+import { textCommands } from './text.js'
 import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
 import { videoCommands } from './video.js'
@@ -37,6 +38,7 @@ const commands: readonly Command[] = [
   ...ngramCommands,
   ...nnlmCommands,
   ...rnnlmCommands,
+  ...textCommands,
   ...tableCommands,
   ...sentencesCommands,
   ...imagesCommands,
@@ -45,6 +47,9 @@ const commands: readonly Command[] = [
   ...mediaCommands,
   ...vectorsCommands,
 ]
+
+/** Who says so, at the beginning of what the library says: "Word2Vec.train: ", "readTable: ". */
+const speaker = /^(\w+\.\w+|(read|open|load)[A-Z]\w*): /
 
 void main(process.argv.slice(2)).then((code) => {
   // Not `process.exit`: what was printed may still be on its way into a pipe.
@@ -142,7 +147,7 @@ function isWrongUsage(error: unknown): boolean {
 /** The library says "Word2Vec.train: `minCount` must be ..."; here it is --min-count. */
 function oneLine(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(/^\w+\.\w+: /, '')
+  const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(speaker, '')
   const option = error instanceof InlayError ? error.context['option'] : undefined
   if (typeof option !== 'string' || option === '') return message
   return message.replaceAll(`\`${option}\``, `--${flagName(option)}`)

@@ -48,7 +48,7 @@ export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model
     count: { from: 1, to: 2 },
     groups: [
       rowFiles(maker.rows, 'the numbers of the lines'),
-      group(maker.title, options),
+      ...(Object.keys(options).length > 0 ? [group(maker.title, options)] : []),
       maker.run,
     ],
     examples: maker.examples,

@@ -16,6 +16,7 @@ import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
 import { quietFlags, runFlags } from './train.js'
+import { numbersOf } from './typed-lists.js'
 
 const model = 'a model: .safetensors, .arpa or .arpa.gz'
 const output = {
@@ -88,8 +89,8 @@ const train: Command = {
           ...options,
           ...run,
           phrases: joined,
-          prune: numbers(prune),
-          discountFallback: numbers(discountFallback),
+          prune: numbersOf(prune),
+          discountFallback: numbersOf(discountFallback),
         },
       )
       if (isArpa(target)) await trained.saveArpa(target, run)
@@ -237,11 +238,6 @@ function open(
   run: Parameters<typeof NgramLanguageModel.open>[1],
 ): Promise<NgramLanguageModel> {
   return isArpa(path) ? NgramLanguageModel.openArpa(path, run) : NgramLanguageModel.open(path, run)
-}
-
-/** What was typed as a,b,c; what is no number is refused by the option's own check. */
-function numbers(typed: readonly string[] | undefined): number[] | undefined {
-  return typed?.map((one) => (one.trim() === '' ? Number.NaN : Number(one)))
 }
 
 async function* linesOf(paths: readonly string[]): AsyncGenerator<string> {

@@ -1,7 +1,4 @@
 // inlay sentences: texts as vectors by a folder of a pretrained model, how it learns further, and how it comes there.
-import { open } from 'node:fs/promises'
-import type { CorpusSource, Texts } from '../corpus/source.js'
-import { InlayError } from '../errors.js'
 import { type PromptedEncoder, sentenceEncodingOptions } from '../encoders/prompted-encoder.js'
 import { SentenceEncoder } from '../encoders/sentence-encoder.js'
 import { StaticEncoder } from '../encoders/static-encoder.js'
@@ -9,6 +6,7 @@ import { type Options, type RunOptions, oneOf } from '../options.js'
 import { downloadModel, downloadOptions } from '../encoders/hub.js'
 import { type Command, group } from './command.js'
 import { UsageError } from './flags.js'
+import { textsOf } from './lines.js'
 import { newDocumentsCommand } from './new-documents.js'
 import { sentencesTrain } from './sentences-train.js'
 import type { Session } from './session.js'
@@ -55,24 +53,9 @@ const encode = newDocumentsCommand({
   },
   async make(encoder, source, options) {
     const { as = 'text', weights: _, ...rest } = options as Encoding
-    return encoder[verbs[as]](linesOf(source), rest)
+    return encoder[verbs[as]](textsOf(source), rest)
   },
 })
-
-/** The lines of the files of a source, or what it gives itself. */
-async function* linesOf(source: CorpusSource): AsyncGenerator<string> {
-  if (typeof source === 'object' && 'files' in source) {
-    for (const path of source.files) {
-      const file = await open(path).catch((error: NodeJS.ErrnoException) => {
-        const code = error.code === 'ENOENT' ? 'NOT_FOUND' : 'IO'
-        throw new InlayError(code, `${String(path)}: ${error.message}`)
-      })
-      yield* file.readLines()
-    }
-  } else {
-    for await (const text of source as Texts) yield text as string
-  }
-}
 
 const { revision, endpoint, cache, files } = downloadOptions
 

@@ -3,7 +3,9 @@ import { corpusOptions } from '../corpus/corpus.js'
 import type { NetworkModel } from '../models/network-model.js'
 import type { Epoch } from '../nn/network.js'
 import { networkTrainingOptions } from '../nn/training.js'
+import { InlayError, InvalidOptionError } from '../errors.js'
 import { type Options, type RunOptions, type Table, text } from '../options.js'
+import { labelledLineOptions } from '../words/classifier-options.js'
 import { type Command, type FlagGroup, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
@@ -19,6 +21,8 @@ interface NetworkTrainer<Given, Model extends NetworkModel> extends Pick<
   Command,
   'name' | 'summary' | 'usage' | 'operands' | 'count' | 'examples'
 > {
+  /** What it learns from: "the lines". */
+  readonly learnt: string
   /** Flags that name what is read beside the operands. */
   readonly files: Table
   readonly groups: readonly FlagGroup[]
@@ -39,7 +43,7 @@ type TrainGiven = Options<typeof output & typeof resuming & typeof runFlags> & {
 export function networkTrainCommand<Given, Model extends NetworkModel>(
   trainer: NetworkTrainer<Given, Model>,
 ): Command {
-  const { files, groups, check, train, told, ...about } = trainer
+  const { learnt, files, groups, check, train, told, ...about } = trainer
   return {
     ...about,
     groups: [
@@ -62,7 +66,7 @@ export function networkTrainCommand<Given, Model extends NetworkModel>(
       checkWritten(read, { '-o': target, '--resume': rest.checkpoint })
       const work = async (onProgress: RunOptions['onProgress']) => {
         const run = { signal: session.signal, onProgress, threads: rest.threads }
-        using model = await train(operands, rest as Given, run)
+        using model = await ofData(learnt, () => train(operands, rest as Given, run))
         await model.save(target, run)
         return [told(model), ...epochTold(model.history, rest.validation), target].join('; ')
       }
@@ -71,6 +75,17 @@ export function networkTrainCommand<Given, Model extends NetworkModel>(
       )
       if (!quiet) session.note(news)
     },
+  }
+}
+
+/** What the library says of its examples is of data here, and of no flag; `what` they are: "the lines". */
+export async function ofData<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof InvalidOptionError)) throw error
+    if (error.context['option'] !== 'examples') throw error
+    throw new InlayError('INVALID_INPUT', error.message.replace('`examples`', what))
   }
 }
 
@@ -93,11 +108,13 @@ export function sayable(table: Table, ...others: readonly Table[]): Table {
   return Object.fromEntries(left)
 }
 
+const textual = { ...corpusOptions, ...labelledLineOptions }
+
 /** What decides a training, and how text becomes words. */
 export function trainingGroups(table: Table): readonly FlagGroup[] {
   const of = (isText: boolean) =>
     Object.fromEntries(
-      Object.entries(table).filter(([name]) => Object.hasOwn(corpusOptions, name) === isText),
+      Object.entries(table).filter(([name]) => Object.hasOwn(textual, name) === isText),
     )
   return [group('Training', of(false)), group('Text', of(true))]
 }

@@ -117,7 +117,7 @@ async function* csvRows(
     }
     return [Object.fromEntries(names.map((name, i) => [name, clean(fields[i]!)]))]
   }
-  for await (const text of withoutLines(textOf(file, 'readTable'), skipLines)) {
+  for await (const text of withoutLines(textOf(file, { who: 'readTable' }), skipLines)) {
     yield* reader.read(text).flatMap(rowOf)
   }
   yield* reader.end().flatMap(rowOf)
@@ -139,7 +139,7 @@ async function* jsonRows(file: string): AsyncGenerator<Row> {
     if (problem !== undefined) throw invalid(file, line, problem)
     return [found as Row]
   }
-  for await (const lines of linesOf(textOf(file, 'readTable'))) yield* lines.flatMap(rowOf)
+  for await (const lines of linesOf(textOf(file, { who: 'readTable' }))) yield* lines.flatMap(rowOf)
 }
 
 /** Why something is no row; `undefined` if it is one. @internal */

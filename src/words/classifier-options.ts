@@ -95,6 +95,17 @@ const readingOptions = {
   spoolDirectory: corpusOptions.spoolDirectory,
 }
 
+/** Every option of `readLabelledTexts`. */
+export const labelledLineOptions = {
+  /** What a label begins with in the text [-label]. */
+  labelPrefix: classifierOptions.labelPrefix,
+  /** Bytes that are no UTF-8: an error with file and offset, U+FFFD in their place, or the word
+   * that holds them left out. */
+  invalidUtf8: corpusOptions.invalidUtf8,
+  /** Where temporary files go. Default: the system's. */
+  spoolDirectory: corpusOptions.spoolDirectory,
+}
+
 export const evaluateOptions = { ...predictOptions, ...readingOptions }
 
 export const openOptions = { labelPrefix: classifierOptions.labelPrefix }

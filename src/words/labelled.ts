@@ -3,7 +3,11 @@
 import { type Corpus, type CorpusSettings, corpusOptions, readCorpus } from '../corpus/corpus.js'
 import type { CorpusSource, Text, Texts } from '../corpus/source.js'
 import { InlayError, shown } from '../errors.js'
-import { type RunSettings, settleAlone } from '../options.js'
+import { type NumberedTexts, numberCorpus } from '../native.js'
+import { type Options, type RunOptions, type RunSettings, settle, settleAlone } from '../options.js'
+import { run } from '../run.js'
+import { Turns, arrayOf } from '../turns.js'
+import { labelledLineOptions } from './classifier-options.js'
 
 /** A text and what it is about. */
 export interface LabelledText {
@@ -79,4 +83,51 @@ export function readLines(
 ): Promise<Corpus> {
   const settings = settleAlone(corpusOptions, { minCount: 1, invalidUtf8, spoolDirectory }, who)
   return readCorpus(linesOf(source, labelPrefix, who), settings, runSettings, who)
+}
+
+/** The options of `readLabelledTexts`: see `labelledLineOptions`. */
+export type LabelledLineOptions = Options<typeof labelledLineOptions> & RunOptions
+
+/**
+ * The lines of fastText's files, for models that take texts and labels one beside the other: labels are the words that begin
+ * with the prefix, wherever they stand, and the text is the other words, a space between them.
+ *
+ *     for await (const { text, labels } of readLabelledTexts('train.txt.gz')) console.log(labels[0], text)
+ *
+ * A line without a label has none; empty lines are left out.
+ *
+ * @throws {InvalidOptionError} before anything is read
+ * @throws {InlayError} as `Corpus.read`
+ */
+export async function* readLabelledTexts(
+  source: CorpusSource,
+  options: LabelledLineOptions = {},
+): AsyncGenerator<LabelledText> {
+  const who = 'readLabelledTexts'
+  const { settings, run: runSettings } = settle(labelledLineOptions, options, who)
+  const { labelPrefix } = settings
+  using corpus = await readLines(source, labelPrefix, settings, runSettings, who)
+  const turns = new Turns(runSettings.signal)
+  const words = await arrayOf(corpus.size, (i) => corpus.words.at(i)!, turns)
+  const numbers = new Uint32Array(corpus.size)
+  for (let i = 0; i < numbers.length; i++) {
+    numbers[i] = i
+    if (turns.isOver()) await turns.next()
+  }
+  const { ids, ends } = await run<NumberedTexts>(who, runSettings, (spec, events) =>
+    numberCorpus(corpus.native(who), numbers, spec, events),
+  )
+  let from = 0
+  for (const to of ends) {
+    const labels: string[] = []
+    const text: string[] = []
+    for (let at = from; at < to; at++) {
+      const word = words[ids[at]!]!
+      if (word.startsWith(labelPrefix)) labels.push(word.slice(labelPrefix.length))
+      else text.push(word)
+    }
+    yield { text: text.join(' '), labels }
+    if (turns.isOver(to - from)) await turns.next()
+    from = to
+  }
 }
