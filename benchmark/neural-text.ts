@@ -17,6 +17,7 @@ import {
   TransformerClassifier,
   Word2Vec,
   type WordVectors,
+  readConllu,
 } from 'inlay'
 import type { Family, Scores, Settings } from './family.js'
 import { benchmarkText, dataFolder } from './texts.js'
@@ -274,14 +275,11 @@ async function classifiers({ threads, vectors }: Run): Promise<Scores> {
   }
 }
 
-/** Sentences of a CoNLL-U file with their universal tags; parts of contracted words have lines of their own. */
-function treebank(name: string): TaggedSentence[] {
-  const sentences = lines(`ud/${name}.conllu.gz`).join('\n').split('\n\n')
-  return sentences.map((sentence) => {
-    const rows = sentence.split('\n').map((line) => line.split('\t'))
-    const words = rows.filter(([id]) => /^\d+$/.test(id!))
-    return { words: words.map((row) => row[1]!), tags: words.map((row) => row[3]!) }
-  })
+/** Sentences of a treebank with their universal tags. */
+async function treebank(name: string): Promise<TaggedSentence[]> {
+  const sentences: TaggedSentence[] = []
+  for await (const one of readConllu(join(data, `ud/${name}.conllu.gz`))) sentences.push(one)
+  return sentences
 }
 
 async function tagging(
@@ -290,7 +288,7 @@ async function tagging(
   testFile: string,
   { threads, vectors }: Run,
 ): Promise<Scores> {
-  const [train, test] = [treebank(trainFile), treebank(testFile)]
+  const [train, test] = [await treebank(trainFile), await treebank(testFile)]
   // The Chinese sentences are few: more passes, smaller batches, and no word is rare.
   const few = { epochs: 30, batchSize: 8, minCount: 1 }
   const options = { ...(language === 'english' ? { epochs: 5 } : few), ...threads }

@@ -340,6 +340,7 @@ export {
   type Row,
   type TableSource,
 } from './tables/read-table.js'
+export { readConllu, readConlluOptions, type ReadConlluOptions } from './tables/read-conllu.js'
 export type { CategoricalColumn, Column, ColumnKind, NumericColumn } from './tables/columns.js'
 export { CategoryEmbeddings, type TableAnswers } from './models/category-embeddings.js'
 export {

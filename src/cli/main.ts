@@ -20,6 +20,7 @@ import { phrasesCommands } from './phrases.js'
 import { sentencesCommands } from './sentences.js'
 import { soundsCommands } from './sounds.js'
 import { tableCommands } from './table.js'
+import { tagCommands } from './tag.js'
 import { textCommands } from './text.js'
 import { tfidfCommands } from './tfidf.js'
 import { vectorsCommands } from './vectors.js'
@@ -39,6 +40,7 @@ const commands: readonly Command[] = [
   ...nnlmCommands,
   ...rnnlmCommands,
   ...textCommands,
+  ...tagCommands,
   ...tableCommands,
   ...sentencesCommands,
   ...imagesCommands,
