@@ -64,12 +64,8 @@ export {
   type Tuning,
 } from './words/fasttext-classifier.js'
 export type { TunedOptions } from './words/tuning-space.js'
-export {
-  readLabelledTexts,
-  type LabelledLineOptions,
-  type LabelledSource,
-  type LabelledText,
-} from './words/labelled.js'
+export { readLabelledTexts } from './words/labelled.js'
+export type { LabelledLineOptions, LabelledSource, LabelledText } from './words/labelled.js'
 export {
   Word2Vec,
   word2vecOptions,
@@ -266,11 +262,8 @@ export type { TensorSource } from './nn/loading.js'
 export { Network, type Epoch, type NetworkEvaluation } from './nn/network.js'
 export { networkTrainingOptions, type NetworkTrainingOptions } from './nn/training.js'
 export type { Examples } from './nn/examples.js'
-export {
-  Classifier,
-  classifierHeadOptions,
-  type ClassifierHeadOptions,
-} from './models/classifier.js'
+export { Classifier, classifierHeadOptions } from './models/classifier.js'
+export type { ClassifierHeadOptions } from './models/classifier.js'
 export type { ClassPrediction, Labelled, LabelledInputs } from './models/labels.js'
 export { NetworkModel } from './models/network-model.js'
 export { NeuralLanguageModel } from './models/neural-language-model.js'
@@ -350,18 +343,10 @@ export {
   type TableTask,
 } from './models/category-options.js'
 export type { RegressionEvaluation, TableClassEvaluation } from './models/table-evaluation.js'
-export {
-  readImage,
-  readImageOptions,
-  type Image,
-  type ReadImageOptions,
-} from './media/read-image.js'
-export {
-  readSound,
-  readSoundOptions,
-  type ReadSoundOptions,
-  type Sound,
-} from './media/read-sound.js'
+export { readImage, readImageOptions } from './media/read-image.js'
+export type { Image, ReadImageOptions } from './media/read-image.js'
+export { readSound, readSoundOptions } from './media/read-sound.js'
+export type { ReadSoundOptions, Sound } from './media/read-sound.js'
 export {
   readVideo,
   readVideoOptions,
@@ -371,6 +356,9 @@ export {
 export { encodeY4m, encodeY4mOptions, type EncodeY4mOptions } from './media/encode-y4m.js'
 export type { MediaSource } from './media/bytes.js'
 export { readIdx, type IdxArray } from './pictures/read-idx.js'
+export { readPictureFolder, readPictures, readPicturesOptions } from './pictures/read-pictures.js'
+export type { ReadPicturesOptions } from './pictures/read-pictures.js'
+export { openImageModel } from './models/open-image-model.js'
 export type { Picture, PictureShape } from './pictures/pictures.js'
 export { ImageCnn, imageCnnOptions, type ImageCnnOptions } from './models/image-cnn.js'
 export {

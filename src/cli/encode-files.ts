@@ -9,7 +9,7 @@ import { runFlags } from './train.js'
 const { threads, quiet } = runFlags
 
 /** What encodes files. */
-interface Encoder extends Disposable {
+export interface FileEncoder extends Disposable {
   encode(files: readonly string[], options: RunOptions): Promise<Vectors>
 }
 
@@ -18,7 +18,7 @@ export function encodeFiles(
   about: Pick<Command, 'name' | 'summary' | 'usage' | 'operands' | 'examples'>,
   items: 'pictures' | 'sounds',
   options: Table,
-  load: (path: string, run: RunOptions) => Promise<Encoder>,
+  load: (path: string, run: RunOptions) => Promise<FileEncoder>,
 ): Command {
   return {
     ...about,

@@ -116,7 +116,9 @@ export function trainingGroups(table: Table): readonly FlagGroup[] {
     Object.fromEntries(
       Object.entries(table).filter(([name]) => Object.hasOwn(textual, name) === isText),
     )
-  return [group('Training', of(false)), group('Text', of(true))]
+  return [group('Training', of(false)), group('Text', of(true))].filter(
+    ({ flags }) => flags.length > 0,
+  )
 }
 
 /** The loss of the epoch whose parameters are kept, and the one on what was held out, if anything was. */

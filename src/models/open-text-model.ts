@@ -1,8 +1,7 @@
 // Which model of texts a file holds.
-import { InlayError } from '../errors.js'
-import { Network } from '../nn/network.js'
-import { type RunOptions, settle } from '../options.js'
+import type { RunOptions } from '../options.js'
 import type { Path } from '../path.js'
+import { openOneOf } from './open-one-of.js'
 import { RecurrentClassifier } from './recurrent-classifier.js'
 import { RecurrentEncoder } from './recurrent-encoder.js'
 import { TextCnn } from './text-cnn.js'
@@ -29,19 +28,5 @@ const kinds: Readonly<Record<string, (path: Path, run: RunOptions) => Promise<Te
  * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is none of these
  */
 export async function openTextModel(path: Path, options: RunOptions = {}): Promise<TextNetwork> {
-  const who = 'openTextModel'
-  const { run } = settle({}, options, who)
-  const name = await modelOf(path, run)
-  if (Object.hasOwn(kinds, name)) return kinds[name]!(path, run)
-  const what =
-    name === '' ? 'a network that is no model of texts' : `a model of another kind, ${name}`
-  const known = Object.keys(kinds).join(', ')
-  const message = `${who}: the file holds ${what}; wanted is one of ${known}`
-  throw new InlayError('INVALID_INPUT', message)
-}
-
-async function modelOf(path: Path, run: RunOptions): Promise<string> {
-  using network = await Network.open(path, run)
-  const { about } = network.description as { about?: { readonly model?: unknown } | null }
-  return typeof about?.model === 'string' ? about.model : ''
+  return openOneOf(kinds, path, options, 'openTextModel')
 }

@@ -67,11 +67,16 @@ export function isPreparation(given: unknown): given is Partial<ImagePreparation
   )
 }
 
+/** As an encoder has it, or with a part of the middle that is no square. */
+type Preparation = Omit<ImagePreparation, 'crop'> & {
+  readonly crop: number | readonly [height: number, width: number]
+}
+
 /** Decodes and prepares pictures, on threads: [pictures, crop, crop, 3]. @internal */
 export async function preparePictures(
   pictures: readonly ImageInput[],
   first: number,
-  { crop, halfPixel, interpolation, mean, deviation, resize }: ImagePreparation,
+  { crop, halfPixel, interpolation, mean, deviation, resize }: Preparation,
   maxPixels: number,
   settings: RunSettings,
   who: string,
@@ -82,7 +87,7 @@ export async function preparePictures(
   }
   const recipe = {
     resize: typeof resize === 'number' ? [resize] : [...resize],
-    crop: [crop, crop],
+    crop: typeof crop === 'number' ? [crop, crop] : [...crop],
     half: halfPixel,
     filter: interpolation,
     mean: [...mean],
