@@ -1,11 +1,11 @@
 // ModernBERT (Warner et al. 2024, arXiv:2412.13663) as a network: no table of positions but turning queries and keys, most
 // blocks with a window, gated hidden layers, norms first, and as a rule no biases.
-import { InlayError, shown } from '../errors.js'
 import { dense, dropout, embedding, gated, layerNorm, sum } from '../nn/layers.js'
 import type { Layer } from '../nn/layer.js'
 import type { TensorSource } from '../nn/loading.js'
 import { selfAttention } from '../nn/sequences.js'
 import type { Fields } from './model-folder.js'
+import { type Turns, turnsOf } from './rotary-turns.js'
 import {
   type TextTransformer,
   activationOf,
@@ -16,7 +16,7 @@ import {
 
 /** How a block looks around: at all positions, or at those that are near. */
 interface Look {
-  readonly rotary: number
+  readonly rotary: Turns
   readonly window: number | undefined
 }
 
@@ -35,7 +35,7 @@ export function modernBert(config: Fields, names: ReadonlySet<string>): TextTran
   }
   const norm = (name: string) =>
     layerNorm({ name, epsilon: config.positive(['norm_eps'], 1e-5), bias: biases.norm })
-  const looks = looksOf(config)
+  const looks = looksOf(config, width / heads / 2)
 
   const layersOf = (probability: number | undefined): Layer[] => {
     const share = (key: string) => (probability === 0 ? 0 : shareOf(config, key, 0, probability))
@@ -92,8 +92,8 @@ export function modernBert(config: Fields, names: ReadonlySet<string>): TextTran
   }
 }
 
-/** How each block looks around: one in three, or as `layer_types` says, at all positions. */
-function looksOf(config: Fields): Look[] {
+/** How each block looks around: one in three, or as `layer_types` says, at all positions. So many pairs of a head's values turn. */
+function looksOf(config: Fields, pairs: number): Look[] {
   const depth = config.count(['num_hidden_layers'])
   const every = config.count(['global_attn_every_n_layers'], 3)
   const types = config.json['layer_types']
@@ -103,14 +103,8 @@ function looksOf(config: Fields): Look[] {
   if (kinds.length !== depth) throw config.wrong(['layer_types'], `${depth} items`, types)
   const parameters = (config.json['rope_parameters'] ?? {}) as Readonly<Record<string, unknown>>
   const look = (kind: string, old: string, base: number, window: number | undefined): Look => {
-    const { rope_theta: rotary = config.number([old], base), rope_type: type = 'default' } =
-      (parameters[kind] ?? {}) as Readonly<Record<string, unknown>>
-    if (type !== 'default') {
-      const problem = `a model with rotary positions of type ${shown(type)}`
-      throw new InlayError('UNSUPPORTED', `${config.folder.who}: ${problem}`)
-    }
-    if (typeof rotary === 'number' && rotary > 0) return { rotary, window }
-    throw config.wrong(['rope_parameters'], 'a `rope_theta` above 0', rotary)
+    const said = (parameters[kind] ?? {}) as Readonly<Record<string, unknown>>
+    return { rotary: turnsOf(config, said, config.number([old], base), pairs), window }
   }
   const near = Math.floor(config.count(['local_attention'], 128) / 2)
   const full = look('full_attention', 'global_rope_theta', 160_000, undefined)

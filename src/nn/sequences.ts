@@ -64,9 +64,20 @@ const selfAttentionOptions = {
   /** Positions that each sees on either side of itself (Beltagy et al. 2020, arXiv:2004.05150). Default: all. */
   window: integer(undefined, { from: 0 }, 'positions that each sees on either side of itself'),
   /** Queries and keys turn by angles that grow with their place, so that their products depend on how far they are from
-   * each other (Su et al. 2021, arXiv:2104.09864): the base of these angles [rope_theta], 10,000 as a rule. Default: they do
-   * not. */
-  rotary: real(undefined, { above: 0 }, 'the base of the angles by which places turn'),
+   * each other (Su et al. 2021, arXiv:2104.09864): the base of these angles [rope_theta], 10,000 as a rule; or how far each pair of
+   * a head's values turns from one place to the next (`speeds`), and by what queries and keys are multiplied beside it (`scale`, 1),
+   * for models that were stretched to longer texts. Default: they do not. */
+  rotary: custom<number | { readonly speeds: readonly number[]; readonly scale?: number }>(
+    'a number above 0, or an object with `speeds` and perhaps `scale`',
+    (given) => {
+      const isAbove = (value: unknown) => typeof value === 'number' && value > 0 && value < Infinity
+      if (typeof given === 'number') return isAbove(given)
+      const { speeds, scale = 1 } = (given ?? {}) as Record<string, unknown>
+      const isSpeed = (speed: unknown) => speed === 0 || isAbove(speed)
+      return Array.isArray(speeds) && speeds.every(isSpeed) && isAbove(scale)
+    },
+    'the base of the angles by which places turn',
+  ),
   /** By the places that come with an item along so many axes (`sequence({ width, axes })`), and not by the number of a
    * position, as in the pictures of Qwen2-VL (Wang et al. 2024, arXiv:2409.12191): how many pairs of a head's values turn by
    * each axis, half as many in all as a head has values. Default: by the number of the position. */

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::linear::{Linear, learn_bias, learn_weight};
 use super::relative::Buckets;
-use super::rotary::{turns, turns_of_places};
+use super::rotary::{Rotary, turns_of_places};
 use super::windows_of_map::WindowsOfMap;
 use crate::layer::{Backward, Forward, Layer, Lesson, Memo, Mode, Rows};
 use crate::parameter::{Blueprint, Initial, Order, Parameter};
@@ -28,9 +28,8 @@ pub(super) struct SelfAttention {
     bias: bool,
     /// Rows that a row sees on each side of itself; without: all.
     window: Option<usize>,
-    /// Queries and keys turn by angles that grow with their places (see `rotary.rs`): the base of these, which is how slowly
-    /// the slowest turns.
-    rotary: Option<f32>,
+    /// Queries and keys turn by angles that grow with their places (see `rotary.rs`).
+    rotary: Option<Rotary>,
     /// By the places of rows along several axes, and not by their numbers: how many pairs of a head turn by each axis.
     #[serde(default)]
     axes: Vec<usize>,
@@ -83,14 +82,14 @@ impl SelfAttention {
 
     /// Makes what the places of rows need.
     fn prepare(&self, places: &mut Places, parameters: &[Parameter], input: Rows<'_>) {
-        match self.rotary {
-            Some(base) if self.axes.is_empty() => {
-                let pairs = [input.width() / self.heads / 2];
-                turns(&mut places.turns, base, &pairs, longest(input.offsets));
-            }
-            Some(base) => {
+        match &self.rotary {
+            Some(Rotary::Base(base)) if !self.axes.is_empty() => {
                 let Places { turns, kept, .. } = places;
-                turns_of_places(turns, kept, base, &self.axes, input.places);
+                turns_of_places(turns, kept, *base, &self.axes, input.places);
+            }
+            Some(rotary) => {
+                let head = input.width() / self.heads;
+                rotary.turns(&mut places.turns, head, longest(input.offsets));
             }
             None => {}
         }
@@ -162,18 +161,17 @@ impl Layer for SelfAttention {
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(format!("expects a dropout from 0 up to 1, got {}", self.dropout));
         }
-        if let Some(base) = self.rotary
-            && !(base > 0.0 && base.is_finite() && (input.width / self.heads).is_multiple_of(2))
-        {
-            let problem = "a rotary base above 0, and heads of two halves";
-            return Err(format!("expects {problem}, got {base} and {} heads", self.heads));
+        let problem = |rotary: &Rotary| rotary.problem(input.width / self.heads);
+        if let Some(problem) = self.rotary.as_ref().and_then(problem) {
+            return Err(problem);
         }
         if !self.axes.is_empty() {
             let (pairs, head) = (
                 self.axes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n)),
                 input.width / self.heads,
             );
-            if self.rotary.is_none() || pairs.and_then(|pairs| pairs.checked_mul(2)) != Some(head) {
+            let turns = matches!(self.rotary, Some(Rotary::Base(_)));
+            if !turns || pairs.and_then(|pairs| pairs.checked_mul(2)) != Some(head) {
                 let problem = "a rotary base beside `axes`, which share out half of a head";
                 return Err(format!("expects {problem}, got {:?} of {head}", self.axes));
             }

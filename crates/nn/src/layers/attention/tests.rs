@@ -146,6 +146,23 @@ fn places_turn_and_what_is_far_is_not_seen() {
 }
 
 #[test]
+fn pairs_turn_at_speeds_of_their_own_and_become_longer() {
+    let speeds = [1.0, 0.0, 0.3];
+    let layers = json!([{"kind": "self-attention", "heads": 2,
+        "rotary": {"speeds": speeds, "scale": 1.5}}]);
+    let case = Case { layers, positions: None, width: 12, lengths: vec![3, 0, 9, 1] };
+    check(&case, |x: &Items, p| {
+        // Queries and keys, each so much longer.
+        let mut p = with_biases(p);
+        let longer = |values: &mut [f64]| values.iter_mut().for_each(|value| *value *= 1.5);
+        longer(&mut p[0][..2 * 12 * 12]);
+        longer(&mut p[1][..2 * 12]);
+        let angle = |(_, place): (usize, usize), i: usize| place as f64 * speeds[i];
+        formula_of_places(x, 12, (2, false), &p, |_| 1.0, |_, _| Some(0.0), angle)
+    });
+}
+
+#[test]
 fn places_along_axes_turn_pairs_of_their_own() {
     for (causal, pairs) in [(false, vec![1, 2, 2]), (true, vec![2, 3])] {
         let layers = json!([{"kind": "self-attention", "heads": 2, "causal": causal,
@@ -210,7 +227,10 @@ fn a_head_looks_by_distance_and_does_not_learn_that() {
 fn places_that_cannot_be_are_refused() {
     for (options, problem) in [
         (json!({"rotary": 0.0}), "expects a rotary base above 0"),
-        (json!({"rotary": 10.0, "heads": 2}), "expects a rotary base above 0, and heads of"),
+        (json!({"rotary": 10.0, "heads": 2}), "expects heads of two halves"),
+        (json!({"rotary": {"speeds": [1.0, 0.5]}}), "expects a speed for each of 3 pairs"),
+        (json!({"rotary": {"speeds": [1, 1, 1], "scale": 0}}), "a scale above 0"),
+        (json!({"rotary": {"speeds": [1, 1, 1]}, "axes": [1, 2]}), "expects a rotary base beside"),
         (json!({"rotary": 10.0, "axes": [1, 1]}), "expects a rotary base beside `axes`"),
         (json!({"axes": [1, 2]}), "expects a rotary base beside `axes`"),
         (json!({"rotary": 10.0, "axes": [1, 2]}), "expects rows whose place along 2 axes is known"),
