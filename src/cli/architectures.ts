@@ -54,6 +54,6 @@ function united(name: string, tables: Architectures<string>): Option<unknown> {
   }
   const option = Object.values(tables)[0]![name]!
   if (defaults.size === 1 || option.shape.kind === 'list') return option
-  const said = [...defaults].map(([value, of]) => `${of.join(', ')} ${String(value)}`)
+  const said = [...defaults].map(([value, of]) => `${of.join(', ')} ${String(value ?? 'none')}`)
   return { ...option, default: undefined, about: `${option.about} (default: ${said.join('; ')})` }
 }

@@ -70,7 +70,7 @@ export function overviewOf(prefix: string, commands: readonly Command[]): string
   const path = prefix === '' ? 'inlay' : `inlay ${prefix}`
   const sections = [
     prefix === ''
-      ? 'Word vectors and language models from text, and what can be asked of them.'
+      ? 'Embeddings and models of text, tables, pictures, sounds and films: trained, and asked.'
       : '',
     `Usage: ${path} COMMAND ...`,
     columns(listed),

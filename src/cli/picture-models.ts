@@ -176,8 +176,7 @@ const evaluateFlags = {
 
 const evaluate: Command = {
   name: 'images evaluate',
-  summary:
-    'compares what a model says with the labels of pictures, or what it makes again with pictures',
+  summary: 'compares what a model says, or makes again, with the labels of pictures, or with them',
   usage: 'MODEL PICTURES [flags]',
   operands: { MODEL: 'what `inlay images train` wrote', PICTURES: pictures },
   count: { from: 2, to: 2 },

@@ -21,6 +21,7 @@ import { linesFrom, textsOf } from './lines.js'
 import { newDocumentsCommand } from './new-documents.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
+import { textEncoderCommands } from './text-encoders.js'
 import { networkTrainCommand, ofData, sayable, trainingGroups } from './train-network.js'
 import { quietFlags } from './train.js'
 import { numbersOf, weightsOf } from './typed-lists.js'
@@ -31,7 +32,9 @@ const classifier = 'what `inlay text train` wrote'
 const files = {
   validation: text('lines with a label whose loss is worked out after each epoch'),
   initialVectors: text('vectors of words to begin with, in any format'),
-  encoder: text('a TransformerEncoder to begin from, which decides words and shape (transformer)'),
+  encoder: text(
+    'what `inlay text pretrain` wrote, to begin from: it decides words and shape (transformer)',
+  ),
 }
 const { cell: _, ...recurrent } = sayable(recurrentClassifierOptions, files)
 const tables: Architectures<'cnn' | 'lstm' | 'gru' | 'transformer'> = {
@@ -168,7 +171,7 @@ const evaluate: Command = {
 const encode = newDocumentsCommand({
   name: 'text encode',
   summary: 'gives the vectors of texts, the lines of a file',
-  model: 'what `inlay text train` wrote, or a RecurrentEncoder or TransformerEncoder',
+  model: 'what `inlay text train`, `pretrain` or `contrast` wrote',
   joins: false,
   rows: 'vectors',
   values: 'dimensions',
@@ -180,7 +183,13 @@ const encode = newDocumentsCommand({
   make: (model, source, options) => model.encode(textsOf(source), options),
 })
 
-export const textCommands: readonly Command[] = [train, predict, evaluate, encode]
+export const textCommands: readonly Command[] = [
+  train,
+  predict,
+  evaluate,
+  encode,
+  ...textEncoderCommands,
+]
 
 /** How lines are read, and the rest. */
 function partedLines<Given extends LabelledLineOptions>(
