@@ -49,9 +49,14 @@ export async function* linesOf(texts: AsyncIterable<string>): AsyncGenerator<str
   let rest = ''
   const withoutReturn = (line: string) => (line.endsWith('\r') ? line.slice(0, -1) : line)
   for await (const text of texts) {
+    // A long line is put together once, and not gone over with each of its pieces.
+    if (!text.includes('\n')) {
+      rest += text
+      continue
+    }
     const lines = (rest + text).split('\n')
     rest = lines.pop()!
-    if (lines.length > 0) yield lines.map(withoutReturn)
+    yield lines.map(withoutReturn)
   }
   if (rest !== '') yield [withoutReturn(rest)]
 }

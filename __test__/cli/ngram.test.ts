@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ava from 'ava'
 import { NgramLanguageModel } from 'inlay'
-import { folder, inlay } from './inlay.js'
+import { folder, inlay, start } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -75,3 +75,22 @@ for (const [command, problem] of [
     t.deepEqual(readdirSync(inside), ['text.txt'])
   })
 }
+
+test('lines of standard input are answered as they come, and Ctrl-C ends the waiting', async (t) => {
+  const inside = folder(t, { 'text.txt': text })
+  await inlay(inside, 'ngram train text.txt -o m.safetensors --order 2 -q')
+  const { child, ended } = start(inside, 'ngram score m.safetensors', 'pipe')
+  let said = ''
+  const answered = new Promise<void>((resolve) => {
+    child.stdout!.on('data', (piece: string) => {
+      said += piece
+      if (said.trimEnd().split('\n').length === 2) resolve()
+    })
+  })
+  child.stdin!.write(`${text.split('\n')[0]}\n`)
+  await answered
+  child.kill('SIGINT')
+  const { code, stderr } = await ended
+  t.is(code, 130)
+  t.is(stderr, 'inlay: stopped\n')
+})

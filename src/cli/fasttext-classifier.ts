@@ -1,6 +1,4 @@
 // inlay fasttext classify-train and what asks its models: labels for texts.
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { type Options, type RunOptions, text } from '../options.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { autotuneOptions } from '../words/autotune.js'
@@ -10,6 +8,7 @@ import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { labelRow } from './labels.js'
+import { linesFrom } from './lines.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
 import { quietFlags, runFlags } from './train.js'
@@ -79,20 +78,9 @@ const predict: Command = {
   ) {
     const { signal } = session
     using classifier = await FastTextClassifier.open(model, { ...prefix, signal })
-    const answer = async (lines: readonly string[]) => {
+    for await (const lines of linesFrom(texts, session)) {
       const all = await classifier.predictBatch(lines, { topK, threshold, signal })
       for (const predictions of all) session.print(labelRow(predictions))
-    }
-    for (const input of texts.length > 0
-      ? texts.map((path) => createReadStream(path))
-      : [process.stdin]) {
-      let lines: string[] = []
-      for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-        if (lines.push(line) < 1000) continue
-        await answer(lines)
-        lines = []
-      }
-      await answer(lines)
     }
   },
 }

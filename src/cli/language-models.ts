@@ -12,6 +12,7 @@ import { WordVectors } from '../vectors/word-vectors.js'
 import { type Command, group } from './command.js'
 import { checkEnding, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
+import { printable } from './neighbours.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
 import { networkTrainCommand, sayable, trainingGroups } from './train-network.js'
@@ -117,7 +118,7 @@ function languageModelCommands<Model extends NeuralLanguageModel>(
       const found = await model.nextWords(words.join(' '), { limit, signal })
       if (json === true) return session.print(JSON.stringify(found))
       for (const { word, probability } of found) {
-        session.print(`${word}\t${probability.toFixed(6)}`)
+        session.print(`${printable(word)}\t${probability.toFixed(6)}`)
       }
     },
   }

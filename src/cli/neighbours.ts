@@ -15,7 +15,7 @@ export function printNeighbours(
 }
 
 /** Words come from files: what would move a terminal's cursor, or end a line, is written as \u001b. */
-function printable(word: string): string {
+export function printable(word: string): string {
   return word.replaceAll(
     /\p{Cc}/gu,
     (control) => String.raw`\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,

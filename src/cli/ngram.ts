@@ -1,18 +1,18 @@
 // inlay ngram: language models of n-grams from text, and what they say of other texts.
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { type Options, list, oneOf, real, text } from '../options.js'
 import { Phrases } from '../corpus/phrases.js'
-import { NgramLanguageModel } from '../language/ngram-language-model.js'
+import { NgramLanguageModel, type SentenceScore } from '../language/ngram-language-model.js'
 import {
   generateOptions,
   ngramOptions,
   ngramSaveOptions,
   perplexityOptions,
 } from '../language/ngram-options.js'
+import { Turns } from '../turns.js'
 import { type Command, group } from './command.js'
 import { checkWritten } from './files.js'
 import { UsageError } from './flags.js'
+import { linesFrom } from './lines.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
 import { quietFlags, runFlags } from './train.js'
@@ -135,34 +135,32 @@ const score: Command = {
     }
     const { signal } = session
     using opened = await open(path, { signal })
-    const lines = linesOf(texts)
     if (maxPerplexity !== undefined) {
-      for await (const line of opened.filter(lines, { maxPerplexity, signal })) session.print(line)
+      for await (const line of opened.filter(each(linesFrom(texts, session)), {
+        maxPerplexity,
+        signal,
+      }))
+        session.print(line)
       return
     }
     session.print(
       by === 'word' ? 'word\tlog10\torder\tunknown' : 'log10\twords\tunknown\tperplexity',
     )
-    let batch: string[] = []
-    const answer = async () => {
-      const { logProbabilities, words, unknown } = await opened.scoreAll(batch, { signal })
+    const turns = new Turns(signal)
+    for await (const lines of linesFrom(texts, session)) {
+      if (by === 'word') {
+        for (const line of lines) {
+          session.print(wordRows(opened.score(line)))
+          if (turns.isOver(line.length)) await turns.next()
+        }
+        continue
+      }
+      const { logProbabilities, words, unknown } = await opened.scoreAll(lines, { signal })
       for (const [i, log] of logProbabilities.entries()) {
         const perplexity = 10 ** (-log / words[i]!)
         session.print([log.toFixed(4), words[i], unknown[i], perplexity.toFixed(2)].join('\t'))
       }
-      batch = []
     }
-    for await (const line of lines) {
-      if (by === 'word') {
-        const rows = opened
-          .score(line)
-          .words.map((one) =>
-            [one.word, one.logProbability.toFixed(4), one.order, one.unknown ? 1 : 0].join('\t'),
-          )
-        session.print(rows.join('\n'))
-      } else if (batch.push(line) === 1000) await answer()
-    }
-    if (batch.length > 0) await answer()
   },
 }
 
@@ -240,7 +238,15 @@ function open(
   return isArpa(path) ? NgramLanguageModel.openArpa(path, run) : NgramLanguageModel.open(path, run)
 }
 
-async function* linesOf(paths: readonly string[]): AsyncGenerator<string> {
-  const inputs = paths.length > 0 ? paths.map((path) => createReadStream(path)) : [process.stdin]
-  for (const input of inputs) yield* createInterface({ input, crlfDelay: Infinity })
+/** A line for each word: how likely it is, by how many words, and whether it is unknown. */
+function wordRows({ words }: SentenceScore): string {
+  return words
+    .map((one) =>
+      [one.word, one.logProbability.toFixed(4), one.order, one.unknown ? 1 : 0].join('\t'),
+    )
+    .join('\n')
+}
+
+async function* each(pieces: AsyncIterable<readonly string[]>): AsyncGenerator<string> {
+  for await (const lines of pieces) yield* lines
 }
