@@ -4,6 +4,7 @@ import type { TaggedSentence } from '../models/tagged-sentences.js'
 import { type Options, oneOf, settleAlone } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { linesOf, textOf } from '../text-file.js'
+import { Turns } from '../turns.js'
 
 /** Every option of `readConllu`. */
 export const readConlluOptions = {
@@ -47,11 +48,13 @@ export async function* conlluSentences(
   file: string,
   column: keyof typeof places,
 ): AsyncGenerator<TaggedSentence> {
+  const turns = new Turns()
   let number = 0
   let sentence = { words: [] as string[], tags: [] as string[] }
   for await (const lines of pieces) {
     for (const line of lines) {
       number += 1
+      if (turns.isOver(COLUMNS)) await turns.next()
       if (line.startsWith('#')) continue
       if (line.trim() === '') {
         if (sentence.words.length > 0) yield sentence
