@@ -176,7 +176,7 @@ const evaluateFlags = {
 
 const evaluate: Command = {
   name: 'images evaluate',
-  summary: 'compares what a model says, or makes again, with the labels of pictures, or with them',
+  summary: 'tells how well a model knows the labels of pictures, or makes them again from codes',
   usage: 'MODEL PICTURES [flags]',
   operands: { MODEL: 'what `inlay images train` wrote', PICTURES: pictures },
   count: { from: 2, to: 2 },

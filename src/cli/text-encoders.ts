@@ -62,8 +62,7 @@ const pretrain = networkTrainCommand<Options<typeof files & typeof networkFlags>
 
 const contrast = networkTrainCommand<object, TransformerEncoder>({
   name: 'text contrast',
-  summary:
-    'brings vectors of texts that do not belong together apart, by a Transformer of pretrain',
+  summary: 'goes on training a Transformer of pretrain: what belongs together comes nearer',
   usage: 'ENCODER TEXTS -o ENCODER [flags]',
   operands: {
     ENCODER: 'what `inlay text pretrain` wrote, a transformer',
