@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import test from 'ava'
 import { InlayError, InvalidOptionError, type Query, WordVectors } from 'inlay'
 import { openOptions, saveOptions } from '#inlay/vectors/files.js'
@@ -274,6 +275,12 @@ twelve three three one\u00a0thirty`
     ['semantic', 'gram1'],
   )
   t.deepEqual(await clock.evaluateAnalogies({ text: questions }), found)
+  const packed = gzipSync(questions)
+  writeFileSync(`${path}.gz`, packed)
+  t.deepEqual(await clock.evaluateAnalogies(`${path}.gz`), found)
+  writeFileSync(`${path}.gz`, packed.subarray(0, 40))
+  await t.throwsAsync(clock.evaluateAnalogies(`${path}.gz`), invalidInput)
+  await t.throwsAsync(clock.evaluateAnalogies(`${path}.none`), { code: 'NOT_FOUND' })
   t.true(Number.isNaN((await clock.evaluateAnalogies({ text: '' })).accuracy))
   await t.throwsAsync(clock.evaluateAnalogies({ text: 'three words only' }), invalidInput)
 })

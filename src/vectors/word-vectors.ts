@@ -278,7 +278,7 @@ export class WordVectors {
 
   /**
    * Asks the questions of a file in the format of word2vec's questions-words.txt: four words a
-   * line, `: name` before each section.
+   * line, `: name` before each section. It may be gzip or zstd.
    *
    *     const { accuracy, sections } = await vectors.evaluateAnalogies('questions-words.txt')
    *
@@ -301,7 +301,7 @@ export class WordVectors {
 
   /**
    * Compares cosines with the scores that people gave: a file of two words and a number a line, as
-   * WordSim-353 and SimLex-999 are.
+   * WordSim-353 and SimLex-999 are. It may be gzip or zstd.
    *
    *     const { spearman } = await vectors.evaluateSimilarity('wordsim353.tsv')
    *

@@ -1,6 +1,9 @@
 //! Searches in word vectors, on the pool of short calls, and evaluations, which are runs.
 
-use inlay_base::{Map, Priority, Result};
+use std::path::Path;
+
+use inlay_base::{Error, Priority, Result, Run};
+use inlay_corpus::in_order;
 use inlay_vectors::{EvaluateOptions, Item, Query, SearchOptions, Section, WordVectors};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Float32ArraySlice, Uint32Array, Uint32ArraySlice};
@@ -125,16 +128,34 @@ pub struct EvaluateSpec {
 
 impl EvaluateSpec {
     /// Calls `ask` with the text and the name that it has in messages.
-    fn with<T>(self, ask: impl FnOnce(&[u8], &str, EvaluateOptions) -> Result<T>) -> Result<T> {
+    fn with<T>(
+        self,
+        run: &Run,
+        ask: impl FnOnce(&[u8], &str, EvaluateOptions) -> Result<T>,
+    ) -> Result<T> {
         let options = EvaluateOptions {
             restrict: self.restrict.map(|rows| rows as usize),
             fold_case: self.lowercase,
         };
         match (self.path, self.text) {
-            (Some(path), _) => ask(&Map::open(path.as_ref())?, &path, options),
+            (Some(path), _) => ask(&whole(path.as_ref(), run)?, &path, options),
             (None, text) => ask(text.unwrap_or_default().as_bytes(), "text", options),
         }
     }
+}
+
+/// What a file holds, plain, gzip or zstd. No test of vectors is larger than `MOST`; what a few packed bytes become may be.
+fn whole(path: &Path, run: &Run) -> Result<Vec<u8>> {
+    const MOST: usize = 1 << 28;
+    let (mut file, mut text) = (in_order(path, run)?, Vec::new());
+    while file.read(&mut text, 1 << 20)? > 0 {
+        run.check()?;
+        if text.len() > MOST {
+            let problem = format!("it has more than {MOST} bytes");
+            return Err(Error::invalid_file(path, None, problem));
+        }
+    }
+    Ok(text)
 }
 
 /// How many right, of those that could be asked.
@@ -174,8 +195,9 @@ pub fn evaluate_analogies(
 ) -> napi::Result<RunHandle> {
     let vectors: WordVectors = vectors.vectors()?;
     launch(env, run, events, move |run| {
-        let found =
-            spec.with(|text, name, options| vectors.evaluate_analogies(text, name, options, run))?;
+        let found = spec.with(run, |text, name, options| {
+            vectors.evaluate_analogies(text, name, options, run)
+        })?;
         Ok(AnalogyScores {
             total: found.total().into(),
             semantic: found.semantic().into(),
@@ -208,8 +230,9 @@ pub fn evaluate_similarity(
 ) -> napi::Result<RunHandle> {
     let vectors = vectors.vectors()?;
     launch(env, run, events, move |run| {
-        let found =
-            spec.with(|text, name, options| vectors.evaluate_similarity(text, name, options, run))?;
+        let found = spec.with(run, |text, name, options| {
+            vectors.evaluate_similarity(text, name, options, run)
+        })?;
         Ok(SimilarityScores {
             spearman: found.spearman,
             pearson: found.pearson,
