@@ -155,7 +155,15 @@ export function trainingOf(
   settings: Settings<typeof networkTrainingOptions>,
   loss: unknown,
 ): string {
-  const { optimizer = adam(), learningRate, schedule, warmup, stepFactor, stepEvery, stepAfter } = settings
+  const {
+    optimizer = adam(),
+    learningRate,
+    schedule,
+    warmup,
+    stepFactor,
+    stepEvery,
+    stepAfter,
+  } = settings
   const shape =
     schedule === 'steps'
       ? { kind: schedule, factor: stepFactor, after: stepAfter ?? stepEvery, share: stepEvery }
