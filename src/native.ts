@@ -47,6 +47,7 @@ export {
   type RowComponents,
   type SpectrogramSpec,
   PicturesHandle,
+  fitPictures,
   preparePictures,
   readPicture,
   readSound,

@@ -67,27 +67,19 @@ export function isPreparation(given: unknown): given is Partial<ImagePreparation
   )
 }
 
-/** As an encoder has it, or with a part of the middle that is no square. */
-type Preparation = Omit<ImagePreparation, 'crop'> & {
-  readonly crop: number | readonly [height: number, width: number]
-}
-
 /** Decodes and prepares pictures, on threads: [pictures, crop, crop, 3]. @internal */
 export async function preparePictures(
   pictures: readonly ImageInput[],
   first: number,
-  { crop, halfPixel, interpolation, mean, deviation, resize }: Preparation,
+  { crop, halfPixel, interpolation, mean, deviation, resize }: ImagePreparation,
   maxPixels: number,
   settings: RunSettings,
   who: string,
 ): Promise<Float32Array> {
-  const handle = new PicturesHandle()
-  for (const [at, picture] of pictures.entries()) {
-    addPicture(handle, picture, `pictures[${first + at}]`, who)
-  }
+  const handle = handleOf(pictures, first, who)
   const recipe = {
     resize: typeof resize === 'number' ? [resize] : [...resize],
-    crop: typeof crop === 'number' ? [crop, crop] : [...crop],
+    crop: [crop, crop],
     half: halfPixel,
     filter: interpolation,
     mean: [...mean],
@@ -97,6 +89,19 @@ export async function preparePictures(
   return run<Float32Array>(who, settings, (spec, events) =>
     prepareNative(handle, recipe, spec, events),
   )
+}
+
+/** Pictures that are to be decoded; `first` is the number of the first of them. @internal */
+export function handleOf(
+  pictures: readonly ImageInput[],
+  first: number,
+  who: string,
+): PicturesHandle {
+  const handle = new PicturesHandle()
+  for (const [at, picture] of pictures.entries()) {
+    addPicture(handle, picture, `pictures[${first + at}]`, who)
+  }
+  return handle
 }
 
 /** Adds a picture to those of a handle. @internal */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type ErrorCode, InlayError } from '../errors.js'
 import { readImageOptions } from '../media/read-image.js'
 import type { Labelled } from '../models/labels.js'
+import { fitPictures } from '../native.js'
 import {
   type Options,
   type RunOptions,
@@ -14,9 +15,9 @@ import {
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
-import { Turns } from '../turns.js'
+import { run as runNative } from '../run.js'
 import { type PictureShape, pictureShape, sizeOf } from './pictures.js'
-import { type ImageInput, preparePictures } from './prepare-pictures.js'
+import { type ImageInput, handleOf } from './prepare-pictures.js'
 
 /** Every option of `readPictures` and `readPictureFolder`. */
 export const readPicturesOptions = {
@@ -139,54 +140,14 @@ async function* pixelsOf(
   { shape, maxPixels, batchSize, run }: Reading,
   who: string,
 ): AsyncGenerator<Uint8Array> {
-  const [height, width, channels] = shape
-  const preparation = {
-    resize: [height, width],
-    crop: [height, width],
-    halfPixel: 'even',
-    interpolation: 'bilinear',
-    mean: [0, 0, 0],
-    deviation: [1, 1, 1],
-  } as const
-  const turns = new Turns(run.signal)
   // Their progress would be heard again with each batch.
   const settings: RunSettings = { ...run, onProgress: undefined }
+  const size = sizeOf(shape)
   for (let from = 0; from < files.length; from += batchSize) {
-    const batch = files.slice(from, from + batchSize)
-    const values = await preparePictures(batch, from, preparation, maxPixels, settings, who)
-    const size = sizeOf([height, width, 3])
-    for (let at = 0; at < batch.length; at++) {
-      const colours = values.subarray(at * size, (at + 1) * size)
-      yield await (channels === 1 ? greyOf(colours, turns) : bytesOf(colours, turns))
-    }
+    const handle = handleOf(files.slice(from, from + batchSize), from, who)
+    const pixels = await runNative<Uint8Array>(who, settings, (spec, events) =>
+      fitPictures(handle, [...shape], maxPixels, spec, events),
+    )
+    for (let at = 0; at < pixels.length; at += size) yield pixels.slice(at, at + size)
   }
-}
-
-/** Values between two looks at the clock. */
-const BLOCK = 1 << 14
-
-/** Shares of 255 as bytes, which they were. */
-async function bytesOf(values: Float32Array, turns: Turns): Promise<Uint8Array> {
-  const bytes = new Uint8Array(values.length)
-  for (let from = 0; from < bytes.length; from += BLOCK) {
-    const to = Math.min(bytes.length, from + BLOCK)
-    for (let i = from; i < to; i++) bytes[i] = Math.round(values[i]! * 255)
-    if (turns.isOver(to - from)) await turns.next()
-  }
-  return bytes
-}
-
-/** Luma of ITU-R 601 in whole numbers, as Pillow's `convert('L')` has it. */
-async function greyOf(values: Float32Array, turns: Turns): Promise<Uint8Array> {
-  const colours = await bytesOf(values, turns)
-  const grey = new Uint8Array(colours.length / 3)
-  for (let from = 0; from < grey.length; from += BLOCK) {
-    const to = Math.min(grey.length, from + BLOCK)
-    for (let i = from; i < to; i++) {
-      const [red, green, blue] = [colours[3 * i]!, colours[3 * i + 1]!, colours[3 * i + 2]!]
-      grey[i] = (red * 19_595 + green * 38_470 + blue * 7471 + 0x8000) >> 16
-    }
-    if (turns.isOver(to - from)) await turns.next()
-  }
-  return grey
 }

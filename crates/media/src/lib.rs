@@ -12,7 +12,7 @@ mod video;
 mod yuv;
 
 pub use decode::{Pixels, decode};
-pub use prepare::{Half, Recipe, Size, prepare};
+pub use prepare::{Half, Recipe, Size, fit, prepare};
 pub use resize::Filter;
 pub use sound::{Sound, Wanted, read_sound};
 pub use video::{Film, FilmSpec, Step};

@@ -70,6 +70,20 @@ pub fn prepare(pixels: &Pixels, recipe: &Recipe) -> Vec<f32> {
     values
 }
 
+/// A picture of another height and width, as Pillow's `resize` does it (bilinear, with antialiasing): bytes, [height, width, 3],
+/// or [height, width] if it is to be grey, as Pillow's `convert('L')` has it (ITU-R 601 in whole numbers).
+pub fn fit(pixels: &Pixels, (height, width): (u32, u32), grey: bool) -> Vec<u8> {
+    let sized = resize(pixels, (width, height), 0..width, 0..height, Filter::Bilinear);
+    if !grey {
+        return sized.into_data();
+    }
+    let luma = |colours: &[u8]| {
+        let [red, green, blue] = [0, 1, 2].map(|at| u32::from(colours[at]));
+        ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
+    };
+    sized.data().chunks_exact(3).map(luma).collect()
+}
+
 /// What each of the 256 values of a channel becomes.
 fn tables(recipe: &Recipe) -> [[f32; 256]; 3] {
     std::array::from_fn(|channel| {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use inlay_base::{Error, Map, Result, Run};
-use inlay_media::{Filter, Half, Pixels, Recipe, Size, decode, prepare};
+use inlay_media::{Filter, Half, Pixels, Recipe, Size, decode, fit, prepare};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
@@ -146,16 +146,49 @@ pub fn prepare_pictures(
     let (mean, deviation) = (three(&recipe.mean), three(&recipe.deviation));
     let recipe = Recipe { resize, crop: (height, width), half, filter, mean, deviation };
     let given = std::mem::take(&mut pictures.0);
-    launch(env, run, events, move |run| all(given, &recipe, most, run).map(Into::into))
+    launch(env, run, events, move |run| {
+        let size = 3 * recipe.crop.0 as usize * recipe.crop.1 as usize;
+        all(given, size, most, run, |pixels| prepare(pixels, &recipe)).map(Into::into)
+    })
 }
 
-fn all(given: Vec<Given>, recipe: &Recipe, most: u64, run: &Run) -> Result<Vec<f32>> {
-    let size = 3 * recipe.crop.0 as usize * recipe.crop.1 as usize;
+/// Decodes pictures and brings them to one size: bytes, [pictures, height, width, channels], where channels are 3, or 1 of what
+/// is to be grey. The handle is empty then.
+#[napi(
+    ts_args_type = "pictures: PicturesHandle, shape: [number, number, number], maxPixels: number, run: RunSpec, events: Events<Uint8Array>"
+)]
+pub fn fit_pictures(
+    env: &Env,
+    pictures: &mut PicturesHandle,
+    shape: Vec<u32>,
+    max_pixels: f64,
+    run: RunSpec,
+    events: Events<'_, Uint8Array>,
+) -> napi::Result<RunHandle> {
+    let [height, width, channels @ (1 | 3)] = shape[..] else {
+        return Err(refuse("a shape is a height, a width, and 1 or 3 channels".into()));
+    };
+    let given = std::mem::take(&mut pictures.0);
+    launch(env, run, events, move |run| {
+        let size = channels as usize * height as usize * width as usize;
+        let fitted = |pixels: &Pixels| fit(pixels, (height, width), channels == 1);
+        all(given, size, max_pixels as u64, run, fitted).map(Into::into)
+    })
+}
+
+/// What is made of each picture, one after the other, on all threads: so many values each.
+fn all<T: Copy + Default + Send>(
+    given: Vec<Given>,
+    size: usize,
+    most: u64,
+    run: &Run,
+    make: impl Fn(&Pixels) -> Vec<T> + Sync,
+) -> Result<Vec<T>> {
     let total = size.saturating_mul(given.len());
     let mut values = Vec::new();
-    let asked = (total as u64).saturating_mul(4);
+    let asked = (total as u64).saturating_mul(size_of::<T>() as u64);
     values.try_reserve_exact(total).map_err(|_| Error::OutOfMemory { asked, free: None })?;
-    values.resize(total, 0.0);
+    values.resize(total, T::default());
     let parts = given.into_iter().zip(values.chunks_exact_mut(size.max(1)));
     let parts: Vec<_> = parts.map(|part| Mutex::new(Some(part))).collect();
     let next = AtomicUsize::new(0);
@@ -165,7 +198,7 @@ fn all(given: Vec<Given>, recipe: &Recipe, most: u64, run: &Run) -> Result<Vec<f
             run.check()?;
             let mut part = part.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let Some((picture, values)) = part.take() else { continue };
-            values.copy_from_slice(&prepare(&picture.pixels(most)?, recipe));
+            values.copy_from_slice(&make(&picture.pixels(most)?));
             run.advance(1);
         }
         Ok(())
