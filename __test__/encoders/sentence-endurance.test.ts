@@ -7,16 +7,12 @@ import test from 'ava'
 import { SentenceEncoder } from 'inlay'
 import { folder } from '../fixtures/folder.js'
 import { longestHoldOf } from '../fixtures/longest-hold.js'
+import { ownMegabytes, settledMegabytes } from '../fixtures/own-memory.js'
 import { randomBert } from '../fixtures/random-bert.js'
 
 const golden = fileURLToPath(new URL('../../../__test__/golden/text-models', import.meta.url))
 const encoding = new URL('../fixtures/encoding.js', import.meta.url)
 const text = 'the quick fox'
-
-const megabytes = () => {
-  globalThis.gc?.()
-  return process.memoryUsage.rss() / 1e6
-}
 
 /** A worker that has loaded a folder, and the vector that it has for `text`. */
 async function workerFor(path: string): Promise<{ worker: Worker; vector: Float32Array }> {
@@ -38,13 +34,13 @@ test.serial(
 
     // What a worker takes without any weights: that of a model so small that they are nothing.
     const small = await workerFor(join(golden, 'bert'))
-    const before = megabytes()
+    const before = await settledMegabytes()
     const others = await Promise.all([1, 2, 3].map(() => workerFor(join(golden, 'bert'))))
-    const empty = megabytes() - before
-    const begun = megabytes()
+    const begun = await settledMegabytes()
+    const empty = begun - before
     const workers = await Promise.all([1, 2, 3].map(() => workerFor(path)))
-    const grown = megabytes() - begun - empty
-    const weights = (rows * width * 4) / 1e6
+    const grown = (await settledMegabytes()) - begun - empty
+    const weights = (rows * width * 4) / 2 ** 20
     t.log(
       `three workers: ${grown.toFixed(0)} MB beside what workers take, of ${weights.toFixed(0)}`,
     )
@@ -116,7 +112,7 @@ test.serial('hundreds of batches leave no memory behind', async (t) => {
     Array.from({ length: 16 }, (_, j) => `${'a fox and a dog '.repeat((i + j) % 9)}${j}`)
   const some = async (count: number) => {
     for (let i = 0; i < count; i++) await encoder.encode(batch(i))
-    return megabytes()
+    return ownMegabytes()
   }
   await some(300)
   const [first, last] = [await some(300), await some(900)]
