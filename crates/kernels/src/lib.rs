@@ -70,8 +70,8 @@ pub(crate) use math::{exp_of_share, normal};
 pub use norm::Norm;
 pub use pixels::{ChannelScale, narrow_pixels, widen_pixels};
 pub use pooling::{
-    average_pool, average_pool_gradient, max_pool, max_pool_gradient, max_pool_values, pool_max,
-    pool_mean, pool_mean_gradient, pool_rising_mean, pool_rising_mean_gradient,
+    average_pool, average_pool_gradient, max_pool, max_pool_gradient, pool_max, pool_mean,
+    pool_mean_gradient, pool_rising_mean, pool_rising_mean_gradient,
 };
 pub use product::{Desk, Matrix, Packed, Second, Start, Target, multiply};
 pub use rotary::rotate;

@@ -1,10 +1,115 @@
 //! Means and maxima of rows, channel by channel: under windows, or of all rows of an item.
 
-mod max;
-
 use crate::{Kernels, NOWHERE, Simd, Task, Windows};
 
-pub use max::{max_pool, max_pool_gradient, max_pool_values, pool_max};
+/// y = the largest of x in each window, and in which row of the item it was: the first of equal ones.
+/// What is not a number is the largest.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn max_pool(
+    kernels: Kernels,
+    x: &[f32],
+    width: usize,
+    windows: Windows<'_>,
+    y: &mut [f32],
+    chosen: &mut [u32],
+) {
+    assert_eq!(y.len(), chosen.len());
+    kernels.run(MaxPool { x, width, windows, y, chosen });
+}
+
+struct MaxPool<'a> {
+    x: &'a [f32],
+    width: usize,
+    windows: Windows<'a>,
+    y: &'a mut [f32],
+    chosen: &'a mut [u32],
+}
+
+impl Task for MaxPool<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { x, width, windows, y, chosen } = self;
+        let count = windows.rows.len();
+        let rows = y.chunks_exact_mut(width).zip(chosen.chunks_exact_mut(width));
+        for (row, (y, chosen)) in rows.enumerate() {
+            let (item, window) = (row / count, row % count);
+            let item = &x[item * windows.inputs * width..][..windows.inputs * width];
+            y.fill(f32::NEG_INFINITY);
+            chosen.fill(NOWHERE);
+            for tap in 0..windows.taps.len() {
+                let place = windows.places[tap * count + window];
+                if place != NOWHERE {
+                    larger(&item[place as usize * width..][..width], place, y, chosen);
+                }
+            }
+        }
+    }
+}
+
+/// Takes what is larger in a row.
+#[inline(always)]
+fn larger(x: &[f32], row: u32, y: &mut [f32], chosen: &mut [u32]) {
+    for ((&x, y), chosen) in x.iter().zip(y).zip(chosen) {
+        // Written so that the compiler makes a comparison and two choices of it.
+        let take = (x > *y) | (x.is_nan() & !y.is_nan()) | (*chosen == NOWHERE);
+        *y = if take { x } else { *y };
+        *chosen = if take { row } else { *chosen };
+    }
+}
+
+/// The gradient of x, from that of y, whose values came of the `chosen` rows.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn max_pool_gradient(
+    kernels: Kernels,
+    gradient: &[f32],
+    chosen: &[u32],
+    width: usize,
+    windows: Windows<'_>,
+    to: &mut [f32],
+) {
+    assert_eq!(gradient.len(), chosen.len());
+    kernels.run(MaxPoolGradient { gradient, chosen, width, windows, to });
+}
+
+struct MaxPoolGradient<'a> {
+    gradient: &'a [f32],
+    chosen: &'a [u32],
+    width: usize,
+    windows: Windows<'a>,
+    to: &'a mut [f32],
+}
+
+impl Task for MaxPoolGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { gradient, chosen, width, windows, to } = self;
+        let count = windows.rows.len();
+        to.fill(0.0);
+        let rows = gradient.chunks_exact(width).zip(chosen.chunks_exact(width));
+        for (row, (gradient, chosen)) in rows.enumerate() {
+            let (item, window) = (row / count, row % count);
+            let item = &mut to[item * windows.inputs * width..][..windows.inputs * width];
+            for tap in 0..windows.taps.len() {
+                let place = windows.places[tap * count + window];
+                if place == NOWHERE {
+                    continue;
+                }
+                let to = &mut item[place as usize * width..][..width];
+                for ((to, gradient), &chosen) in to.iter_mut().zip(gradient).zip(chosen) {
+                    *to += if chosen == place { *gradient } else { 0.0 };
+                }
+            }
+        }
+    }
+}
 
 /// y = Σ x in each window, divided by `divisor`, or by the places of the window that are inside.
 ///
@@ -212,10 +317,51 @@ impl Task for PoolRisingMeanGradient<'_> {
     }
 }
 
+/// y = the largest of rows as wide as y, of which there is at least one, and in which row it was: the
+/// first of equal ones. What is not a number is the largest.
+///
+/// # Panics
+/// If `chosen` is not as long as y.
+pub fn pool_max(kernels: Kernels, rows: &[f32], y: &mut [f32], chosen: &mut [u32]) {
+    assert_eq!(y.len(), chosen.len());
+    kernels.run(PoolMax { rows, y, chosen });
+}
+
+struct PoolMax<'a> {
+    rows: &'a [f32],
+    y: &'a mut [f32],
+    chosen: &'a mut [u32],
+}
+
+impl Task for PoolMax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Self { rows, y, chosen } = self;
+        y.fill(f32::NEG_INFINITY);
+        chosen.fill(NOWHERE);
+        for (row, x) in rows.chunks_exact(y.len()).enumerate() {
+            larger(x, row as u32, y, chosen);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Desk;
+
+    #[test]
+    fn the_first_of_equal_ones_is_chosen_and_what_is_no_number_stays() {
+        for set in Kernels::available() {
+            let (mut y, mut chosen) = ([0.0; 3], [0; 3]);
+            let rows =
+                [1.0, f32::NEG_INFINITY, 0.0, 1.0, f32::NEG_INFINITY, f32::NAN, 0.0, 5.0, 7.0];
+            pool_max(set, &rows, &mut y, &mut chosen);
+            assert_eq!((y[0], y[1], chosen), (1.0, 5.0, [0, 2, 1]), "{}", set.name());
+            assert!(y[2].is_nan());
+        }
+    }
 
     #[test]
     fn windows_give_their_largest_and_their_mean_and_take_gradients_back() {
@@ -227,8 +373,6 @@ mod tests {
             let (mut y, mut chosen) = ([0.0; 4], [0; 4]);
             max_pool(set, &x, 2, windows, &mut y, &mut chosen);
             assert_eq!((y, chosen), ([1.0, 2.0, 3.0, 2.0], [0, 0, 2, 0]));
-            max_pool_values(set, &x, 2, windows, &mut y, &Desk::default());
-            assert_eq!(y, [1.0, 2.0, 3.0, 2.0]);
             let mut to = [7.0; 6];
             max_pool_gradient(set, &[1.0, 10.0, 100.0, 1000.0], &chosen, 2, windows, &mut to);
             assert_eq!(to, [1.0, 1010.0, 0.0, 0.0, 100.0, 0.0]);

@@ -1,9 +1,9 @@
-use inlay_kernels::{max_pool, max_pool_gradient, max_pool_values};
+use inlay_kernels::{max_pool, max_pool_gradient};
 use serde::Deserialize;
 
 use super::pooling::Pooling;
 use super::windows::Extent;
-use crate::layer::{Backward, Forward, Layer, Mode, Places};
+use crate::layer::{Backward, Forward, Layer, Places};
 use crate::shape::Shape;
 
 /// The largest value of each channel in each window (Riesenhuber and Poggio 1999). Windows may overlap;
@@ -40,11 +40,6 @@ impl Layer for MaxPool {
     fn forward(&self, pass: &mut Forward<'_>) {
         let (width, outputs) = (pass.input.width(), pass.offsets.last().copied().unwrap_or(0));
         self.pooling.lay_out(pass);
-        if pass.mode == Mode::Encode {
-            let windows = self.pooling.windows(pass.input, outputs, pass.memo);
-            let (x, desk) = (pass.input.values, &*pass.desk);
-            return max_pool_values(pass.kernels, x, width, windows, pass.output, desk);
-        }
         let mut chosen = std::mem::take(pass.memo.places(CHOSEN, outputs * width));
         let windows = self.pooling.windows(pass.input, outputs, pass.memo);
         max_pool(pass.kernels, pass.input.values, width, windows, pass.output, &mut chosen);
