@@ -47,7 +47,12 @@ test('words of Chinese titles find titles that share them', async (t) => {
 test('Word2Vec learns Chinese words', async (t) => {
   const texts = titles(t)
   if (!texts) return
-  using model = await Word2Vec.train(texts, { ...chinese, dimensions: 50, epochs: 5, minCount: 10 })
+  using model = await Word2Vec.train(texts, {
+    ...chinese,
+    dimensions: 50,
+    epochs: 20,
+    minCount: 10,
+  })
   const near = await model.vectors.mostSimilar('手机', { topK: 30 })
   t.true(
     near.some(({ word }) =>
