@@ -1,6 +1,6 @@
 // Runs the built command line as a process of its own, as a shell does.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -54,6 +54,41 @@ export async function appears(file: string, { ended }: { ended: Promise<Ended> }
   while (!existsSync(file)) {
     if (end) throw new Error(`ended with ${end.code} before ${file} was there: ${end.stderr}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** A training that keeps its state in `state` ends by a signal, leaves nothing else, and the same command goes on from there. */
+export async function goesOnAfter(
+  t: ExecutionContext,
+  [signal, code]: readonly ['SIGINT' | 'SIGTERM', number],
+  cwd: string,
+  command: string,
+): Promise<void> {
+  const before = readdirSync(cwd)
+  const first = start(cwd, `${command} --resume state --checkpoint-every 0.02`)
+  await appears(join(cwd, 'state'), first)
+  first.child.kill(signal)
+  const stopped = await first.ended
+  t.is(stopped.code, code)
+  t.regex(stopped.stderr, /inlay: stopped; the same command goes on from state\n$/)
+  t.deepEqual(readdirSync(cwd).toSorted(), [...before, 'state'].toSorted())
+  const second = await inlay(cwd, `${command} --resume state -q`)
+  t.is(second.code, 0, second.stderr)
+}
+
+/** Each of the lines ends with its exit code, nothing on stdout and one line on stderr. */
+export async function allRefused(
+  t: ExecutionContext,
+  cwd: string,
+  command: string,
+  cases: readonly (readonly [line: string, code: number, message: RegExp])[],
+): Promise<void> {
+  for (const [line, exit, message] of cases) {
+    const { code, stdout, stderr } = await inlay(cwd, `${command} ${line}`)
+    t.is(code, exit, line)
+    t.is(stdout, '')
+    t.regex(stderr, message)
+    t.regex(stderr, /^inlay: [^\n]*\n$/)
   }
 }
 

@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ava from 'ava'
 import { Nnlm, RecurrentLanguageModel, WordVectors } from 'inlay'
-import { appears, colouredText, folder, inlay, start } from './inlay.js'
+import { colouredText, folder, goesOnAfter, inlay } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -59,16 +59,8 @@ for (const { name, fast, open } of kinds) {
 
   test(`${name}: Ctrl-C leaves a checkpoint and ends with 130; the command goes on from it`, async (t) => {
     const inside = folder(t, { 'text.txt': colouredText(300) })
-    const command = `${name} train text.txt -o m.safetensors ${fast} --epochs 40 --resume state`
-    const first = start(inside, `${command} --checkpoint-every 0.02`)
-    await appears(join(inside, 'state'), first)
-    first.child.kill('SIGINT')
-    const stopped = await first.ended
-    t.is(stopped.code, 130)
-    t.regex(stopped.stderr, /inlay: stopped; the same command goes on from state\n$/)
-    t.deepEqual(readdirSync(inside).toSorted(), ['state', 'text.txt'])
-    const second = await inlay(inside, `${command} -q`)
-    t.is(second.code, 0, second.stderr)
+    const command = `${name} train text.txt -o m.safetensors ${fast} --epochs 40`
+    await goesOnAfter(t, ['SIGINT', 130], inside, command)
     t.is((await inlay(inside, `${name} next m.safetensors red1`)).code, 0)
   })
 

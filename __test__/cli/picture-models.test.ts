@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import ava, { type ExecutionContext } from 'ava'
 import { ImageAutoencoder, ImageCnn, readPictures } from 'inlay'
 import { bmpOf } from '../fixtures/bmp.js'
-import { appears, folder, inlay, start } from './inlay.js'
+import { allRefused, folder, goesOnAfter, inlay } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -165,16 +165,8 @@ for (const [architecture, flags] of [
 
 test('Ctrl-C leaves a checkpoint and ends with 130; the command goes on from it', async (t) => {
   const inside = folder(t, { images, labels })
-  const command = `images train images --labels labels -o m.safetensors ${fast} --epochs 200 --resume state`
-  const first = start(inside, `${command} --checkpoint-every 0.02`)
-  await appears(join(inside, 'state'), first)
-  first.child.kill('SIGINT')
-  const stopped = await first.ended
-  t.is(stopped.code, 130)
-  t.regex(stopped.stderr, /inlay: stopped; the same command goes on from state\n$/)
-  t.deepEqual(readdirSync(inside).toSorted(), ['images', 'labels', 'state'])
-  const second = await inlay(inside, `${command} -q`)
-  t.is(second.code, 0, second.stderr)
+  const command = `images train images --labels labels -o m.safetensors ${fast} --epochs 200`
+  await goesOnAfter(t, ['SIGINT', 130], inside, command)
   t.true(existsSync(join(inside, 'm.safetensors')))
 })
 
@@ -185,7 +177,7 @@ test('wrong use is exit code 2, wrong data 1, both in one line', async (t) => {
   writeFileSync(join(inside, 'wide'), idx([count, 4, 16], pixels))
   mkdirSync(join(inside, 'empty'))
   await inlay(inside, `images train images --labels labels -o m.safetensors ${fast} --epochs 1 -q`)
-  for (const [line, exit, message] of [
+  await allRefused(t, inside, 'images', [
     ['train images --labels labels', 2, /-o MODEL is missing/],
     ['train images --labels labels -o labels', 2, /overwrite labels/],
     ['train images -o x -q', 2, /the labels of images are missing/],
@@ -209,12 +201,6 @@ test('wrong use is exit code 2, wrong data 1, both in one line', async (t) => {
     ['predict damaged shapes/left/0.bmp', 1, /damaged/],
     ['predict m.safetensors images', 1, /images.* no picture/],
     ['encode damaged shapes/left/0.bmp -q', 1, /damaged/],
-  ] as const) {
-    const { code, stdout, stderr } = await inlay(inside, `images ${line}`)
-    t.is(code, exit, line)
-    t.is(stdout, '')
-    t.regex(stderr, message)
-    t.regex(stderr, /^inlay: [^\n]*\n$/)
-  }
+  ])
   t.false(existsSync(join(inside, 'x')))
 })

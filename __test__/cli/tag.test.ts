@@ -1,9 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import ava from 'ava'
 import { SequenceTagger, readConllu } from 'inlay'
-import { appears, folder, inlay, start } from './inlay.js'
+import { allRefused, folder, goesOnAfter, inlay, start } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -92,16 +92,8 @@ test('the other column, and vectors of words that stay as they are', async (t) =
 
 test('Ctrl-C leaves a checkpoint and ends with 130; the command goes on from it', async (t) => {
   const inside = folder(t, { 'train.conllu': treebank })
-  const command = `tag train train.conllu -o m.safetensors ${fast} --epochs 200 --resume state`
-  const first = start(inside, `${command} --checkpoint-every 0.02`)
-  await appears(join(inside, 'state'), first)
-  first.child.kill('SIGINT')
-  const stopped = await first.ended
-  t.is(stopped.code, 130)
-  t.regex(stopped.stderr, /inlay: stopped; the same command goes on from state\n$/)
-  t.deepEqual(readdirSync(inside).toSorted(), ['state', 'train.conllu'])
-  const second = await inlay(inside, `${command} -q`)
-  t.is(second.code, 0, second.stderr)
+  const command = `tag train train.conllu -o m.safetensors ${fast} --epochs 200`
+  await goesOnAfter(t, ['SIGINT', 130], inside, command)
   t.true(existsSync(join(inside, 'm.safetensors')))
 })
 
@@ -112,7 +104,7 @@ test('wrong use is exit code 2, wrong data 1, both in one line', async (t) => {
     'text.txt': 'he reads letters\n',
     'm.safetensors': 'no model',
   })
-  for (const [line, exit, message] of [
+  await allRefused(t, inside, 'tag', [
     ['train train.conllu', 2, /-o MODEL is missing/],
     ['train train.conllu -o train.conllu', 2, /overwrite train\.conllu/],
     ['train train.conllu -o x.safetensors --column deprel', 2, /--column must be 'upos' or 'xpos'/],
@@ -123,12 +115,6 @@ test('wrong use is exit code 2, wrong data 1, both in one line', async (t) => {
     ['train missing.conllu -o x.safetensors -q', 1, /missing\.conllu/],
     ['predict m.safetensors text.txt', 1, /m\.safetensors/],
     ['evaluate m.safetensors train.conllu -q', 1, /m\.safetensors/],
-  ] as const) {
-    const { code, stdout, stderr } = await inlay(inside, `tag ${line}`)
-    t.is(code, exit, line)
-    t.is(stdout, '')
-    t.regex(stderr, message)
-    t.regex(stderr, /^inlay: [^\n]*\n$/)
-  }
+  ])
   t.false(existsSync(join(inside, 'x.safetensors')))
 })

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import ava from 'ava'
 import { RecurrentEncoder, TransformerEncoder, WordVectors } from 'inlay'
-import { appears, colouredText, folder, inlay, start } from './inlay.js'
+import { colouredText, folder, goesOnAfter, inlay } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -69,16 +69,8 @@ test('recurrent encoders are pretrained, and give vectors', async (t) => {
 
 test('Ctrl-C leaves a checkpoint and ends with 130; the command goes on from it', async (t) => {
   const inside = folder(t, { 'text.txt': colouredText(300) })
-  const command = `${pretrain} --epochs 60 --resume state`
-  const first = start(inside, `${command} --checkpoint-every 0.02`)
-  await appears(join(inside, 'state'), first)
-  first.child.kill('SIGINT')
-  const stopped = await first.ended
-  t.is(stopped.code, 130)
-  t.regex(stopped.stderr, /inlay: stopped; the same command goes on from state\n$/)
-  t.deepEqual(readdirSync(inside).toSorted(), ['state', 'text.txt'])
-  const second = await inlay(inside, `${command} -q`)
-  t.is(second.code, 0, second.stderr)
+  const command = `${pretrain} --epochs 60`
+  await goesOnAfter(t, ['SIGINT', 130], inside, command)
 })
 
 test('wrong use is told before anything is read', async (t) => {

@@ -11,7 +11,7 @@ import {
   WordVectors,
   readLabelledTexts,
 } from 'inlay'
-import { appears, folder, inlay, start } from './inlay.js'
+import { folder, goesOnAfter, inlay, start } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -154,15 +154,7 @@ test('lines are read as the classifier of fastText reads them: packed, with labe
 test('Ctrl-C leaves a checkpoint and ends with 130; the command goes on from it to the same bytes', async (t) => {
   const inside = folder(t, { 'train.txt': labelled })
   const command = 'text train train.txt -a gru --epochs 60 --units 32 --threads 1'
-  const first = start(inside, `${command} -o m.safetensors --resume state --checkpoint-every 0.02`)
-  await appears(join(inside, 'state'), first)
-  first.child.kill('SIGINT')
-  const stopped = await first.ended
-  t.is(stopped.code, 130)
-  t.regex(stopped.stderr, /inlay: stopped; the same command goes on from state\n$/)
-  t.deepEqual(readdirSync(inside).toSorted(), ['state', 'train.txt'])
-  const second = await inlay(inside, `${command} -o m.safetensors --resume state -q`)
-  t.is(second.code, 0, second.stderr)
+  await goesOnAfter(t, ['SIGINT', 130], inside, `${command} -o m.safetensors`)
   await inlay(inside, `${command} -o whole.safetensors -q`)
   const [resumed, whole] = ['m', 'whole'].map((name) =>
     createHash('sha256')

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import ava from 'ava'
 import { Word2Vec, WordVectors } from 'inlay'
-import { appears, colouredText, folder, inlay, start } from './inlay.js'
+import { colouredText, folder, goesOnAfter, inlay, start } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -61,18 +61,8 @@ for (const [signal, exit] of [
 ] as const) {
   test(`${signal} leaves a checkpoint and ends with ${exit}; the command goes on from it`, async (t) => {
     const inside = folder(t, { 'text.txt': colouredText(3000) })
-    const command =
-      'word2vec train text.txt -o v.safetensors --epochs 300 --threads 1 --resume state'
-    const first = start(inside, `${command} --checkpoint-every 0.02`)
-    await appears(join(inside, 'state'), first)
-    first.child.kill(signal)
-    const stopped = await first.ended
-    t.is(stopped.code, exit)
-    t.regex(stopped.stderr, /inlay: stopped; the same command goes on from state\n$/)
-    t.deepEqual(readdirSync(inside).toSorted(), ['state', 'text.txt'])
-
-    const second = await inlay(inside, command)
-    t.is(second.code, 0, second.stderr)
+    const command = 'word2vec train text.txt -o v.safetensors --epochs 300 --threads 1'
+    await goesOnAfter(t, [signal, exit], inside, command)
     t.is((await inlay(inside, 'vectors similar v.safetensors red1')).code, 0)
   })
 }

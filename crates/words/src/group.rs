@@ -101,9 +101,9 @@ impl<F: Fold, M: Company> Lesson for Group<'_, F, M> {
             std::mem::swap(&mut desk.noise, &mut desk.next);
             self.draw(centre + CENTRES, now, &mut desk.next);
         }
-        let each = desk.next.len().div_ceil(CENTRES);
-        let soon = desk.next.iter().skip(centre % CENTRES * each).take(each);
-        soon.for_each(|output| prefetch_to_write(simd, output.row));
+        let each = desk.next.len().div_ceil(CENTRES).max(1);
+        let part = desk.next.chunks(each).nth(centre % CENTRES).unwrap_or_default();
+        part.iter().for_each(|output| prefetch_to_write(simd, output.row));
         if let Some(&target) = now.ids.get(centre + CENTRES) {
             prefetch_to_write(simd, now.output.row(target));
         }

@@ -96,6 +96,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_drawn_ahead_are_those_of_the_table_and_a_sentence_begins_anew() {
+        let table = NoiseTable::new(&[1000, 300, 200, 50, 7, 1], 0.75);
+        let mut drawn = Drawn::default();
+        for (wanted, taken) in [(0, 5), (40, 40), (40, 90), (1000, 1000)] {
+            let [mut ahead, mut alone] = [Random::new(7, 0), Random::new(7, 0)];
+            drawn.begin(wanted);
+            let words: Vec<_> = (0..taken).map(|_| drawn.next(&table, &mut ahead)).collect();
+            let wanted: Vec<_> = (0..taken).map(|_| table.draw(&mut alone)).collect();
+            assert_eq!(words, wanted);
+        }
+    }
+
+    #[test]
     fn words_are_drawn_by_their_weights() {
         let counts = [1000, 300, 200, 50, 7, 1];
         for exponent in [0.75, 1.0, 0.0, -0.5] {
