@@ -11,7 +11,7 @@ import {
   WordVectors,
   readLabelledTexts,
 } from 'inlay'
-import { folder, goesOnAfter, inlay, start } from './inlay.js'
+import { allRefused, folder, goesOnAfter, inlay, start } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -211,24 +211,15 @@ test('what is wrong with the data is told in one line, with exit code 1', async 
   })
   await inlay(inside, 'text train train.txt -o m.safetensors --epochs 1 --filters 2 -q')
   await inlay(inside, 'nnlm train none.txt -o n.safetensors --min-count 1 --epochs 1 -q')
-  for (const [line, message] of [
-    ['train two.txt -o x.safetensors', /has the labels a and b, where one is wanted: "one"/],
-    ['train none.txt -o x.safetensors', /no line of none\.txt has a label, __label__/],
-    ['train one.txt -o x.safetensors', /the lines must be of two labels or more, got "a"/],
-    ['train missing.txt -o x.safetensors', /missing\.txt/],
-    ['evaluate m.safetensors one.txt', /the lines must be of the labels .*, got "a"/],
-    ['evaluate damaged.safetensors one.txt', /damaged\.safetensors/],
-    ['predict n.safetensors none.txt', /another kind, Nnlm/],
-    ['predict m.safetensors missing.txt', /missing\.txt/],
-  ] as const) {
-    const { code, stdout, stderr } = await inlay(
-      inside,
-      `text ${line}${/predict/.test(line) ? '' : ' -q'}`,
-    )
-    t.is(code, 1, line)
-    t.is(stdout, '')
-    t.regex(stderr, message)
-    t.regex(stderr, /^inlay: [^\n]*\n$/)
-  }
+  await allRefused(t, inside, 'text', [
+    ['train two.txt -o x.safetensors -q', 1, /has the labels a and b, where one is wanted: "one"/],
+    ['train none.txt -o x.safetensors -q', 1, /no line of none\.txt has a label, __label__/],
+    ['train one.txt -o x.safetensors -q', 1, /the lines must be of two labels or more, got "a"/],
+    ['train missing.txt -o x.safetensors -q', 1, /missing\.txt/],
+    ['evaluate m.safetensors one.txt -q', 1, /the lines must be of the labels .*, got "a"/],
+    ['evaluate damaged.safetensors one.txt -q', 1, /damaged\.safetensors/],
+    ['predict n.safetensors none.txt', 1, /another kind, Nnlm/],
+    ['predict m.safetensors missing.txt', 1, /missing\.txt/],
+  ])
   t.false(readdirSync(inside).includes('x.safetensors'))
 })
