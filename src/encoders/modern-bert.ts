@@ -5,7 +5,7 @@ import type { Layer } from '../nn/layer.js'
 import type { TensorSource } from '../nn/loading.js'
 import { selfAttention } from '../nn/sequences.js'
 import type { Fields } from './model-folder.js'
-import { type Turns, turnsOf } from './rotary-turns.js'
+import { type RotaryTurns, turnsOf } from './rotary-turns.js'
 import {
   type TextTransformer,
   activationOf,
@@ -16,7 +16,7 @@ import {
 
 /** How a block looks around: at all positions, or at those that are near. */
 interface Look {
-  readonly rotary: Turns
+  readonly rotary: RotaryTurns
   readonly window: number | undefined
 }
 

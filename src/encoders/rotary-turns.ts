@@ -4,7 +4,7 @@ import { InlayError, shown } from '../errors.js'
 import type { Fields } from './model-folder.js'
 
 /** What `selfAttention` takes as `rotary`: the base of all turns, or each by itself. */
-export type Turns = number | { readonly speeds: readonly number[]; readonly scale?: number }
+export type RotaryTurns = number | { readonly speeds: readonly number[]; readonly scale?: number }
 
 type Numbers = (key: string, fallback?: number) => number
 
@@ -19,7 +19,7 @@ export function turnsOf(
   said: Readonly<Record<string, unknown>>,
   base: number,
   pairs: number,
-): Turns {
+): RotaryTurns {
   const numbers: Numbers = (key, fallback) => {
     const given = said[key] ?? fallback
     if (typeof given === 'number' && given > 0) return given
@@ -46,12 +46,12 @@ type Kind = (
   base: number,
   numbers: Numbers,
   said: Readonly<Record<string, unknown>>,
-) => Turns
+) => RotaryTurns
 
 const kinds: Readonly<Record<string, Kind>> = { linear, yarn, llama3 }
 
 /** All turn more slowly (Chen et al. 2023, arXiv:2306.15595). */
-function linear(speeds: readonly number[], _: number, numbers: Numbers): Turns {
+function linear(speeds: readonly number[], _: number, numbers: Numbers): RotaryTurns {
   const factor = numbers('factor')
   return { speeds: speeds.map((speed) => Math.fround(speed / factor)) }
 }
@@ -66,7 +66,7 @@ function yarn(
   base: number,
   numbers: Numbers,
   said: Readonly<Record<string, unknown>>,
-): Turns {
+): RotaryTurns {
   const factor = numbers('factor')
   const length = numbers('original_max_position_embeddings')
   const pairs = speeds.length
@@ -89,7 +89,7 @@ function yarn(
 }
 
 /** As `yarn`, by how long a turn takes (Dubey et al. 2024, arXiv:2407.21783, section 3.4.2). */
-function llama3(speeds: readonly number[], _: number, numbers: Numbers): Turns {
+function llama3(speeds: readonly number[], _: number, numbers: Numbers): RotaryTurns {
   const factor = numbers('factor')
   const [low, high] = [numbers('low_freq_factor'), numbers('high_freq_factor')]
   const length = numbers('original_max_position_embeddings')
