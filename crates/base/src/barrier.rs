@@ -1,10 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{hint, thread};
 
-use crate::{Result, Run};
-
-/// Looks at the others before a thread lets somebody else have its core.
-const PATIENCE: u32 = 2000;
+use crate::{Patience, Result, Run};
 
 /// Where the threads of a run wait for each other, many times a millisecond if need be, and do not wait
 /// in vain: a run that is stopped lets all of them go.
@@ -32,14 +28,11 @@ impl Barrier {
             self.rounds.store(round.wrapping_add(1), Ordering::Release);
             return Ok(());
         }
-        let mut looks = 0;
+        let mut patience = Patience::default();
         while self.rounds.load(Ordering::Acquire) == round {
-            looks += 1;
-            if looks < PATIENCE {
-                hint::spin_loop();
-            } else {
+            patience.wait();
+            if patience.has_yielded() {
                 run.check()?;
-                thread::yield_now();
             }
         }
         Ok(())

@@ -1,11 +1,9 @@
 use std::cell::UnsafeCell;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::time::Duration;
-use std::{hint, thread};
+use std::thread;
 
-/// Looks for work before a thread lets somebody else have its core, and how often it does so before it sleeps a while.
-const PATIENCE: (u32, u32) = (2000, 200);
+use crate::Patience;
 
 type Work = *const (dyn Fn(usize) + Sync);
 
@@ -60,13 +58,9 @@ impl Crew {
         impl Drop for Opened<'_> {
             fn drop(&mut self) {
                 self.0.open.store(false, SeqCst);
-                let mut looks = 0;
+                let mut patience = Patience::default();
                 while self.0.busy.load(SeqCst) > 0 {
-                    looks += 1;
-                    match looks < PATIENCE.0 {
-                        true => hint::spin_loop(),
-                        false => thread::yield_now(),
-                    }
+                    patience.wait();
                 }
             }
         }
@@ -95,7 +89,7 @@ impl Crew {
                 self.0.busy.fetch_sub(1, SeqCst);
             }
         }
-        let mut looks = 0;
+        let mut patience = Patience::default();
         while !self.closed.load(Acquire) {
             if self.open.load(Acquire) && self.next.load(Relaxed) < self.tasks.load(Relaxed) {
                 self.busy.fetch_add(1, SeqCst);
@@ -107,18 +101,11 @@ impl Crew {
                     if let Some(work) = work {
                         self.claim(work);
                     }
-                    looks = 0;
+                    patience = Patience::default();
                 }
                 drop(busy);
             }
-            looks += 1;
-            if looks < PATIENCE.0 {
-                hint::spin_loop();
-            } else if looks < PATIENCE.0 + PATIENCE.1 {
-                thread::yield_now();
-            } else {
-                thread::sleep(Duration::from_micros(50));
-            }
+            patience.wait_or_sleep();
         }
     }
 
@@ -141,7 +128,7 @@ impl Crew {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::Run;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! ids ─▶ grid ─▶ sweeps ─▶ model
-//!                sampler: dense | sparse;  priors
+//!                rounds;  sampler: dense | sparse;  priors
 //! ```
 
 mod checkpoint;
@@ -14,6 +14,7 @@ mod map;
 mod mixture;
 mod model;
 mod priors;
+mod rounds;
 mod sampler;
 mod sweep;
 mod train;

@@ -8,6 +8,7 @@ use inlay_kernels::{Aligned, Kernels, Simd, Task};
 
 use crate::grid::{Grid, Words};
 use crate::priors::Priors;
+use crate::rounds::{Rounds, Turn};
 use crate::sampler::{Sampler, Terms, Word, padded};
 
 /// Draws between two looks at the signal.
@@ -35,41 +36,51 @@ pub struct State<D> {
     pub vocabulary: usize,
 }
 
-/// What the cells of a round change beside their own.
-#[derive(Default)]
+/// What a cell changes beside its own.
 struct Outcome {
     changes: Vec<i32>,
     loss: f64,
     heard: u64,
 }
 
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<D: Sampler> State<D> {
     /// Counts a grid whose occurrences have topics.
     pub fn new(grid: Grid, before: &[i64], vocabulary: usize, run: &Run) -> Result<Self> {
         let topics = before.len();
-        let mut totals = before.to_vec();
-        let documents = (0..grid.size()).map(|block| D::new(grid.lengths_of(block), topics));
-        let mut documents = documents.collect::<Result<Vec<D>>>()?;
-        for block in 0..grid.size() {
-            let words = grid.words(block);
-            for place in 0..words.len() {
-                for (column, documents) in documents.iter_mut().enumerate() {
-                    run.check()?;
-                    for at in words.cell(place, column) {
+        let size = grid.size();
+        let documents =
+            (0..size).map(|block| D::new(grid.lengths_of(block), topics).map(Mutex::new));
+        let documents = documents.collect::<Result<Vec<_>>>()?;
+        let sums: Vec<_> = (0..size).map(|_| Mutex::new(vec![0; topics])).collect();
+        run.each(size, &|row| {
+            let (mut documents, mut sums) = (held(&documents[row]), held(&sums[row]));
+            // Each begins at other words, so that nobody waits for long.
+            for words in (0..size).map(|round| grid.words((row + round) % size)) {
+                for place in 0..words.len() {
+                    for at in words.cell(place, row) {
                         let topic = words.topics[at];
                         documents.add(words.documents[at] as usize, topic.into());
-                        totals[usize::from(topic)] += 1;
+                        sums[usize::from(topic)] += 1;
                     }
                 }
+                run.check()?;
             }
+            Ok(())
+        })?;
+        let mut totals = before.to_vec();
+        for sums in &sums {
+            totals.iter_mut().zip(&*held(sums)).for_each(|(total, sum)| *total += sum);
         }
-        let documents = documents.into_iter().map(Mutex::new).collect();
         Ok(Self { grid, documents, totals, vocabulary })
     }
 
     /// The counts of a block of documents, for whoever works on them alone.
     pub fn documents(&self, block: usize) -> MutexGuard<'_, D> {
-        self.documents[block].lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.documents[block])
     }
 
     /// Draws all topics anew, and gives the mean loss: -ln of the probability that a word had beside
@@ -84,56 +95,52 @@ impl<D: Sampler> State<D> {
     ) -> Result<f64> {
         let size = self.grid.size();
         let alpha = priors.padded_alpha();
-        run.each(size, &|block| {
-            self.documents(block).settle();
+        let rounds = Rounds::new(size, &self.totals);
+        let losses: Vec<_> = (0..size * size).map(|_| Mutex::new((0.0, 0))).collect();
+        let state = &*self;
+        run.workers(|worker| {
+            // No more cells than that can be drawn at once.
+            while worker < size
+                && let Some(turn) = rounds.take(run)?
+            {
+                let stream = (number * size + turn.round) * size + turn.row;
+                let random = Random::new(run.seed(), stream as u64);
+                let outcome = state.cell(&turn, (&alpha, priors), refresh, random, run)?;
+                run.lose(number as u32 + 1, outcome.loss, outcome.heard);
+                *held(&losses[turn.round * size + turn.row]) = (outcome.loss, outcome.heard);
+                rounds.end(&turn, &outcome.changes);
+            }
             Ok(())
         })?;
-        let (mut loss, mut heard) = (0.0, 0);
-        for round in 0..size {
-            let outcomes: Vec<Mutex<Outcome>> = (0..size).map(|_| Mutex::default()).collect();
-            let state = &*self;
-            run.each(size, &|row| {
-                let stream = (number * size + round) * size + row;
-                let column = (row + round) % size;
-                let cell = (row, column);
-                let random = Random::new(run.seed(), stream as u64);
-                let outcome = state.cell(cell, (&alpha, priors), refresh, random, number, run)?;
-                *outcomes[row].lock().unwrap_or_else(PoisonError::into_inner) = outcome;
-                Ok(())
-            })?;
-            for outcome in outcomes {
-                let outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-                for (total, change) in self.totals.iter_mut().zip(&outcome.changes) {
-                    *total += i64::from(*change);
-                }
-                loss += outcome.loss;
-                heard += outcome.heard;
-            }
-        }
+        self.totals.copy_from_slice(&rounds.totals());
+        let losses = losses.into_iter().map(|cell| *held(&cell));
+        let (loss, heard) = losses.fold((0.0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
         Ok(loss / heard.max(1) as f64)
     }
 
     fn cell(
         &self,
-        (row, column): (usize, usize),
+        turn: &Turn,
         (alpha, priors): (&[f32], &Priors),
         refresh: usize,
         random: Random,
-        number: usize,
         run: &Run,
     ) -> Result<Outcome> {
-        let mut words = self.grid.words(column);
-        let mut documents = self.documents(row);
+        let mut words = self.grid.words(turn.column);
+        let mut documents = self.documents(turn.row);
+        if turn.round == 0 {
+            documents.settle();
+        }
         let topics = self.totals.len();
         let beta = priors.beta as f32;
         let room = documents.room(topics);
         let smoothing = beta * self.vocabulary as f32;
-        let base: Vec<f32> = self.totals.iter().map(|&total| total as f32 + smoothing).collect();
+        let base: Vec<f32> = turn.totals.iter().map(|&total| total as f32 + smoothing).collect();
         let mut cell = Cell {
             words: &mut words,
             documents: &mut *documents,
-            lengths: self.grid.lengths_of(row),
-            column: row,
+            lengths: self.grid.lengths_of(turn.row),
+            column: turn.row,
             terms: Terms { alpha, beta, inverse: Aligned::new(0.0, padded(topics)) },
             alphas: priors.alpha.iter().sum::<f64>() as f32,
             base,
@@ -146,7 +153,6 @@ impl<D: Sampler> State<D> {
         Kernels::get().run(Draws(&mut cell));
         let outcome = cell.outcome;
         run.check()?;
-        run.lose(number as u32 + 1, outcome.loss, outcome.heard);
         Ok(outcome)
     }
 }
@@ -172,11 +178,11 @@ struct Cell<'a, D> {
     run: &'a Run,
 }
 
-/// A word under way.
-struct Turn {
+/// A word that is being drawn, and where it still occurs.
+struct OpenWord {
     word: Word,
     row: Option<usize>,
-    occurrences: Range<usize>,
+    left: Range<usize>,
 }
 
 struct Draws<'c, 'a, D>(&'c mut Cell<'a, D>);
@@ -191,10 +197,10 @@ impl<D: Sampler> Task for Draws<'_, '_, D> {
         let mut next = 0;
         let (mut drawn, mut fresh) = (0usize, 0usize);
         cell.invert();
-        let mut turn = Turn { word: D::word(topics), row: None, occurrences: 0..0 };
-        while cell.begin(simd, &mut next, &mut turn) {
-            while !turn.occurrences.is_empty() {
-                cell.draw(simd, &mut turn, drawn);
+        let mut open = OpenWord { word: D::word(topics), row: None, left: 0..0 };
+        while cell.begin(simd, &mut next, &mut open) {
+            while !open.left.is_empty() {
+                cell.draw(simd, &mut open, drawn);
                 drawn += 1;
                 if drawn.is_multiple_of(STEP) {
                     cell.run.advance(STEP as u64);
@@ -224,15 +230,15 @@ impl<D: Sampler> Cell<'_, D> {
 
     /// Begins the next word that occurs here; false if there is none.
     #[inline(always)]
-    fn begin<S: Simd>(&mut self, simd: S, next: &mut usize, turn: &mut Turn) -> bool {
+    fn begin<S: Simd>(&mut self, simd: S, next: &mut usize, open: &mut OpenWord) -> bool {
         while *next < self.words.len() {
             let place = *next;
             *next += 1;
             let occurrences = self.words.cell(place, self.column);
             if !occurrences.is_empty() {
-                self.words.counts_of(place, &mut turn.word.counts);
-                D::begin(simd, &mut turn.word, &self.terms);
-                (turn.row, turn.occurrences) = (self.words.row(place), occurrences);
+                self.words.counts_of(place, &mut open.word.counts);
+                D::begin(simd, &mut open.word, &self.terms);
+                (open.row, open.left) = (self.words.row(place), occurrences);
                 return true;
             }
         }
@@ -241,9 +247,9 @@ impl<D: Sampler> Cell<'_, D> {
 
     /// Draws for the next occurrence of a word.
     #[inline(always)]
-    fn draw<S: Simd>(&mut self, simd: S, turn: &mut Turn, drawn: usize) {
-        let at = turn.occurrences.start;
-        turn.occurrences.start += 1;
+    fn draw<S: Simd>(&mut self, simd: S, open: &mut OpenWord, drawn: usize) {
+        let at = open.left.start;
+        open.left.start += 1;
         if let Some(&ahead) = self.words.documents.get(at + AHEAD) {
             // It may be of another block of documents, which does no harm.
             if (ahead as usize) < self.lengths.len() {
@@ -254,9 +260,9 @@ impl<D: Sampler> Cell<'_, D> {
         let old = usize::from(self.words.topics[at]);
         let Self { documents, terms, sums, random, .. } = self;
         let (new, total) =
-            documents.redraw(simd, (document, old), &mut turn.word, terms, sums, random);
+            documents.redraw(simd, (document, old), &mut open.word, terms, sums, random);
         // Also where nothing changes: whether it does could not be foretold.
-        self.words.set(at, new, turn.row);
+        self.words.set(at, new, open.row);
         self.outcome.changes[old] -= 1;
         self.outcome.changes[new] += 1;
         if drawn.is_multiple_of(HEARD) {
