@@ -2,8 +2,13 @@
 //! within the limits, in the order of their bytes, so that nothing depends on threads.
 
 use std::cmp::Reverse;
+use std::mem;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Error, Result, Run, Workers};
+use inlay_corpus::Table;
 use inlay_formats::Names;
 
 use crate::counting::Numbering;
@@ -11,8 +16,14 @@ use crate::counting::Numbering;
 /// No column: what a number stands for is not in the vocabulary.
 pub const NONE: u32 = u32::MAX;
 
+/// Parts of the order of all terms, each of which one thread sorts.
+const PARTS: usize = 128;
+/// Terms of each thread that say where to cut.
+const SAMPLE: usize = 16 * PARTS;
 /// Terms between two questions whether the run goes on.
 const STEP: usize = 4096;
+/// Columns that are given out at a time.
+const BLOCK: usize = 1 << 14;
 
 /// Which terms become columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,12 +70,21 @@ struct Term<'a> {
 
 /// A term, of whatever thread.
 struct Candidate<'a> {
-    /// Where it begins among all terms.
+    /// Where it is: in which part of the order, and from where to where there.
+    part: usize,
     start: usize,
     end: usize,
     bytes: &'a [u8],
     documents: u64,
     occurrences: u64,
+}
+
+/// A part of the order of all terms.
+#[derive(Default)]
+struct Part<'a> {
+    terms: Vec<Term<'a>>,
+    /// Those of them that are within the limits.
+    candidates: Vec<Candidate<'a>>,
 }
 
 /// Chooses columns.
@@ -77,77 +97,127 @@ pub fn choose(
     documents: u64,
     run: &Run,
 ) -> Result<Vocabulary> {
-    let terms = sorted(numberings, run)?;
-    let mut candidates = merged(&terms, numberings, run)?;
-    candidates.retain(|term| limits.allow(term.documents, documents));
+    let parts =
+        in_order(numberings, run, |candidate| limits.allow(candidate.documents, documents))?;
+    let mut candidates: Vec<_> = parts.iter().flat_map(|part| &part.candidates).collect();
     if let Some(most) = limits.max_features.filter(|&most| most < candidates.len()) {
         // Stable: ties stay in the order of their bytes.
         candidates.sort_by_key(|term| Reverse(term.occurrences));
         candidates.truncate(most);
-        candidates.sort_unstable_by_key(|term| term.start);
+        candidates.sort_unstable_by_key(|term| (term.part, term.start));
     }
     if candidates.is_empty() {
-        let problem = match terms.len() {
+        let problem = match parts.iter().map(|part| part.terms.len()).sum() {
             0 => "no document holds a term (all may be stop words)".into(),
             count => format!("none of {count} terms is within the limits"),
         };
         return Err(Error::InvalidInput { source: "documents".into(), offset: None, problem });
     }
-    let mut columns: Vec<_> =
-        numberings.iter().map(|known| vec![NONE; known.document_frequencies.len()]).collect();
-    for (column, candidate) in (0..).zip(&candidates) {
-        for term in &terms[candidate.start..candidate.end] {
-            columns[term.thread as usize][term.number as usize] = column;
+    let columns: Vec<Vec<_>> = numberings
+        .iter()
+        .map(|known| known.document_frequencies.iter().map(|_| AtomicU32::new(NONE)).collect())
+        .collect();
+    let blocks: Vec<_> = candidates.chunks(BLOCK).collect();
+    run.each(blocks.len(), &|block| {
+        for (column, candidate) in (block * BLOCK..).zip(blocks[block]) {
+            for term in &parts[candidate.part].terms[candidate.start..candidate.end] {
+                columns[term.thread as usize][term.number as usize].store(column as u32, Relaxed);
+            }
         }
-    }
-    let names = Names::checked(candidates.iter().map(|term| term.bytes), &|| run.check())?;
-    let document_frequencies = candidates.iter().map(|term| term.documents as u32).collect();
-    Ok(Vocabulary { names, document_frequencies, columns })
+        Ok(())
+    })?;
+    let numbers = |column: Vec<AtomicU32>| column.into_iter().map(AtomicU32::into_inner).collect();
+    Ok(Vocabulary {
+        names: Names::checked(candidates.iter().map(|term| term.bytes), &|| run.check())?,
+        document_frequencies: candidates.iter().map(|term| term.documents as u32).collect(),
+        columns: columns.into_iter().map(numbers).collect(),
+    })
 }
 
-fn sorted<'a>(numberings: &'a [Numbering<'_>], run: &Run) -> Result<Vec<Term<'a>>> {
-    let mut terms = Vec::new();
-    for (thread, table) in (0..).zip(numberings.iter().map(|known| &known.table)) {
-        let Some(table) = table else { continue };
-        for number in 1..table.end() {
-            let bytes = table.bytes(number);
-            let mut first = [0; 8];
-            let shown = bytes.len().min(8);
-            first[..shown].copy_from_slice(&bytes[..shown]);
-            terms.push(Term { prefix: u64::from_be_bytes(first), bytes, thread, number });
-        }
-        run.check()?;
-    }
-    terms.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| a.bytes.cmp(b.bytes)));
-    run.check()?;
-    Ok(terms)
-}
-
-fn merged<'a>(
-    terms: &[Term<'a>],
-    numberings: &[Numbering<'_>],
+/// All terms in order, part by part, and those that are wanted.
+fn in_order<'a>(
+    numberings: &'a [Numbering<'_>],
     run: &Run,
-) -> Result<Vec<Candidate<'a>>> {
-    let mut candidates = Vec::new();
-    let mut start = 0;
-    for same in terms.chunk_by(|a, b| a.bytes == b.bytes) {
-        if candidates.len().is_multiple_of(STEP) {
-            run.check()?;
+    is_wanted: impl Fn(&Candidate<'_>) -> bool + Sync,
+) -> Result<Vec<Part<'a>>> {
+    let cuts = cuts(numberings);
+    let dealt: Vec<_> = numberings.iter().map(|_| Mutex::new(vec![Vec::new(); PARTS])).collect();
+    run.each(numberings.len(), &|thread| {
+        let dealt = &mut *held(&dealt[thread]);
+        for number in numbers(&numberings[thread]) {
+            if (number as usize).is_multiple_of(STEP) {
+                run.check()?;
+            }
+            let term = Term::new(numberings, thread, number);
+            dealt[cuts.partition_point(|&cut| cut <= term.prefix)].push(term);
         }
+        Ok(())
+    })?;
+    let parts: Vec<_> = (0..PARTS).map(|_| Mutex::<Part<'a>>::default()).collect();
+    run.each(PARTS, &|number| {
+        let mut terms = Vec::new();
+        for dealt in &dealt {
+            terms.append(&mut mem::take(&mut held(dealt)[number]));
+        }
+        terms.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| a.bytes.cmp(b.bytes)));
+        let mut candidates = merged(&terms, number, numberings);
+        candidates.retain(&is_wanted);
+        *held(&parts[number]) = Part { terms, candidates };
+        Ok(())
+    })?;
+    Ok(parts.into_iter().map(|part| mem::take(&mut *held(&part))).collect())
+}
+
+/// Beginnings of terms between which there are about as many terms.
+fn cuts(numberings: &[Numbering<'_>]) -> Vec<u64> {
+    let mut sample: Vec<u64> = Vec::new();
+    for (thread, numbering) in numberings.iter().enumerate() {
+        let numbers = numbers(numbering);
+        let step = (numbers.len() / SAMPLE).max(1);
+        sample.extend(numbers.step_by(step).map(|it| Term::new(numberings, thread, it).prefix));
+    }
+    sample.sort_unstable();
+    (1..PARTS).filter_map(|part| sample.get(part * sample.len() / PARTS).copied()).collect()
+}
+
+/// Those that terms have.
+fn numbers(numbering: &Numbering<'_>) -> Range<u32> {
+    1..numbering.table.as_ref().map_or(1, Table::end)
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Term<'a> {
+    fn new(numberings: &'a [Numbering<'_>], thread: usize, number: u32) -> Self {
+        let table = numberings[thread].table.as_ref();
+        let bytes = table.map_or(&[][..], |table| table.bytes(number));
+        let mut first = [0; 8];
+        let shown = bytes.len().min(8);
+        first[..shown].copy_from_slice(&bytes[..shown]);
+        Self { prefix: u64::from_be_bytes(first), bytes, thread: thread as u32, number }
+    }
+}
+
+fn merged<'a>(terms: &[Term<'a>], part: usize, numberings: &[Numbering<'_>]) -> Vec<Candidate<'a>> {
+    let mut start = 0;
+    let one = |same: &[Term<'a>]| {
         let known = |term: &Term<'_>| &numberings[term.thread as usize];
         let documents =
             |term: &Term<'_>| u64::from(known(term).document_frequencies[term.number as usize]);
         let occurrences = |term: &Term<'_>| {
             known(term).table.as_ref().map_or(0, |table| table.count(term.number))
         };
-        candidates.push(Candidate {
-            start,
-            end: start + same.len(),
+        start += same.len();
+        Candidate {
+            part,
+            start: start - same.len(),
+            end: start,
             bytes: same[0].bytes,
             documents: same.iter().map(documents).sum(),
             occurrences: same.iter().map(occurrences).sum(),
-        });
-        start += same.len();
-    }
-    Ok(candidates)
+        }
+    };
+    terms.chunk_by(|a, b| a.bytes == b.bytes).map(one).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::hint;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ const EMPTY: u32 = u32::MAX;
 const PROBES: usize = 512;
 /// Names between two questions whether to go on: a millisecond at most.
 const BETWEEN_CHECKS: usize = 4096;
+/// Names whose cells are asked for together.
+const ABREAST: usize = 32;
 
 /// Fails when whoever asked for the names wants them no longer.
 pub type Check<'a> = &'a dyn Fn() -> Result<()>;
@@ -284,25 +287,45 @@ fn build(bytes: &[u8], offsets: &[u64], seed: u64, check: Check<'_>) -> Result<O
     let capacity = (2 * names).next_power_of_two().max(8);
     let mask = capacity - 1;
     let mut index = vec![EMPTY; capacity];
-    'names: for name in 0..names as u32 {
-        if (name as usize).is_multiple_of(BETWEEN_CHECKS) {
-            check()?;
-        }
-        let text = string(bytes, offsets, name);
-        let mut cell = hash(seed, text) as usize & mask;
-        for _ in 0..PROBES {
-            match index[cell] {
-                EMPTY => {
-                    index[cell] = name;
-                    continue 'names;
+    let mut hashes = Vec::with_capacity(names);
+    for first in (0..names).step_by(BETWEEN_CHECKS) {
+        check()?;
+        let block = first as u32..names.min(first + BETWEEN_CHECKS) as u32;
+        hashes.extend(block.clone().map(|name| hash(seed, string(bytes, offsets, name))));
+        for few in block.step_by(ABREAST).map(|name| name as usize) {
+            let few = few..hashes.len().min(few + ABREAST);
+            // All cells come from memory at the same time.
+            let touched =
+                hashes[few.clone()].iter().fold(0, |sum, &hash| sum ^ index[hash as usize & mask]);
+            hint::black_box(touched);
+            for name in few {
+                if !insert(&mut index, name as u32, &hashes, |other| {
+                    string(bytes, offsets, other) == string(bytes, offsets, name as u32)
+                }) {
+                    return Ok(None);
                 }
-                other if string(bytes, offsets, other) == text => continue 'names,
-                _ => cell = (cell + 1) & mask,
             }
         }
-        return Ok(None);
     }
     Ok(Some(index))
+}
+
+/// Takes a name into the table, if no equal one is there; `false` if too many others are in its way.
+fn insert(index: &mut [u32], name: u32, hashes: &[u64], is_equal: impl Fn(u32) -> bool) -> bool {
+    let mask = index.len() - 1;
+    let own = hashes[name as usize];
+    for probe in 0..PROBES {
+        let cell = &mut index[(own as usize).wrapping_add(probe) & mask];
+        if *cell == EMPTY {
+            *cell = name;
+            return true;
+        }
+        // Strings lie anywhere: those whose hash is another are not looked at.
+        if hashes[*cell as usize] == own && is_equal(*cell) {
+            return true;
+        }
+    }
+    false
 }
 
 fn check_offsets(offsets: &[u64], bytes: usize) -> std::result::Result<(), String> {

@@ -12,8 +12,8 @@ use inlay_kernels::{ByteMatrix, Kernels, Matrix, Packed, Winograd};
 
 pub use self::piece::{Part, Piece};
 
-/// Values of a piece, about: the work of a task, and what fits the second cache with its gradient.
-const PIECE: usize = 1 << 17;
+/// Values of a piece, about: the work of a task, few enough for every thread to have some, and what fits the second cache with its gradient.
+const PIECE: usize = 1 << 15;
 /// Columns of a piece are a multiple of this, so that panels of products are whole.
 const PANEL: usize = 32;
 
