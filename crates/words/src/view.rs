@@ -83,12 +83,21 @@ impl Turn {
 impl<'a> View<'a> {
     /// For one of so many threads; a single one needs no copies. `turns` are theirs all.
     pub fn new(shared: &'a SharedMatrix, turns: &'a Turns, threads: usize) -> Result<Self> {
-        let every = (TOGETHER / threads.max(1)).max(LEAST) as u32;
+        Self::every(shared, turns, threads, (TOGETHER / threads.max(1)).max(LEAST) as u32)
+    }
+
+    /// As `new`, where the first rows join after so many steps.
+    pub fn every(
+        shared: &'a SharedMatrix,
+        turns: &'a Turns,
+        threads: usize,
+        every: u32,
+    ) -> Result<Self> {
         let view = Self::with(shared, turns, threads, FIRST << DOUBLINGS, every)?;
         Ok(Self { first: view.hot.min(FIRST as u32), ..view })
     }
 
-    /// As `new`, with copies of so many rows, which all join after so many steps.
+    /// Copies of so many rows, which all join after so many steps.
     pub fn with(
         shared: &'a SharedMatrix,
         turns: &'a Turns,

@@ -25,7 +25,7 @@ use crate::{Huffman, NoiseTable};
 
 /// Words between two looks at the clock, the signal and the learning rate.
 const STEP: u64 = 1000;
-/// Rows of which each of several threads has copies: frequent words, upper nodes of a tree.
+/// Upper nodes of a tree, or frequent labels, of which each of several threads has copies.
 const HOT: usize = 64;
 /// Labels of which each has copies where every line changes all of them.
 const HOT_LABELS: usize = 1024;
@@ -221,7 +221,7 @@ impl Course<'_> {
             next: AtomicUsize::new(0),
             done: AtomicU64::new(0),
             losses: Mutex::new(vec![(0.0, 0); self.epochs]),
-            turns: [Turns::new(HOT), Turns::new(HOT_LABELS)],
+            turns: [Turns::usual(), Turns::new(HOT_LABELS)],
         };
         run.workers(|_| self.work(&standing, total, run))?;
         check_finite(self.input)?;
@@ -234,7 +234,7 @@ impl Course<'_> {
         let [first, second] = &standing.turns;
         let threads = run.threads();
         let every = (TOGETHER / threads).max(1) as u32;
-        let input = View::with(self.input, first, threads, HOT, every)?;
+        let input = View::every(self.input, first, threads, every)?;
         let hot = if self.objective.scores_all() { HOT_LABELS } else { HOT };
         let output = View::with(self.output, second, threads, hot, every)?;
         let mut desk = Desk::new(self, &output);
