@@ -172,6 +172,19 @@ pub(super) fn pack_rows<S: Simd>(
 fn copy<S: Simd>(simd: S, from: &[f32], step: usize, count: usize, to: &mut [f32], width: usize) {
     let lines = to.len() / width;
     assert!(lines == 0 || count <= width && from.len() >= (lines - 1) * step + count);
+    if (count, width) == (2 * S::LANES, 2 * S::LANES) {
+        // Lines of large matrices are on pages of their own, each of which is looked up once.
+        for line in 0..lines {
+            // SAFETY: two vectors are there in each line, and room for them.
+            unsafe {
+                let from = from.as_ptr().add(line * step);
+                let to = to.as_mut_ptr().add(line * width);
+                simd.store(to, simd.load(from));
+                simd.store(to.add(S::LANES), simd.load(from.add(S::LANES)));
+            }
+        }
+        return;
+    }
     for at in (0..width).step_by(S::LANES) {
         let (here, room) = (count.saturating_sub(at).min(S::LANES), (width - at).min(S::LANES));
         let from = from.as_ptr().wrapping_add(at);
