@@ -83,11 +83,11 @@ impl Turn {
 impl<'a> View<'a> {
     /// For one of so many threads; a single one needs no copies. `turns` are theirs all.
     pub fn new(shared: &'a SharedMatrix, turns: &'a Turns, threads: usize) -> Result<Self> {
-        Self::every(shared, turns, threads, (TOGETHER / threads.max(1)).max(LEAST) as u32)
+        Self::joined_every(shared, turns, threads, (TOGETHER / threads.max(1)).max(LEAST) as u32)
     }
 
     /// As `new`, where the first rows join after so many steps.
-    pub fn every(
+    pub fn joined_every(
         shared: &'a SharedMatrix,
         turns: &'a Turns,
         threads: usize,

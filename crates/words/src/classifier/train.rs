@@ -234,7 +234,7 @@ impl Course<'_> {
         let [first, second] = &standing.turns;
         let threads = run.threads();
         let every = (TOGETHER / threads).max(1) as u32;
-        let input = View::every(self.input, first, threads, every)?;
+        let input = View::joined_every(self.input, first, threads, every)?;
         let hot = if self.objective.scores_all() { HOT_LABELS } else { HOT };
         let output = View::with(self.output, second, threads, hot, every)?;
         let mut desk = Desk::new(self, &output);
