@@ -101,7 +101,9 @@ pub fn estimate_memory(
         tokens.saturating_mul(8).saturating_add(documents.saturating_mul(8 * 16))
     };
     let index = vocabulary.saturating_mul(4 * WIDEST as u64 + 24) + documents.saturating_mul(16);
-    text.saturating_add(held).saturating_add(index).saturating_add(64 * width)
+    // Totals after each round, and what its cells changed.
+    let rounds = 16 * (WIDEST as u64 + 1) * width;
+    text.saturating_add(held).saturating_add(index).saturating_add(64 * width + rounds)
 }
 
 struct Work<'a> {
