@@ -1,10 +1,12 @@
 //! What every long computation shares: errors, the run contract, threads, random numbers, memory.
 
+mod atomic;
 mod atomic_file;
 mod barrier;
 mod crew;
 mod error;
 mod huffman;
+mod lock;
 mod map;
 mod matrix;
 mod pages;
@@ -17,21 +19,25 @@ mod run;
 mod shared;
 pub mod threads;
 mod trim;
+mod turns;
 
+pub use atomic::{atomic_u32, atomic_u64};
 pub use atomic_file::AtomicFile;
 pub use barrier::Barrier;
 pub use crew::Crew;
 pub use error::{Error, Result, Value};
 pub use huffman::{Branch, Huffman};
+pub use lock::lock;
 pub use map::Map;
 pub use matrix::{SharedMatrix, SharedRow};
 pub use pages::Pages;
 pub use panic::guard;
 pub use patience::Patience;
-pub use pool::{AtPriority, Pool, Priority, Workers};
+pub use pool::{AtPriority, Pool, Priority, Workers, gather};
 pub use priority::yield_to_others;
 pub use random::Random;
 pub use run::{Progress, Run};
 pub use shared::Shared;
 pub use threads::processors;
 pub use trim::trim;
+pub use turns::in_turns;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::{Error, Result, guard};
+use crate::{Error, Result, guard, lock};
 
 /// Whoever can do many small tasks at once: a run with its own threads, or the pool.
 pub trait Workers: Sync {
@@ -15,6 +15,24 @@ pub trait Workers: Sync {
     /// Does `work(0)` to `work(tasks - 1)`, in any order, and returns when all are done. The first
     /// failure, be it an error or a panic, is what the caller gets; tasks not begun are left out.
     fn each(&self, tasks: usize, work: &(dyn Fn(usize) -> Result<()> + Sync)) -> Result<()>;
+}
+
+/// As `Workers::each`, with what the tasks give, in order.
+///
+/// # Errors
+/// The first failure of a task.
+pub fn gather<T: Send>(
+    workers: &dyn Workers,
+    tasks: usize,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let given: Vec<Mutex<Option<T>>> = (0..tasks).map(|_| Mutex::new(None)).collect();
+    workers.each(tasks, &|task| {
+        *lock(&given[task]) = Some(work(task)?);
+        Ok(())
+    })?;
+    let given = given.into_iter().map(|given| lock(&given).take());
+    Ok(given.map(|given| given.expect("all tasks are done")).collect())
 }
 
 /// What goes first when the pool is busy.

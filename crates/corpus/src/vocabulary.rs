@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Result, Run, gather};
 use inlay_formats::Names;
 
 use crate::corpus::Dropped;
@@ -112,8 +112,8 @@ pub(crate) fn merge<'a>(
     let sources = tables.len();
     let firsts = Firsts::new(sources, pieces);
     tables.extend(base_table(options, seed, run)?);
-    let parted = each(tables.len(), run, |table| parted(&tables[table], run))?;
-    let mut parts = each(PARTS, run, |part| merge_part(&tables, &firsts, &parted, part, run))?;
+    let parted = gather(run, tables.len(), |table| parted(&tables[table], run))?;
+    let mut parts = gather(run, PARTS, |part| merge_part(&tables, &firsts, &parted, part, run))?;
     let kept = chosen(&tables, &parts, options, run)?;
     let bytes = |kept: &Kept| {
         let word = parts[kept.part as usize].words[kept.place as usize];
@@ -156,7 +156,7 @@ pub(crate) fn merge<'a>(
     }
     drop(tables);
     parts.iter_mut().for_each(|part| part.words = Vec::new());
-    let ids = each(sources, run, |table| {
+    let ids = gather(run, sources, |table| {
         let Parted { words, starts } = &parted[table];
         let mut ids = vec![DROPPED; words.len() + 1];
         for (part, merged) in parts.iter().enumerate() {
@@ -169,22 +169,6 @@ pub(crate) fn merge<'a>(
         Ok(ids)
     })?;
     Ok(Vocabulary { names, counts, tokens, dropped, ids })
-}
-
-/// The results of tasks in order.
-fn each<T: Send>(
-    tasks: usize,
-    run: &Run,
-    work: impl Fn(usize) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let results: Vec<Mutex<Option<T>>> = (0..tasks).map(|_| Mutex::new(None)).collect();
-    run.each(tasks, &|task| {
-        let result = work(task)?;
-        *results[task].lock().expect("nothing panics under the lock") = Some(result);
-        Ok(())
-    })?;
-    let done = |result: Mutex<Option<T>>| result.into_inner().ok().flatten().expect("all done");
-    Ok(results.into_iter().map(done).collect())
 }
 
 fn base_table<'a>(options: &Options, seed: Seed, run: &'a Run) -> Result<Option<Table<'a>>> {

@@ -2,19 +2,20 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use flate2::{Compression, write::GzEncoder};
-use inlay_base::{AtomicFile, Error, Result, Run, Workers};
+use inlay_base::{AtomicFile, Error, Result, Run, atomic_u32, in_turns};
 use inlay_corpus::in_order;
 use inlay_formats::Names;
 use inlay_formats::arpa::{self, Ngram, Take};
 use inlay_kernels::fetch;
 
+use crate::fill::{Entries, Entry};
 use crate::lines::{Lines, Spelled};
 use crate::model::{Model, Searched, Spelling};
 use crate::room::{Numbers, Room};
-use crate::table::{Entry, NO_CELL, Refused, Search, Table, WORDS, crowded, extend};
+use crate::table::{NO_CELL, Search, Table, WORDS, extend};
 use crate::text::{SPECIAL, UNKNOWN};
 
 /// What an unknown word gets where a file has no `<unk>`, as in KenLM.
@@ -77,8 +78,6 @@ impl Model {
         file.write(header.as_bytes())?;
         let mut of_file = OfFile::default();
         let spelled = Spelled::new(self.names());
-        let makers: Vec<_> =
-            (0..4 * run.threads()).map(|_| Mutex::new(Lines::new(&spelled))).collect();
         let mut chains = Vec::new();
         for order in 1..=self.order() {
             file.write(format!("\n\\{order}-grams:\n").as_bytes())?;
@@ -103,7 +102,7 @@ impl Model {
                     }
                 },
             };
-            self.write_order(&chains, entries, &makers, &mut file, run)?;
+            self.write_order(&chains, entries, &spelled, &mut file, run)?;
         }
         file.write(b"\n\\end\\\n")?;
         file.commit()
@@ -137,36 +136,32 @@ impl Model {
         }
     }
 
-    /// Blocks of lines are made on all threads and written in their order.
     fn write_order(
         &self,
         chains: &[Chain<'_>],
         entries: &[u32],
-        makers: &[Mutex<Lines<'_>>],
+        spelled: &Spelled,
         file: &mut Output,
         run: &Run,
     ) -> Result<()> {
         let order = chains.len() + 1;
-        let lines = |maker: usize| makers[maker].lock().unwrap_or_else(PoisonError::into_inner);
-        for entries in entries.chunks(makers.len() * BLOCK) {
-            let blocks: Vec<&[u32]> = entries.chunks(BLOCK).collect();
-            run.each(blocks.len(), &|block| {
-                let mut lines = lines(block);
-                lines.clear();
-                let (words, values) =
-                    self.read_back(chains, blocks[block]).ok_or_else(|| self.damaged())?;
-                for (words, (probability, backoff)) in words.chunks_exact(order).zip(values) {
-                    let backoff = (order < self.order()).then_some(backoff);
-                    lines.push(words, probability, backoff);
-                }
-                Ok(())
-            })?;
-            for block in 0..blocks.len() {
-                file.write(lines(block).text())?;
+        let blocks: Vec<&[u32]> = entries.chunks(BLOCK).collect();
+        let make = |lines: &mut Lines<'_>, block: usize| {
+            lines.clear();
+            let (words, values) =
+                self.read_back(chains, blocks[block]).ok_or_else(|| self.damaged())?;
+            for (words, (probability, backoff)) in words.chunks_exact(order).zip(values) {
+                let backoff = (order < self.order()).then_some(backoff);
+                lines.push(words, probability, backoff);
             }
-            run.advance(entries.len() as u64);
-        }
-        Ok(())
+            Ok(())
+        };
+        let write = |lines: &mut Lines<'_>, block: usize| {
+            file.write(lines.text())?;
+            run.advance(blocks[block].len() as u64);
+            Ok(())
+        };
+        in_turns(run, blocks.len(), || Lines::new(spelled), make, write)
     }
 
     /// The words of n-grams, oldest first, and their values; `None` if one has no such words. All of
@@ -412,25 +407,44 @@ of their own, is not supported"
             self.names = Some(names);
             return Ok(());
         }
-        let found = std::mem::take(&mut self.found);
-        let mut table = Table::for_entries(found.len(), order == self.order, self.room)?;
-        let mut sorted = self.room.numbers(found.len())?;
-        for (found, places) in found.chunks(BLOCK).zip(sorted.chunks_mut(BLOCK)) {
-            self.run.check()?;
-            let mut places = places.iter_mut();
-            let at = |slot| {
-                if let Some(place) = places.next() {
-                    *place = slot;
-                }
-            };
-            table.insert_all(found.iter().copied(), at).map_err(|refused| match refused {
-                Refused::Twice => invalid(format!("has an n-gram of order {order} twice")),
-                Refused::Crowded => crowded(),
-            })?;
-        }
+        let mut sorted = self.room.unset(self.found.len())?;
+        let entries =
+            OfOrder { found: &self.found, places: atomic_u32(&mut sorted), path: self.path, order };
+        let (highest, run) = (order == self.order, self.run);
+        let table = Table::of(&entries, highest, self.room, run, &|_| run.check())?;
+        self.found = Vec::new();
         self.tables.push(table);
         self.sorted.push(sorted);
         Ok(())
+    }
+}
+
+/// N-grams of one order of a file, which hear where they lie.
+struct OfOrder<'a> {
+    found: &'a [Entry],
+    places: &'a [AtomicU32],
+    path: &'a Path,
+    order: usize,
+}
+
+impl Entries for OfOrder<'_> {
+    fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    fn fetch(&self, _: usize) {}
+
+    fn reader(&self) -> impl FnMut(usize) -> Entry {
+        |number| self.found[number]
+    }
+
+    fn placed(&self, number: usize, _: u64, slot: u32) {
+        self.places[number].store(slot, Relaxed);
+    }
+
+    fn twice(&self) -> Error {
+        let problem = format!("has an n-gram of order {} twice", self.order);
+        Error::invalid_file(self.path, None, problem)
     }
 }
 

@@ -1,6 +1,6 @@
 use inlay_base::{Error, Result};
 
-use crate::levels::Level;
+use crate::levels::{Level, PRUNED};
 
 /// What is taken from counts of 1, of 2, and of 3 and more: Chen and Goodman 1998, "An Empirical Study
 /// of Smoothing Techniques for Language Modeling", equation 26.
@@ -23,21 +23,16 @@ impl Discounts {
         highest: bool,
         fallback: Option<[f32; 3]>,
     ) -> Result<Self> {
-        let mut n = [0u64; 5];
-        let mut add = |count: u32| {
-            if let Some(n) = n.get_mut(count as usize) {
+        let mut n = level.tally;
+        // lmplz takes the last n-gram of a lower order by how often it occurs: its adjusted count
+        // would be right. Without this, probabilities differ from its own in the third digit.
+        if let (false, Some(last)) = (highest, level.last) {
+            if let Some(n) = n.get_mut((level.counts[level.len - 1] & !PRUNED) as usize) {
+                *n -= 1;
+            }
+            if let Some(n) = n.get_mut(last as usize) {
                 *n += 1;
             }
-        };
-        let adjusted = |entry| level.count(entry);
-        match (highest, level.last) {
-            // lmplz takes the last n-gram of a lower order by how often it occurs: its adjusted count
-            // would be right. Without this, probabilities differ from its own in the third digit.
-            (false, Some(last)) => {
-                (0..level.len - 1).map(adjusted).for_each(&mut add);
-                add(last);
-            }
-            _ => (0..level.len).map(adjusted).for_each(add),
         }
         match (closed_form(&n), fallback) {
             (Ok(discounts), _) => Ok(Self(discounts)),

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Result, Run, Workers, lock};
 use inlay_corpus::{Corpus, SENTENCE_END};
 
 use crate::model::Model;
@@ -47,7 +47,7 @@ impl Model {
         let numbers: Vec<u32> = corpus.names().iter().map(|word| self.number(word)).collect();
         let ids = corpus.ids();
         run.phase("index", "n-grams", 0, Some(self.ngrams()[1..].iter().sum()));
-        self.prepare(ids.len() as u64, &|ngrams| {
+        self.prepare(ids.len() as u64, run, &|ngrams| {
             run.check()?;
             run.advance(ngrams as u64);
             Ok(())
@@ -77,7 +77,7 @@ impl Model {
             });
             let text = numbered.collect::<Result<Vec<u32>>>()?;
             corpus.release(range);
-            let found = &mut found[part].lock().unwrap_or_else(PoisonError::into_inner);
+            let found = &mut lock(&found[part]);
             // In places of the text, so that sums do not depend on the order of the lanes.
             let mut scores = vec![0.0f32; text.len()];
             scorer.score_text(&text, |place, score| scores[place] = score.probability);
@@ -109,7 +109,8 @@ impl Model {
         workers: &dyn Workers,
     ) -> Result<Vec<Evaluation>> {
         const TOGETHER: usize = 256;
-        self.prepare(sentences.iter().map(|words| words.len() as u64).sum(), &|_| Ok(()))?;
+        let words = sentences.iter().map(|words| words.len() as u64).sum();
+        self.prepare(words, workers, &|_| Ok(()))?;
         let parts: Vec<&[Vec<u32>]> = sentences.chunks(TOGETHER).collect();
         let found: Vec<_> = parts.iter().map(|_| Mutex::new(Vec::new())).collect();
         let scorer = Scorer::new(self);
@@ -118,7 +119,7 @@ impl Model {
             let mut scores = vec![0.0f32; text.len()];
             scorer.score_text(&text, |place, score| scores[place] = score.probability);
             let mut scores = scores.into_iter();
-            let found = &mut found[part].lock().unwrap_or_else(PoisonError::into_inner);
+            let found = &mut lock(&found[part]);
             for sentence in parts[part] {
                 let mut one = Evaluation { sentences: 1, ..Evaluation::default() };
                 for (&word, score) in sentence.iter().zip(scores.by_ref()) {

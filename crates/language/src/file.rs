@@ -109,7 +109,7 @@ impl Model {
         run.phase("write", "bytes", 0, Some(all as u64));
         let most = lines.iter().max().copied().unwrap_or(0);
         drop(room.open().unset(16 * most)?);
-        let maker = RefCell::new(Maker::new(orders, room));
+        let maker = RefCell::new(Maker::new(orders, room, run));
         let names: Vec<String> =
             (2..=self.order()).map(|order| format!("ngrams.{order}")).collect();
         let mut parts: Vec<Part<'_>> = Vec::new();

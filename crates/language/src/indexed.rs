@@ -1,111 +1,110 @@
 //! Tables of n-grams that lie in suffix order.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use inlay_base::{Error, Result};
+use inlay_base::{Error, Result, Workers, atomic_u64};
 use inlay_kernels::fetch;
 
+use crate::fill::{Entries, Entry, Went};
 use crate::room::{Numbers, Room};
 use crate::sorted::Sorted;
-use crate::table::{Entry, Refused, Table, crowded, extend};
-
-/// N-grams of a part.
-const PART: usize = 1 << 16;
-/// N-grams whose contexts the memory is asked for ahead.
-const AHEAD: usize = 32;
-
-/// For each n-gram of an order, its hash and its cell.
-struct Placed {
-    hashes: Numbers,
-    slots: Numbers,
-}
+use crate::table::{Table, extend};
 
 /// Makes the tables of all orders, one after the other.
 pub struct Maker<'a> {
     orders: &'a [Sorted],
     room: &'a Room,
-    below: Option<Placed>,
+    workers: &'a dyn Workers,
+    /// Of each n-gram of the order below, its hash and its cell.
+    below: Option<Numbers>,
     /// How many are made.
     made: usize,
 }
 
 impl<'a> Maker<'a> {
-    pub fn new(orders: &'a [Sorted], room: &'a Room) -> Self {
-        Self { orders, room, below: None, made: 0 }
+    pub fn new(orders: &'a [Sorted], room: &'a Room, workers: &'a dyn Workers) -> Self {
+        Self { orders, room, workers, below: None, made: 0 }
     }
 
-    /// The table of the next order. `went` hears how many n-grams are done.
+    /// The table of the next order.
     ///
     /// # Panics
     /// If there is no next one.
-    pub fn next(&mut self, went: &dyn Fn(usize) -> Result<()>) -> Result<Table> {
+    pub fn next(&mut self, went: Went<'_>) -> Result<Table> {
         let sorted = &self.orders[self.made];
         self.made += 1;
         let highest = self.made == self.orders.len();
-        let mut table = Table::for_entries(sorted.len, highest, self.room)?;
         let kept = if highest { 0 } else { sorted.len };
-        let mut placed =
-            Placed { hashes: self.room.unset(2 * kept)?, slots: self.room.unset(kept)? };
-        for from in (0..sorted.len).step_by(PART) {
-            let range = from..sorted.len.min(from + PART);
-            went(range.len())?;
-            fill(&mut table, sorted, range, self.below.as_ref(), &mut placed, highest)?;
-        }
+        let mut placed = self.room.unset(4 * kept)?;
+        let ngrams = Ngrams {
+            sorted,
+            below: self.below.as_ref().map(|below| bytemuck::cast_slice(below)),
+            placed: atomic_u64(placed.wide_mut()),
+        };
+        let table = Table::of(&ngrams, highest, self.room, self.workers, went)?;
         self.below = Some(placed);
         Ok(table)
     }
 }
 
-/// A table for each order. `went` hears how many n-grams are done.
+/// A table for each order.
 pub fn tables(
     orders: &[Sorted],
     room: &Room,
-    went: &dyn Fn(usize) -> Result<()>,
+    workers: &dyn Workers,
+    went: Went<'_>,
 ) -> Result<Vec<Table>> {
-    let mut maker = Maker::new(orders, room);
+    let mut maker = Maker::new(orders, room, workers);
     orders.iter().map(|_| maker.next(went)).collect()
 }
 
-fn fill(
-    table: &mut Table,
-    sorted: &Sorted,
-    range: std::ops::Range<usize>,
-    below: Option<&Placed>,
-    placed: &mut Placed,
-    highest: bool,
-) -> Result<()> {
-    let Placed { hashes, slots } = placed;
-    let into = if highest { 0..0 } else { range.clone() };
-    let hashes = Cell::from_mut(&mut hashes.wide_mut()[into.clone()]).as_slice_of_cells();
-    let slots = &mut slots[into];
-    let entries = range.clone().zip(sorted.words(range.clone())).enumerate();
-    let entries = entries.map(|(number, (entry, word))| {
-        let context = sorted.context[entry];
-        let (hash, slot) = match below {
-            None => (extend(0, context), context),
-            Some(Placed { hashes, slots }) => {
-                if let Some(&ahead) = sorted.context.get(entry + AHEAD) {
-                    fetch(hashes.wide(), ahead as usize);
-                    fetch(slots, ahead as usize);
-                }
-                (hashes.wide()[context as usize], slots[context as usize])
+/// The n-grams of one order.
+struct Ngrams<'a> {
+    sorted: &'a Sorted,
+    below: Option<&'a [[u64; 2]]>,
+    /// Takes hash and cell of each; empty at the highest order.
+    placed: &'a [AtomicU64],
+}
+
+impl Entries for Ngrams<'_> {
+    fn len(&self) -> usize {
+        self.sorted.len
+    }
+
+    #[inline(always)]
+    fn fetch(&self, number: usize) {
+        if let (Some(below), Some(&context)) = (self.below, self.sorted.context.get(number)) {
+            fetch(below, context as usize);
+        }
+    }
+
+    #[inline(always)]
+    fn reader(&self) -> impl FnMut(usize) -> Entry {
+        let Self { sorted, below, .. } = *self;
+        let mut newest = 0;
+        move |number| {
+            while sorted.starts[newest + 1] as usize <= number {
+                newest += 1;
             }
-        };
-        let hash = extend(hash, word);
-        if let Some(place) = hashes.get(number) {
-            place.set(hash);
+            let (context, word) = (sorted.context[number], newest as u32);
+            let [hash, context] = match below {
+                None => [extend(0, context), u64::from(context)],
+                Some(below) => below[context as usize],
+            };
+            let values = [sorted.probabilities.reals()[number], sorted.backoff(number)];
+            Entry { hash: extend(hash, word), context: context as u32, word, values }
         }
-        let values = [sorted.probabilities.reals()[entry], sorted.backoff(entry)];
-        Entry { hash, context: slot, word, values }
-    });
-    let mut places = slots.iter_mut();
-    let at = |slot| {
-        if let Some(place) = places.next() {
-            *place = slot;
+    }
+
+    #[inline(always)]
+    fn placed(&self, number: usize, hash: u64, slot: u32) {
+        if let Some([of_hash, of_slot]) = self.placed.get(2 * number..2 * number + 2) {
+            of_hash.store(hash, Relaxed);
+            of_slot.store(u64::from(slot), Relaxed);
         }
-    };
-    table.insert_all(entries, at).map_err(|refused| match refused {
-        Refused::Twice => Error::Internal("an n-gram was counted twice".into()),
-        Refused::Crowded => crowded(),
-    })
+    }
+
+    fn twice(&self) -> Error {
+        Error::Internal("an n-gram was counted twice".into())
+    }
 }

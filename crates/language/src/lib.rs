@@ -13,14 +13,17 @@ mod discounts;
 mod estimate;
 mod evaluate;
 mod file;
+mod fill;
 mod indexed;
 mod levels;
 mod lines;
 mod model;
 mod packed;
+mod picks;
 mod query;
 mod room;
 mod sample;
+mod shares;
 mod sorted;
 mod table;
 #[cfg(test)]

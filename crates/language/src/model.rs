@@ -1,11 +1,12 @@
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use inlay_base::{Result, Run};
+use inlay_base::{Result, Run, Workers, lock};
 use inlay_corpus::{Corpus, Normalization, Splitter, Tokenizer};
 use inlay_formats::{Array, Names};
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::{Estimate, Smoothing, estimate};
+use crate::fill::Went;
 use crate::indexed;
 use crate::packed::{Packed, Unpacked};
 use crate::room::{Numbers, Room};
@@ -99,12 +100,12 @@ pub(crate) struct Placed {
 }
 
 impl Indexed {
-    fn tables(&self, went: &dyn Fn(usize) -> Result<()>) -> Result<&[Table]> {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+    fn tables(&self, workers: &dyn Workers, went: Went<'_>) -> Result<&[Table]> {
+        let _making = lock(&self.making);
         if let Some(tables) = self.tables.get() {
             return Ok(tables);
         }
-        let made = indexed::tables(&self.orders, self.room.open(), went);
+        let made = indexed::tables(&self.orders, self.room.open(), workers, went);
         self.room.close();
         let made = made?;
         Ok(self.tables.get_or_init(|| made))
@@ -127,8 +128,8 @@ impl Model {
         room: &Room,
         run: &Run,
     ) -> Result<Self> {
-        let text = Text::read(corpus, vocabulary, room, run)?;
-        let made = estimate(&text, smoothing, room.open(), run);
+        let mut text = Text::read(corpus, vocabulary, room, run)?;
+        let made = estimate(&mut text, smoothing, room.open(), run);
         room.close();
         let Estimate { unigrams, orders, discounts } = made?;
         let estimation = Estimation {
@@ -269,13 +270,13 @@ impl Model {
     ///
     /// # Errors
     /// `OutOfMemory`, `DiskFull`, `Io`, and those of `went`, which hears how many n-grams are done.
-    pub(crate) fn prepare(&self, words: u64, went: &dyn Fn(usize) -> Result<()>) -> Result<()> {
+    pub(crate) fn prepare(&self, words: u64, workers: &dyn Workers, went: Went<'_>) -> Result<()> {
         // A search in sorted n-grams takes some microseconds, a place in a table a fraction of one.
         const PAYS: u64 = 16;
         let ngrams = self.ngrams().iter().sum::<u64>();
         match &self.orders {
             Orders::Sorted(indexed) if words.saturating_mul(PAYS) >= ngrams => {
-                indexed.tables(went).map(drop)
+                indexed.tables(workers, went).map(drop)
             }
             _ => Ok(()),
         }

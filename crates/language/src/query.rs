@@ -77,8 +77,8 @@ impl Search for View<'_> {
 }
 
 impl Search for Sorted {
-    fn find<S: Simd>(&self, _: S, _: u64, context: u32, suffix: u32, word: u32) -> Found {
-        Sorted::find(self, context, suffix, word)
+    fn find<S: Simd>(&self, _: S, _: u64, context: u32, suffix: u32, _: u32) -> Found {
+        Sorted::find(self, context, suffix)
     }
 }
 

@@ -59,7 +59,7 @@ impl Model {
     /// Makes tables if so many distributions pay for them.
     fn prepare_for(&self, distributions: usize, run: &Run) -> Result<()> {
         let words = (distributions as u64).saturating_mul(self.names().len() as u64);
-        self.prepare(words, &|_| run.check())
+        self.prepare(words, run, &|_| run.check())
     }
 
     /// The likeliest words after a context, likeliest first, with log10 of their probability.

@@ -13,9 +13,9 @@ pub struct Sorted {
     pub starts: Vec<u32>,
     /// Which n-gram of the order below is all words but the newest.
     pub context: Numbers,
-    /// Which n-gram of the order below is all words but the oldest. Within a word, n-grams are in the
-    /// order of their suffixes, and of their contexts where these are the same.
-    pub suffix: Numbers,
+    /// For each n-gram of the order below and one more, where the n-grams begin that it is the suffix of,
+    /// all words but the oldest. Those of a suffix are in the order of their contexts.
+    pub begins: Numbers,
     /// log10.
     pub probabilities: Numbers,
     /// log10; none at the highest order.
@@ -25,23 +25,18 @@ pub struct Sorted {
 }
 
 impl Sorted {
-    /// The n-gram of a context and a word, by the n-gram that is its suffix.
+    /// The n-gram of a context, and of another as its suffix, which says its newest word.
     #[inline]
-    pub fn find(&self, context: u32, suffix: u32, word: u32) -> Found {
+    pub fn find(&self, context: u32, suffix: u32) -> Found {
         if context == NO_CELL || suffix == NO_CELL {
             return Found::NOTHING;
         }
-        let (start, end) =
-            (self.starts[word as usize] as usize, self.starts[word as usize + 1] as usize);
-        let suffixes = &self.suffix[start..end];
-        // The suffixes that are equal are few, mostly one.
-        let first = start + suffixes.partition_point(|&found| found < suffix);
-        let contexts = &self.context[first..end];
-        let same =
-            |&(at, found): &(usize, &u32)| self.suffix[first + at] == suffix && *found < context;
-        let at = first + contexts.iter().enumerate().take_while(same).count();
-        let is_there = at < end && self.suffix[at] == suffix && self.context[at] == context;
-        if is_there { self.found(at as u32) } else { Found::NOTHING }
+        let suffix = suffix as usize;
+        let (start, end) = (self.begins[suffix] as usize, self.begins[suffix + 1] as usize);
+        match self.context[start..end].binary_search(&context) {
+            Ok(at) => self.found((start + at) as u32),
+            Err(_) => Found::NOTHING,
+        }
     }
 
     fn found(&self, slot: u32) -> Found {
@@ -79,35 +74,38 @@ impl Sorted {
         Ok(pairs)
     }
 
-    /// Leaves out what is not kept. `below` are the new places of the order below, of which those of
-    /// this one come.
-    pub fn prune(
-        &mut self,
-        is_kept: impl Fn(usize) -> bool,
-        below: Option<&Numbers>,
-        room: &Room,
-    ) -> Result<Numbers> {
+    /// Leaves out those whose probability is negative, and says where each is now. `below` says it of the
+    /// order below, if some of that are gone: never one that an n-gram is left of.
+    pub fn prune(&mut self, below: Option<&Numbers>, room: &Room) -> Result<Numbers> {
         let mut places = room.unset(self.len)?;
-        let moved = |place: u32| below.map_or(place, |below| below[place as usize]);
-        let (mut kept, mut word) = (0, 0);
-        for entry in 0..self.len {
-            while self.starts[word] as usize <= entry && word + 1 < self.starts.len() {
-                self.starts[word] = kept as u32;
-                word += 1;
+        let moved = |place: usize| below.map_or(place as u32, |below| below[place]);
+        let (mut kept, mut suffixes, mut word, mut begin) = (0, 0, 0, 0);
+        for suffix in 0..self.begins.len() - 1 {
+            let entries = begin..self.begins[suffix + 1] as usize;
+            begin = entries.end;
+            if moved(suffix) != NO_CELL {
+                self.begins[suffixes] = kept as u32;
+                suffixes += 1;
             }
-            places[entry] = NO_CELL;
-            if !is_kept(entry) {
-                continue;
+            for entry in entries {
+                while self.starts[word] as usize <= entry && word + 1 < self.starts.len() {
+                    self.starts[word] = kept as u32;
+                    word += 1;
+                }
+                places[entry] = NO_CELL;
+                if self.probabilities.reals()[entry].is_sign_negative() {
+                    continue;
+                }
+                places[entry] = kept as u32;
+                self.context[kept] = moved(self.context[entry] as usize);
+                self.probabilities[kept] = self.probabilities[entry];
+                if let Some(backoffs) = &mut self.backoffs {
+                    backoffs[kept] = backoffs[entry];
+                }
+                kept += 1;
             }
-            places[entry] = kept as u32;
-            self.context[kept] = moved(self.context[entry]);
-            self.suffix[kept] = moved(self.suffix[entry]);
-            self.probabilities[kept] = self.probabilities[entry];
-            if let Some(backoffs) = &mut self.backoffs {
-                backoffs[kept] = backoffs[entry];
-            }
-            kept += 1;
         }
+        self.begins[suffixes] = kept as u32;
         self.starts[word..].fill(kept as u32);
         self.len = kept;
         Ok(places)
@@ -116,7 +114,7 @@ impl Sorted {
     /// Bytes of memory.
     pub fn weight(&self) -> usize {
         let backoffs = self.backoffs.as_ref().map_or(0, |backoffs| backoffs.len());
-        let numbers = self.context.len() + self.suffix.len() + self.probabilities.len() + backoffs;
+        let numbers = self.context.len() + self.begins.len() + self.probabilities.len() + backoffs;
         4 * (self.starts.len() + numbers)
     }
 }

@@ -1,10 +1,11 @@
 use std::ops::Deref;
 
 use bytemuck::{cast_ref, cast_slice, cast_slice_mut};
-use inlay_base::{Error, Result};
+use inlay_base::{Error, Result, Workers};
 use inlay_formats::Array;
 use inlay_kernels::{Kernels, Simd, Task, fetch, same};
 
+use crate::fill::{Entries, Went, fill};
 use crate::room::{Numbers, Room};
 
 /// What stands for no cell.
@@ -12,22 +13,19 @@ pub const NO_CELL: u32 = u32::MAX;
 /// Words that a key can tell apart: two of its bits are marks.
 pub const WORDS: usize = (1 << 30) - 1;
 /// The key of a cell without an n-gram.
-const EMPTY: u64 = u64::MAX >> MARKS;
+pub const EMPTY: u64 = u64::MAX >> MARKS;
 /// The highest bits of each key of a line are marks of that line.
-const MARKS: u32 = 2;
+pub const MARKS: u32 = 2;
 /// Lines that a search looks at, at most, and lines behind the last home, so that no search goes on at
 /// the beginning: a row of so many full lines is met once in 10^25 tables.
-const PROBES: usize = 1 << 8;
-/// N-grams whose lines are asked for together.
-const TOGETHER: usize = 64;
-
+pub const PROBES: usize = 1 << 8;
 /// A line of the cache: the keys of its cells, their log10 probabilities, and but for the highest order
 /// their log10 back-offs. The highest order has marks in the place of one value.
 pub type Line = [u64; 8];
 /// Cells of a line with back-offs.
-const INNER: usize = 4;
+pub const INNER: usize = 4;
 /// Cells of a line of the highest order.
-const HIGHEST: usize = 5;
+pub const HIGHEST: usize = 5;
 
 /// The n-grams of one order from 2 on. A cell has the newest word of its n-gram and the cell of its
 /// context in the table of the order below (at order 2 the context is a word). So every n-gram is stored
@@ -42,15 +40,6 @@ pub struct Table {
     highest: bool,
     /// How many n-grams there are.
     pub len: usize,
-}
-
-/// Why an n-gram is not taken.
-#[derive(Debug)]
-pub enum Refused {
-    /// It is there already.
-    Twice,
-    /// Others have all cells that it may have: they were made to collide.
-    Crowded,
 }
 
 /// Values that were made, or that lie in a file.
@@ -70,19 +59,6 @@ impl Deref for Lines {
             Lines::Mapped(array) => cast_slice(array),
         }
     }
-}
-
-/// An n-gram on its way into a table.
-#[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    /// See `extend`.
-    pub hash: u64,
-    /// The cell of its context.
-    pub context: u32,
-    /// Its newest word.
-    pub word: u32,
-    /// log10 probability, log10 back-off.
-    pub values: [f32; 2],
 }
 
 /// What was found of an n-gram.
@@ -117,13 +93,13 @@ pub const fn extend(context: u64, word: u32) -> u64 {
 }
 
 #[inline(always)]
-fn key(context: u32, word: u32) -> u64 {
+pub fn key(context: u32, word: u32) -> u64 {
     u64::from(word) << 32 | u64::from(context)
 }
 
 /// The line where the search for a hash begins.
 #[inline(always)]
-fn home(hash: u64, lines: usize) -> usize {
+pub fn home(hash: u64, lines: usize) -> usize {
     let homes = lines - PROBES;
     ((u128::from(hash) * homes as u128) >> 64) as usize
 }
@@ -138,7 +114,7 @@ fn passed<const CELLS: usize>(line: &Line, hash: u64) -> u32 {
     bits as u32 & 1
 }
 
-fn mark<const CELLS: usize>(line: &mut Line, hash: u64) {
+pub fn mark<const CELLS: usize>(line: &mut Line, hash: u64) {
     match CELLS {
         INNER => line[hash as usize % INNER] |= 1 << (62 + (hash >> 2) % 2),
         _ => line[7] |= 1 << (32 + hash % 32),
@@ -151,7 +127,7 @@ fn value(line: &Line, place: usize) -> f32 {
 }
 
 /// Where the values of a line begin.
-const fn values(cells: usize) -> usize {
+pub const fn values(cells: usize) -> usize {
     2 * cells
 }
 
@@ -171,19 +147,25 @@ pub fn lines_for(entries: usize, highest: bool) -> Result<usize> {
 }
 
 impl Table {
-    /// An empty table for so many n-grams.
+    /// A table of n-grams, the same for any number of threads. `went` hears how many more are done.
     ///
     /// # Errors
-    /// `Unsupported`: more than cells can be numbered; `OutOfMemory`, `DiskFull`.
-    pub fn for_entries(entries: usize, highest: bool, room: &Room) -> Result<Self> {
-        let lines = lines_for(entries, highest)?;
-        let cells = if highest { HIGHEST } else { INNER };
-        let mut numbers = room.unset(lines * 16)?;
-        for line in cast_slice_mut::<u32, Line>(&mut numbers) {
-            *line = [0; 8];
-            line[..cells].fill(EMPTY);
+    /// `Unsupported`: more than cells can be numbered, n-grams that were made to collide; `OutOfMemory`,
+    /// `DiskFull`, those of `went` and of `Entries::twice`.
+    pub fn of(
+        entries: &impl Entries,
+        highest: bool,
+        room: &Room,
+        workers: &dyn Workers,
+        went: Went<'_>,
+    ) -> Result<Self> {
+        let mut numbers = room.unset(16 * lines_for(entries.len(), highest)?)?;
+        let lines = cast_slice_mut(&mut numbers);
+        match highest {
+            true => fill::<HIGHEST, _>(lines, entries, workers, went)?,
+            false => fill::<INNER, _>(lines, entries, workers, went)?,
         }
-        Ok(Self { lines: Lines::Made(numbers), highest, len: 0 })
+        Ok(Self { lines: Lines::Made(numbers), highest, len: entries.len() })
     }
 
     /// The table that lies in a file.
@@ -193,41 +175,6 @@ impl Table {
         let slots = (numbers.len() / 8).checked_mul(table.cells())?;
         let fits = numbers.len().is_multiple_of(8) && slots > len && slots < NO_CELL as usize;
         (fits && numbers.len() / 8 > PROBES).then_some(table)
-    }
-
-    /// Adds n-grams and says where each lies. The memory is asked for the lines of a block before they are
-    /// looked at.
-    ///
-    /// # Errors
-    /// The first that is not taken.
-    ///
-    /// # Panics
-    /// If the table is one of a file.
-    pub fn insert_all(
-        &mut self,
-        mut entries: impl Iterator<Item = Entry>,
-        mut at: impl FnMut(u32),
-    ) -> std::result::Result<(), Refused> {
-        let highest = self.highest;
-        let Lines::Made(numbers) = &mut self.lines else { panic!("tables of files are finished") };
-        let lines: &mut [Line] = cast_slice_mut(numbers);
-        let mut block = Vec::with_capacity(TOGETHER);
-        loop {
-            block.extend(entries.by_ref().take(TOGETHER));
-            if block.is_empty() {
-                return Ok(());
-            }
-            let count = lines.len();
-            block.iter().for_each(|entry: &Entry| fetch(lines, home(entry.hash, count)));
-            for entry in block.drain(..) {
-                at(if highest {
-                    insert::<HIGHEST>(lines, &entry)?
-                } else {
-                    insert::<INNER>(lines, &entry)?
-                });
-                self.len += 1;
-            }
-        }
     }
 
     /// As `fetch`, by the cell.
@@ -267,40 +214,6 @@ impl Table {
     fn cells(&self) -> usize {
         if self.highest { HIGHEST } else { INNER }
     }
-}
-
-#[inline(always)]
-fn insert<const CELLS: usize>(
-    lines: &mut [Line],
-    entry: &Entry,
-) -> std::result::Result<u32, Refused> {
-    let key = key(entry.context, entry.word);
-    let home = home(entry.hash, lines.len());
-    for (number, line) in (home..).zip(&mut lines[home..]).take(PROBES) {
-        for cell in 0..CELLS {
-            let there = line[cell] << MARKS >> MARKS;
-            if there == key {
-                return Err(Refused::Twice);
-            }
-            if there == EMPTY {
-                line[cell] = line[cell] & !EMPTY | key;
-                let words: &mut [u32; 16] = bytemuck::cast_mut(line);
-                words[values(CELLS) + cell] = entry.values[0].to_bits();
-                if CELLS == INNER {
-                    words[values(CELLS) + CELLS + cell] = entry.values[1].to_bits();
-                }
-                return Ok((number * CELLS + cell) as u32);
-            }
-        }
-        mark::<CELLS>(line, entry.hash);
-    }
-    Err(Refused::Crowded)
-}
-
-/// What is said of n-grams that were made to collide.
-pub fn crowded() -> Error {
-    let what = "n-grams that collide in the table: no text has such ones".into();
-    Error::Unsupported { what }
 }
 
 /// A table that is searched.
@@ -377,22 +290,54 @@ impl Task for Search<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use inlay_base::Run;
+
     use super::*;
+    use crate::fill::{Entry, Zones};
+
+    /// N-grams that lie in a list, and where they were put.
+    struct Listed(Vec<Entry>, Vec<AtomicU32>);
+
+    impl Entries for Listed {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn fetch(&self, _: usize) {}
+        fn reader(&self) -> impl FnMut(usize) -> Entry {
+            |number| self.0[number]
+        }
+        fn placed(&self, number: usize, _: u64, slot: u32) {
+            self.1[number].store(slot, Relaxed);
+        }
+        fn twice(&self) -> Error {
+            Error::Internal("twice".into())
+        }
+    }
+
+    fn filled(entries: Vec<Entry>, highest: bool, threads: usize) -> Result<(Table, Vec<u32>)> {
+        let slots = entries.iter().map(|_| AtomicU32::new(NO_CELL)).collect();
+        let (listed, room) = (Listed(entries, slots), Room::new(u64::MAX, None));
+        let table = Table::of(&listed, highest, &room, &Run::quiet(threads, 1), &|_| Ok(()))?;
+        Ok((table, listed.1.into_iter().map(AtomicU32::into_inner).collect()))
+    }
 
     #[test]
     fn every_entry_is_found_with_its_values_and_no_other() {
-        for (entries, highest) in [(0, true), (1, false), (3000, false), (3000, true)] {
-            let room = Room::new(u64::MAX, None);
-            let mut table = Table::for_entries(entries, highest, &room).unwrap();
+        for (entries, highest) in [(0, true), (1, false), (3000, false), (200_000, true)] {
             let entry = |i: usize| {
                 let (context, word) = ((i / 7) as u32, (i % 7) as u32);
                 let hash = extend(extend(0, context), word);
                 Entry { hash, context, word, values: [i as f32, 0.5 * i as f32] }
             };
-            let (all, mut slots) = ((0..entries).map(entry), Vec::new());
-            table.insert_all(all.clone(), |slot| slots.push(slot)).unwrap();
+            let all: Vec<Entry> = (0..entries).map(entry).collect();
+            let (table, slots) = filled(all.clone(), highest, 1).unwrap();
+            let (other, same) = filled(all.clone(), highest, 3).unwrap();
+            assert!(table.lines() == other.lines() && slots == same, "whatever the threads");
             assert_eq!((table.len, slots.len()), (entries, entries));
-            assert!(entries == 0 || table.insert_all(all.take(1), |_| ()).is_err());
+            let again: Vec<Entry> = all.iter().chain(all.first()).copied().collect();
+            assert!(entries == 0 || filled(again, highest, 2).is_err());
             for (i, &slot) in slots.iter().enumerate() {
                 let Entry { hash, context, word, values: [probability, backoff] } = entry(i);
                 let backoff = if highest { 0.0 } else { backoff };
@@ -410,14 +355,44 @@ mod tests {
     }
 
     #[test]
+    fn ngrams_at_the_end_of_a_zone_go_on_to_the_next() {
+        // Thirty for each cell of the last line of a zone.
+        let count = lines_for(100_000, false).unwrap();
+        let last = (1 << Zones::of(count).bits) - 1;
+        let hash = |i: u64| {
+            let first = (last as u128) * (1u128 << 64) / (count - PROBES) as u128 + 1;
+            first as u64 + i
+        };
+        let some = (0..120).map(|i| Entry {
+            hash: hash(u64::from(i)),
+            context: i,
+            word: 1,
+            values: [0.0; 2],
+        });
+        let others = (120..100_000).map(|i| Entry {
+            hash: extend(extend(0, i), 2),
+            context: i,
+            word: 2,
+            values: [0.0; 2],
+        });
+        let all: Vec<Entry> = some.chain(others).collect();
+        let (table, slots) = filled(all.clone(), false, 1).unwrap();
+        assert!(slots[..120].iter().any(|&slot| slot as usize / INNER > last));
+        assert!(slots[..120].iter().all(|&slot| slot as usize / INNER >= last));
+        for (entry, &slot) in all.iter().zip(&slots) {
+            let found = Search(table.view(), entry.hash, entry.context, entry.word).found();
+            assert_eq!(found.slot, slot);
+        }
+        let (other, same) = filled(all, false, 4).unwrap();
+        assert!(table.lines() == other.lines() && slots == same);
+    }
+
+    #[test]
     fn ngrams_that_were_made_to_collide_are_refused() {
-        let room = Room::new(u64::MAX, None);
         for highest in [false, true] {
-            let mut table = Table::for_entries(20_000, highest, &room).unwrap();
             let same = |word| Entry { hash: 7 << 60, context: 1, word, values: [0.0; 2] };
-            let outcome = table.insert_all((0..20_000).map(same), |_| ());
-            assert!(matches!(outcome, Err(Refused::Crowded)), "{highest}");
-            assert!(Search(table.view(), 7 << 60, 1, 500).found().is_there());
+            let outcome = filled((0..20_000).map(same).collect(), highest, 1);
+            assert!(matches!(outcome, Err(Error::Unsupported { .. })), "{highest}");
         }
     }
 }

@@ -432,7 +432,7 @@ fn sorted_ngrams_and_tables_of_them_say_the_same() {
         };
         let sorted = scores();
         assert!(matches!(model.searched(), crate::model::Searched::Sorted(_)));
-        model.prepare(u64::MAX, &|_| Ok(())).unwrap();
+        model.prepare(u64::MAX, &Run::quiet(2, 1), &|_| Ok(())).unwrap();
         assert!(matches!(model.searched(), crate::model::Searched::Hashed(_)));
         assert_eq!(scores(), sorted);
         let mut found = Vec::new();
@@ -474,7 +474,7 @@ fn damage(path: &Path, quantization: Option<u32>, folder: &Path, run: &Run) {
                 opened += 1;
                 model.evaluate(&test, run).unwrap();
                 model.likeliest(Context { begin: true, words: &[] }, 3, run).unwrap();
-                let _ = model.write_arpa(&folder.join("out.arpa"), run);
+                let _ = model.write_arpa(&folder.join("out.arpa"), &Run::quiet(2, 1));
             }
         }
     }

@@ -1,4 +1,7 @@
-use inlay_base::{Error, Result, Run};
+use std::ops::Range;
+use std::sync::Mutex;
+
+use inlay_base::{Error, Result, Run, Workers, gather, lock};
 use inlay_corpus::{Corpus, SENTENCE_END};
 use inlay_formats::Names;
 
@@ -28,6 +31,25 @@ pub struct Text {
     pub names: Names,
     /// For each word and one more, where its places begin when all but the first are sorted by word.
     pub starts: Vec<u32>,
+    /// Parts of the text, in order: all but the first of its places.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a text.
+pub struct Part {
+    pub places: Range<usize>,
+    /// By word, where the first of its places in this part comes when all are sorted by word.
+    pub ends: Vec<u32>,
+}
+
+/// What a thread finds in a part of a corpus.
+#[derive(Default)]
+struct Found {
+    /// How often each word occurs, by its id.
+    counts: Vec<u32>,
+    /// Which do, as they first occur.
+    ids: Vec<u32>,
+    sentences: u32,
 }
 
 /// Which words of a corpus have numbers of their own; the others are `<unk>`.
@@ -60,66 +82,124 @@ impl Text {
         if ids.is_empty() {
             return Err(invalid("has no sentence".into()));
         }
+        if ids.last() != Some(&SENTENCE_END) {
+            return Err(invalid("ends within a sentence".into()));
+        }
         run.phase("number", "words", 0, Some(ids.len() as u64));
+        // What is counted by part takes no more memory than the text.
+        let parts = run.threads().min(ids.len() / (names.len() + 1)).max(1);
+        let size = ids.len().div_ceil(parts);
+        let found = gather(run, parts, |part| {
+            Found::read(
+                &ids[ids.len().min(part * size)..ids.len().min((part + 1) * size)],
+                names.len(),
+                run,
+            )
+        })?;
         let mut numbers = vec![UNSEEN; names.len()];
         if let Some(unknown) = names.find(SPECIAL[0].as_bytes()) {
             numbers[unknown as usize] = UNKNOWN;
         }
-        let is_kept = |id: usize| {
-            let often = corpus.counts().get(id).is_some_and(|&count| count >= kept.min_count);
-            often && kept.most.is_none_or(|most| id < most)
+        let is_kept = |id: u32| {
+            let often =
+                corpus.counts().get(id as usize).is_some_and(|&count| count >= kept.min_count);
+            often && kept.most.is_none_or(|most| (id as usize) < most)
         };
         let mut order: Vec<u32> = Vec::new();
-        let mut starts = vec![0u32; SPECIAL.len() + 1];
-        let mut words = room.numbers(ids.len() + 1)?;
-        words[0] = END;
-        for (from, (ids, into)) in
-            (0..).step_by(STEP).zip(ids.chunks(STEP).zip(words[1..].chunks_mut(STEP)))
-        {
-            run.check()?;
-            for (&id, into) in ids.iter().zip(into) {
-                let number = match numbers.get_mut(id as usize) {
-                    _ if id == SENTENCE_END => END,
-                    None => {
-                        let problem = format!("word {id} of a vocabulary of {}", names.len());
-                        return Err(invalid(problem));
-                    }
-                    Some(number) => {
-                        if *number == UNSEEN && is_kept(id as usize) {
-                            *number = (SPECIAL.len() + order.len()) as u32;
-                            order.push(id);
-                            starts.push(0);
-                        } else if *number == UNSEEN {
-                            *number = UNKNOWN;
-                        }
-                        *number
-                    }
-                };
-                *into = number;
-                starts[number as usize + 1] += 1;
+        for &id in found.iter().flat_map(|found| &found.ids) {
+            let number = &mut numbers[id as usize];
+            if *number == UNSEEN && is_kept(id) {
+                *number = (SPECIAL.len() + order.len()) as u32;
+                order.push(id);
+            } else if *number == UNSEEN {
+                *number = UNKNOWN;
             }
-            corpus.release(from..from + ids.len());
-            run.advance(ids.len() as u64);
         }
-        if words.last() != Some(&END) {
-            return Err(invalid("ends within a sentence".into()));
-        }
-        for word in 1..starts.len() {
-            starts[word] += starts[word - 1];
-        }
-        if starts.len() > WORDS {
+        let all = SPECIAL.len() + order.len();
+        if all > WORDS {
             let what = format!("{} different words are more than 2^30", order.len());
             return Err(Error::Unsupported { what });
         }
+        let mut starts = vec![0u32; all + 1];
+        let mut ends: Vec<_> = found.iter().map(|found| found.numbered(&numbers, all)).collect();
+        drop(found);
+        for counts in &ends {
+            starts[1..].iter_mut().zip(counts).for_each(|(start, count)| *start += count);
+        }
+        for word in 1..=all {
+            starts[word] += starts[word - 1];
+        }
+        begin(&starts, ends.iter_mut().map(|ends| &mut ends[..]));
+        let mut words = room.unset(ids.len() + 1)?;
+        words[0] = END;
+        let blocks: Vec<_> = words[1..].chunks_mut(STEP).map(Mutex::new).collect();
+        run.each(blocks.len(), &|block| {
+            let from = block * STEP;
+            let mut words = lock(&blocks[block]);
+            for (word, &id) in words.iter_mut().zip(&ids[from..]) {
+                *word = if id == SENTENCE_END { END } else { numbers[id as usize] };
+            }
+            corpus.release(from..from + words.len());
+            run.advance(words.len() as u64);
+            Ok(())
+        })?;
+        drop(blocks);
         let special = SPECIAL.iter().map(|name| name.as_bytes());
         let names = special.chain(order.iter().map(|&id| names.get(id)));
         let names = Names::checked(names, &|| run.check())?;
-        Ok(Self { words, names, starts })
+        let end = words.len();
+        let places =
+            (0..parts).map(|part| (1 + part * size).min(end)..(1 + (part + 1) * size).min(end));
+        let parts = places.zip(ends).map(|(places, ends)| Part { places, ends }).collect();
+        Ok(Self { words, names, starts, parts })
     }
 
     /// Words and ends of sentences.
     pub fn len(&self) -> usize {
         self.words.len() - 1
+    }
+}
+
+impl Found {
+    fn read(ids: &[u32], words: usize, run: &Run) -> Result<Self> {
+        let mut found = Self { counts: vec![0; words], ..Self::default() };
+        for ids in ids.chunks(STEP) {
+            run.check()?;
+            for &id in ids {
+                match found.counts.get_mut(id as usize) {
+                    Some(count) => {
+                        if *count == 0 {
+                            found.ids.push(id);
+                        }
+                        *count += 1;
+                    }
+                    None if id == SENTENCE_END => found.sentences += 1,
+                    None => return Err(invalid(format!("word {id} of a vocabulary of {words}"))),
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// How often each of so many words of the model occurs.
+    fn numbered(&self, numbers: &[u32], words: usize) -> Vec<u32> {
+        let mut counts = vec![0; words];
+        counts[END as usize] = self.sentences;
+        for &id in &self.ids {
+            counts[numbers[id as usize] as usize] += self.counts[id as usize];
+        }
+        counts
+    }
+}
+
+/// Makes of counts by word, one after the other, where each begins.
+pub fn begin<'a>(starts: &[u32], counts: impl Iterator<Item = &'a mut [u32]>) {
+    let mut next = starts.to_vec();
+    for counts in counts {
+        for (begin, next) in counts.iter_mut().zip(&mut next) {
+            let count = std::mem::replace(begin, *next);
+            *next += count;
+        }
     }
 }
 
