@@ -187,13 +187,18 @@ fn files_are_those_of_lmplz_byte_for_byte() {
 
 #[test]
 fn memory_and_threads_change_no_byte() {
-    let (text, smoothing) = (sentences(3000, 7), smoothing(5));
+    let (text, smoothing) = (sentences(12_000, 7), smoothing(5));
     let made = |memory, threads| {
         let room = Room::new(memory, None);
         let run = Run::quiet(threads, 1);
-        arpa(&Model::estimate(&corpus(&text), ALL, &smoothing, SPELLING, &room, &run).unwrap())
+        let model = Model::estimate(&corpus(&text), ALL, &smoothing, SPELLING, &room, &run);
+        let (model, folder) = (model.unwrap(), tempfile::tempdir().unwrap());
+        let path = folder.path().join("model");
+        model.save(&path, None, &run).unwrap();
+        (arpa(&model), fs::read(path).unwrap())
     };
     let whole = made(1 << 30, 1);
+    assert!(whole.1.len() > 1_000_000, "a table has several zones");
     assert!(whole == made(0, 3) && whole == made(100_000, 2));
 }
 
