@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Error, Result, Workers, guard, processors, threads};
+use crate::{Error, Result, Workers, guard, lock, processors, threads};
 
 /// Time between two progress events.
 const TICK: Duration = Duration::from_millis(100);
@@ -91,7 +91,7 @@ impl Run {
 
     /// Begins a phase: the last event of the one before is sent, and counting starts at `done`.
     pub fn phase(&self, phase: &'static str, unit: &'static str, done: u64, total: Option<u64>) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = lock(&self.report);
         if !report.last.phase.is_empty() {
             self.send(&mut report);
         }
@@ -108,14 +108,14 @@ impl Run {
         let tick = self.next_tick.load(Relaxed);
         let next = now + TICK.as_millis() as u64;
         if now >= tick && self.next_tick.compare_exchange(tick, next, Relaxed, Relaxed).is_ok() {
-            self.send(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+            self.send(&mut lock(&self.report));
         }
         done
     }
 
     /// Adds losses to the mean that the next event carries.
     pub fn lose(&self, epoch: u32, losses: f64, predictions: u64) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = lock(&self.report);
         report.last.epoch = report.last.epoch.max(Some(epoch));
         report.losses += losses;
         report.predictions += predictions;
@@ -123,7 +123,7 @@ impl Run {
 
     /// Sends the last event, whatever the clock says.
     pub fn finish(&self) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = lock(&self.report);
         if !report.last.phase.is_empty() {
             self.send(&mut report);
         }
@@ -152,7 +152,7 @@ impl Run {
         let outcomes: Vec<_> = (0..self.threads).map(|_| Mutex::new(None)).collect();
         threads::together(self.threads, &|worker| {
             let outcome = one(worker);
-            *outcomes[worker].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            *lock(&outcomes[worker]) = Some(outcome);
         })?;
         let outcomes: Vec<Result<T>> = outcomes
             .into_iter()

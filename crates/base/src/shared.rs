@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
-use crate::{Error, Result};
+use crate::{Error, Result, lock};
 
 /// What is made of files once for all threads of a process, and goes when nobody holds it any more.
 pub struct Shared<T>(Mutex<Option<HashMap<Key, Place<T>>>>);
@@ -61,17 +61,15 @@ impl<T> Shared<T> {
         let files = states()?;
         let key = Key { said: said.iter().map(|&said| said.into()).collect(), files };
         let place = {
-            let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut places = lock(&self.0);
             let places = places.get_or_insert_default();
             // A place that somebody waits at, or works at, is held more than once.
-            let lives = |place: &Place<T>| {
-                Arc::strong_count(place) > 1
-                    || place.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0
-            };
+            let lives =
+                |place: &Place<T>| Arc::strong_count(place) > 1 || lock(place).strong_count() > 0;
             places.retain(|_, place| lives(place));
             Arc::clone(places.entry(key.clone()).or_default())
         };
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = lock(&place);
         if let Some(made) = place.upgrade() {
             return Ok(made);
         }

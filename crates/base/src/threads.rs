@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{mem, panic};
 
-use crate::{Error, Result, yield_to_others};
+use crate::{Error, Result, lock, yield_to_others};
 
 /// How long a thread rests before it ends.
 const REST: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ static HOUSE: Mutex<House> =
     Mutex::new(House { threads: Vec::new(), resting: Vec::new(), clearings: 0 });
 
 fn house() -> MutexGuard<'static, House> {
-    HOUSE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&HOUSE)
 }
 
 /// Where a thread waits to be told what to do.
@@ -52,13 +52,13 @@ enum Order {
 
 impl Berth {
     fn tell(&self, order: Order) {
-        *self.order.lock().unwrap_or_else(PoisonError::into_inner) = order;
+        *lock(&self.order) = order;
         self.told.notify_one();
     }
 
     /// The order that comes; `None` if there was none for so long.
     fn wait(&self) -> Option<Order> {
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = lock(&self.order);
         let rests = |order: &mut Order| matches!(order, Order::Rest);
         let (mut order, _) = self
             .told
@@ -149,12 +149,12 @@ impl Drop for Hired {
 impl AtWork {
     /// Whether `wait` would return at once.
     pub fn has_ended(&self) -> bool {
-        *self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0.open)
     }
 
     /// Returns when the job has ended, and all that it held is gone.
     pub fn wait(&self) {
-        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.0.open);
         while !*open {
             open = self.0.opened.wait(open).unwrap_or_else(PoisonError::into_inner);
         }
@@ -219,7 +219,7 @@ fn live(berth: &Arc<Berth>, clearings: u64) {
             }
             stays
         };
-        *latch.open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *lock(&latch.open) = true;
         latch.opened.notify_all();
         if !stays {
             return;
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn all_work_at_the_same_time_and_are_awaited() {
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&ALONE);
         for count in [1, 2, 7] {
             let arrived = AtomicUsize::new(0);
             together(count, &|_| {
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_thread_is_used_again_and_ends_when_all_are_sent_away() {
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&ALONE);
         let mut seen = HashSet::new();
         for _ in 0..50 {
             let (send, receive) = mpsc::channel();
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_panic_ends_the_job_and_not_the_thread() {
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&ALONE);
         hire(1).unwrap().remove(0).start(|| panic!("a fault of our own")).wait();
         let done = AtomicUsize::new(0);
         together(4, &|_| _ = done.fetch_add(1, Relaxed)).unwrap();

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Error, Result, Run, lock};
 
 use crate::decode::{Opened, Sequence, open};
 use crate::joined::Joined;
@@ -174,10 +174,6 @@ impl<'a> Blocks<'a> {
         let fault = self.fault.into_inner().unwrap_or_else(PoisonError::into_inner);
         fault.map_or(Ok(()), |(_, error)| Err(error))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Queue<'a> {

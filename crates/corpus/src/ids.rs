@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use inlay_base::{Result, Run};
+use inlay_base::{Result, Run, lock};
 
 use crate::SENTENCE_END;
 use crate::fingerprint::of_ids;
@@ -143,7 +143,7 @@ fn wait_for<'a>(
     passed: &Condvar,
     run: &Run,
 ) -> Result<MutexGuard<'a, Turn>> {
-    let mut state = turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state = lock(turn);
     while state.piece != piece {
         run.check()?; // whoever should come before may have failed
         let patience = Duration::from_millis(5);

@@ -8,9 +8,9 @@ mod vocabulary;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{Error, Result, Run, guard};
+use inlay_base::{Error, Result, Run, guard, lock};
 use serde::Deserialize;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 
@@ -174,7 +174,7 @@ impl Subwords {
 
     /// Room to remember words in, which is kept for the next one who asks.
     pub fn memory(&self) -> Remembering<'_> {
-        let kept = self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = lock(&self.memories).pop();
         Remembering { memory: kept.unwrap_or_default(), subwords: self }
     }
 
@@ -273,7 +273,7 @@ impl DerefMut for Remembering<'_> {
 impl Drop for Remembering<'_> {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
-        self.subwords.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        lock(&self.subwords.memories).push(memory);
     }
 }
 

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Error, Result, Run, lock};
 
 use crate::clean::{first_fault, mark_at_start, repaired};
 use crate::decode::{Sequence, open_quietly};
@@ -65,7 +65,7 @@ pub fn each_part<S: Send, R: Send>(
     let workers = run.workers(|_| {
         let (mut state, mut results) = (new(), Vec::new());
         loop {
-            let part = queue.lock().unwrap_or_else(PoisonError::into_inner).take(run)?;
+            let part = lock(&queue).take(run)?;
             let Some(part) = part else { break };
             results.push((part.index, work(&mut state, &part)?));
         }

@@ -78,6 +78,8 @@ struct Counter<'a, 'r> {
     /// By number.
     met: Vec<Met>,
     documents: u64,
+    /// Entries of the part before: this one will have about as many.
+    expected: usize,
     /// The number of the document at hand, from 1, in 32 bits.
     at: u32,
 }
@@ -105,12 +107,15 @@ impl<'a, 'r> Counter<'a, 'r> {
             numbers: Vec::new(),
             met: vec![Met::default(); columns.unwrap_or(1)],
             documents: 0,
+            expected: 0,
             at: 0,
         }
     }
 
     fn count(&mut self, part: &Part, run: &Run) -> Result<Rows> {
-        let mut rows = Rows { thread: self.thread, ..Rows::default() };
+        let entries = Vec::with_capacity(self.expected + self.expected / 8);
+        let ends = Vec::with_capacity(part.texts.len());
+        let mut rows = Rows { thread: self.thread, entries, ends };
         for document in part.texts.clone() {
             if document.is_multiple_of(STEP) {
                 run.check()?;
@@ -127,6 +132,7 @@ impl<'a, 'r> Counter<'a, 'r> {
                 rows.entries.clear();
             }
         }
+        self.expected = rows.entries.len();
         run.advance(part.texts.len() as u64);
         Ok(rows)
     }

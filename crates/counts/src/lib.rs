@@ -7,6 +7,7 @@
 mod bm25;
 mod counting;
 mod hashing;
+mod placing;
 mod similar;
 mod sparse;
 mod svd;

@@ -2,9 +2,9 @@
 //! what the columns that it has in common with the rows give.
 
 use std::cmp::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{Result, Workers};
+use inlay_base::{Result, Workers, lock};
 
 use crate::sparse::{Row, SparseMatrix};
 
@@ -64,7 +64,7 @@ impl Inverted {
         let mut found: Vec<Vec<Near>> = vec![Vec::new(); queries.rows()];
         let tasks: Vec<Mutex<&mut [Vec<Near>]>> = found.chunks_mut(TASK).map(Mutex::new).collect();
         workers.each(tasks.len(), &|task| {
-            let mut answers = tasks[task].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut answers = lock(&tasks[task]);
             let mut scores = Scores { sums: vec![0.0; self.rows()], touched: Vec::new() };
             for (at, answer) in answers.iter_mut().enumerate() {
                 *answer = self.answer(queries.row(task * TASK + at), most, &mut scores);

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use bytemuck::AnyBitPattern;
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Result, Run, Workers, lock};
 use inlay_formats::npz::{self, Csr, CsrParts};
 use inlay_formats::safetensors::{Dtype, Part, Reader};
 use inlay_kernels::{Kernels, Simd, Task, axpy};
@@ -207,7 +207,7 @@ impl SparseMatrix {
         let tasks: Vec<Mutex<&mut [f32]>> =
             product.chunks_mut((TASK * width).max(1)).map(Mutex::new).collect();
         workers.each(tasks.len(), &|task| {
-            let mut sums = tasks[task].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sums = lock(&tasks[task]);
             let (first, sums) = (task * TASK, &mut **sums);
             Kernels::get().run(Product { matrix: self, first, dense, width, sums });
             Ok(())

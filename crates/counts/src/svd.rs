@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Error, Random, Result, Run, Workers};
+use inlay_base::{Error, Random, Result, Run, Workers, lock};
 use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, save};
 use inlay_kernels::{Kernels, Simd, Task, axpy};
 use inlay_vectors::symmetric_eigenvectors;
@@ -216,7 +216,7 @@ fn gram(rows: &[f32], width: usize, run: &Run) -> Result<Vec<f64>> {
                 to.iter_mut().zip(row).for_each(|(to, &b)| *to += a * f64::from(b));
             }
         }
-        *sums[task].lock().unwrap_or_else(PoisonError::into_inner) = sum;
+        *lock(&sums[task]) = sum;
         Ok(())
     })?;
     let mut total = vec![0.0; width * width];
@@ -234,7 +234,7 @@ fn times(rows: &[f32], turn: &[f32], shape: (usize, usize), run: &Run) -> Result
     let tasks: Vec<Mutex<&mut [f32]>> = product.chunks_mut(TASK * count).map(Mutex::new).collect();
     run.each(tasks.len(), &|task| {
         run.check()?;
-        let mut sums = tasks[task].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = lock(&tasks[task]);
         let from = task * TASK * width;
         let rows = &rows[from..from + sums.len() / count * width];
         Kernels::get().run(Times { rows, turn, shape, sums: &mut sums });

@@ -1,7 +1,7 @@
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Result, Run};
 use inlay_corpus::{Reading, Source};
 use inlay_formats::Names;
 use inlay_formats::safetensors::{Dtype, Kind, Part, Reader, save};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counting::{Counted, Counting, Numbering, Rows};
 use crate::hashing;
+use crate::placing::Placing;
 use crate::sparse::SparseMatrix;
 use crate::terms::{Analysis, Terms};
 use crate::vocabulary::{Limits, NONE, choose};
@@ -89,7 +90,7 @@ impl Vectorizer {
         };
         let names = Arc::new(names);
         let trained = Self::new(options.clone(), names, document_frequencies, documents);
-        let matrix = rows.then(|| trained.matrix(&parts, &columns, run)).transpose()?;
+        let matrix = rows.then(|| trained.placing().matrix(&parts, &columns, run)).transpose()?;
         Ok((trained, matrix))
     }
 
@@ -175,7 +176,7 @@ impl Vectorizer {
                 found.collect::<Result<_>>()?
             }
         };
-        self.matrix(&parts, &columns, run)
+        self.placing().matrix(&parts, &columns, run)
     }
 
     fn columns_of(&self, numbering: &Numbering<'_>, run: &Run) -> Result<Vec<u32>> {
@@ -190,49 +191,9 @@ impl Vectorizer {
         Ok(columns)
     }
 
-    /// Rows of numbers as rows of columns. `columns` has those of each thread's numbers; of hashed
-    /// terms, which have none, the numbers are columns.
-    fn matrix(&self, parts: &[Rows], columns: &[Vec<u32>], run: &Run) -> Result<SparseMatrix> {
-        let documents = parts.iter().map(|part| part.ends.len() as u64).sum();
-        run.phase("weigh", "documents", 0, Some(documents));
-        let weighed: Vec<Mutex<Weighed>> = parts.iter().map(|_| Mutex::default()).collect();
-        run.each(parts.len(), &|number| {
-            run.check()?;
-            let part = &parts[number];
-            let made = self.weigh(part, columns.get(part.thread).map(Vec::as_slice));
-            run.advance(part.ends.len() as u64);
-            *weighed[number].lock().unwrap_or_else(PoisonError::into_inner) = made;
-            Ok(())
-        })?;
-        let parts: Vec<Weighed> = weighed
-            .into_iter()
-            .map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner))
-            .collect();
-        run.check()?;
-        Ok(joined(self.columns(), parts))
-    }
-
-    fn weigh(&self, part: &Rows, columns: Option<&[u32]>) -> Weighed {
+    fn placing(&self) -> Placing<'_> {
         let Content { options: Options { weighting, .. }, idf, .. } = &*self.0;
-        let mut weighed = Weighed::with_room(part);
-        let (mut row, mut start) = (Vec::new(), 0);
-        for &end in &part.ends {
-            row.clear();
-            row.extend(part.entries[start..end].iter().filter_map(|&(number, count)| {
-                let column = columns.map_or(number, |columns| columns[number as usize]);
-                let idf = idf.get(column as usize).copied().unwrap_or(1.0);
-                let value = (weighting.tf(count) * idf) as f32;
-                (column != NONE).then_some(u64::from(column) << 32 | u64::from(value.to_bits()))
-            }));
-            row.sort_unstable();
-            let first = weighed.values.len();
-            weighed.indices.extend(row.iter().map(|&entry| (entry >> 32) as u32));
-            weighed.values.extend(row.iter().map(|&entry| f32::from_bits(entry as u32)));
-            weighting.normalize(&mut weighed.values[first..]);
-            weighed.ends.push(weighed.indices.len());
-            start = end;
-        }
-        weighed
+        Placing { weighting: *weighting, idf, columns: self.columns() }
     }
 
     /// The rows of a few short texts that are here, without threads.
@@ -257,7 +218,7 @@ impl Vectorizer {
             rows.entries.extend(counted);
             rows.ends.push(rows.entries.len());
         }
-        joined(self.columns(), vec![self.weigh(&rows, None)])
+        self.placing().matrix_now(rows)
     }
 
     /// Writes a file that `open` reads.
@@ -327,41 +288,6 @@ impl Vectorizer {
         }
         Ok(Self::new(options, Arc::new(names), document_frequencies, documents))
     }
-}
-
-/// Some rows of a matrix.
-#[derive(Default)]
-struct Weighed {
-    indices: Vec<u32>,
-    values: Vec<f32>,
-    ends: Vec<usize>,
-}
-
-impl Weighed {
-    fn with_room(rows: &Rows) -> Self {
-        let (entries, rows) = (rows.entries.len(), rows.ends.len());
-        Self {
-            indices: Vec::with_capacity(entries),
-            values: Vec::with_capacity(entries),
-            ends: Vec::with_capacity(rows),
-        }
-    }
-}
-
-fn joined(columns: usize, parts: Vec<Weighed>) -> SparseMatrix {
-    let (rows, values) = parts
-        .iter()
-        .fold((0, 0), |(rows, values), part| (rows + part.ends.len(), values + part.values.len()));
-    let mut offsets = Vec::with_capacity(rows + 1);
-    offsets.push(0);
-    let (mut indices, mut all) = (Vec::with_capacity(values), Vec::with_capacity(values));
-    for part in parts {
-        let before = indices.len();
-        offsets.extend(part.ends.iter().map(|&end| (before + end) as u64));
-        indices.extend_from_slice(&part.indices);
-        all.extend_from_slice(&part.values);
-    }
-    SparseMatrix::of_rows(columns, offsets, indices, all)
 }
 
 fn summed(numberings: &[Numbering<'_>], columns: u32) -> Vec<u32> {

@@ -4,10 +4,10 @@
 use std::cmp::Reverse;
 use std::mem;
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Result, Run, Workers, lock};
 use inlay_corpus::Table;
 use inlay_formats::Names;
 
@@ -143,7 +143,7 @@ fn in_order<'a>(
     let cuts = cuts(numberings);
     let dealt: Vec<_> = numberings.iter().map(|_| Mutex::new(vec![Vec::new(); PARTS])).collect();
     run.each(numberings.len(), &|thread| {
-        let dealt = &mut *held(&dealt[thread]);
+        let dealt = &mut *lock(&dealt[thread]);
         for number in numbers(&numberings[thread]) {
             if (number as usize).is_multiple_of(STEP) {
                 run.check()?;
@@ -157,15 +157,15 @@ fn in_order<'a>(
     run.each(PARTS, &|number| {
         let mut terms = Vec::new();
         for dealt in &dealt {
-            terms.append(&mut mem::take(&mut held(dealt)[number]));
+            terms.append(&mut mem::take(&mut lock(dealt)[number]));
         }
         terms.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| a.bytes.cmp(b.bytes)));
         let mut candidates = merged(&terms, number, numberings);
         candidates.retain(&is_wanted);
-        *held(&parts[number]) = Part { terms, candidates };
+        *lock(&parts[number]) = Part { terms, candidates };
         Ok(())
     })?;
-    Ok(parts.into_iter().map(|part| mem::take(&mut *held(&part))).collect())
+    Ok(parts.into_iter().map(|part| mem::take(&mut *lock(&part))).collect())
 }
 
 /// Beginnings of terms between which there are about as many terms.
@@ -183,10 +183,6 @@ fn cuts(numberings: &[Numbering<'_>]) -> Vec<u64> {
 /// Those that terms have.
 fn numbers(numbering: &Numbering<'_>) -> Range<u32> {
     1..numbering.table.as_ref().map_or(1, Table::end)
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Term<'a> {

@@ -2,9 +2,9 @@
 //! tabs, and in a file beside them the words, without a heading as long as there is one column.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{AtomicFile, Error, Map, Result, Run, Workers};
+use inlay_base::{AtomicFile, Error, Map, Result, Run, Workers, lock};
 
 use crate::words::shown;
 use crate::{GiveRows, Names, ReadOptions, TakeRows, number, vocabulary};
@@ -85,7 +85,7 @@ pub fn read(map: &Map, options: &ReadOptions, run: &Run, sink: &mut dyn TakeRows
                 return Err(invalid(0, problem));
             }
         }
-        sink.lock().unwrap_or_else(PoisonError::into_inner).take(*first, &values)?;
+        lock(&sink).take(*first, &values)?;
         map.release(range.clone());
         run.advance(range.len() as u64);
         Ok(())

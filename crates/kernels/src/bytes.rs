@@ -15,9 +15,9 @@ mod sets;
 mod tests;
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::Crew;
+use inlay_base::{Crew, lock};
 use sets::{ByteSet, ByteTask, Bytes};
 
 use crate::{Activation, Aligned, Desk, Kernels, Matrix, Simd, Target};
@@ -183,7 +183,7 @@ impl Lines {
             Some(crew) => {
                 let parts: Vec<_> = parts.map(|part| Mutex::new(Some(part))).collect();
                 crew.each(parts.len(), &|number| {
-                    let part = parts[number].lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let part = lock(&parts[number]).take();
                     part.into_iter().for_each(|part| set.run(part));
                 });
             }

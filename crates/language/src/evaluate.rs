@@ -1,8 +1,6 @@
 //! How well a model foretells a text.
 
-use std::sync::{Mutex, PoisonError};
-
-use inlay_base::{Error, Result, Run, Workers, lock};
+use inlay_base::{Error, Result, Run, Workers, gather};
 use inlay_corpus::{Corpus, SENTENCE_END};
 
 use crate::model::Model;
@@ -54,7 +52,6 @@ impl Model {
         })?;
         run.phase("score", "words", 0, Some(ids.len() as u64));
         let parts = ids.len().div_ceil(PART);
-        let found: Vec<_> = (0..parts).map(|_| Mutex::new(Evaluation::default())).collect();
         // A sentence belongs to the part that it begins in.
         let cut = |place: usize| match place {
             0 => 0,
@@ -66,7 +63,7 @@ impl Model {
             }
         };
         let scorer = Scorer::new(self);
-        run.each(parts, &|part| {
+        let found = gather(run, parts, |part| {
             let range = cut(part * PART)..cut((part + 1) * PART);
             let numbered = ids[range.clone()].iter().map(|&id| match id {
                 SENTENCE_END => Ok(END),
@@ -77,7 +74,7 @@ impl Model {
             });
             let text = numbered.collect::<Result<Vec<u32>>>()?;
             corpus.release(range);
-            let found = &mut lock(&found[part]);
+            let mut found = Evaluation::default();
             // In places of the text, so that sums do not depend on the order of the lanes.
             let mut scores = vec![0.0f32; text.len()];
             scorer.score_text(&text, |place, score| scores[place] = score.probability);
@@ -92,12 +89,10 @@ impl Model {
             }
             found.words = text.len() as u64;
             run.advance(text.len() as u64);
-            Ok(())
+            Ok(found)
         })?;
         let mut all = Evaluation::default();
-        for part in found {
-            all.add(&part.into_inner().unwrap_or_else(PoisonError::into_inner));
-        }
+        found.iter().for_each(|part| all.add(part));
         Ok(all)
     }
 
@@ -112,14 +107,13 @@ impl Model {
         let words = sentences.iter().map(|words| words.len() as u64).sum();
         self.prepare(words, workers, &|_| Ok(()))?;
         let parts: Vec<&[Vec<u32>]> = sentences.chunks(TOGETHER).collect();
-        let found: Vec<_> = parts.iter().map(|_| Mutex::new(Vec::new())).collect();
         let scorer = Scorer::new(self);
-        workers.each(parts.len(), &|part| {
+        let found = gather(workers, parts.len(), |part| {
             let text: Vec<u32> = parts[part].iter().flatten().copied().collect();
             let mut scores = vec![0.0f32; text.len()];
             scorer.score_text(&text, |place, score| scores[place] = score.probability);
             let mut scores = scores.into_iter();
-            let found = &mut lock(&found[part]);
+            let mut found = Vec::with_capacity(parts[part].len());
             for sentence in parts[part] {
                 let mut one = Evaluation { sentences: 1, ..Evaluation::default() };
                 for (&word, score) in sentence.iter().zip(scores.by_ref()) {
@@ -132,11 +126,8 @@ impl Model {
                 }
                 found.push(one);
             }
-            Ok(())
+            Ok(found)
         })?;
-        let found = found.into_iter();
-        Ok(found
-            .flat_map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner))
-            .collect())
+        Ok(found.into_iter().flatten().collect())
     }
 }

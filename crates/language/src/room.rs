@@ -1,9 +1,9 @@
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use inlay_base::{Pages, Result};
+use inlay_base::{Pages, Result, lock};
 
 /// How much memory a run may take, and where what does not fit goes: to temporary files, which the
 /// system keeps in memory as far as it has some to spare.
@@ -119,7 +119,7 @@ impl Room {
     }
 
     fn spare(&self) -> MutexGuard<'_, Spare> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.spare)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Crew, Result, Run, processors};
+use inlay_base::{Crew, Result, Run, lock, processors};
 use inlay_kernels::{Desk, Kernels};
 
 use crate::data::{Column, Window};
@@ -37,14 +37,14 @@ struct Room {
 
 impl Encoding {
     fn enter(&self) -> Room {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        lock(&self.rooms).pop().unwrap_or_default()
     }
 
     /// Keeps a room for the next call, if it has not grown too large.
     fn leave(&self, room: Room) {
         const LARGEST: u64 = 128 << 20;
         if room.shard.bytes() <= LARGEST {
-            let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rooms = lock(&self.rooms);
             if rooms.len() < processors() {
                 rooms.push(room);
             }
@@ -113,7 +113,7 @@ impl Network {
     pub(crate) fn encoding(&self, layer: Option<&str>) -> Result<Arc<Encoding>> {
         /// Layers that a caller may ask for by turns.
         const KEPT: usize = 4;
-        let held = || self.encodings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = || lock(&self.encodings.0);
         if let Some((_, known)) = held().iter().find(|(known, _)| known.as_deref() == layer) {
             return Ok(Arc::clone(known));
         }
@@ -227,7 +227,7 @@ impl Encode<'_> {
                 return Ok(());
             };
             let values = self.group(&mut room, self.groups[group], self.groups[group + 1], run)?;
-            *done.lock().unwrap_or_else(PoisonError::into_inner) = values;
+            *lock(done) = values;
             run.advance((self.groups[group + 1] - self.groups[group]) as u64);
         }
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Error, Result, Run, lock};
 use inlay_media::{Film, FilmSpec as Wanted, Step, from_rgb};
 use napi::Env;
 use napi::bindgen_prelude::{Uint8Array, Uint8ArraySlice};
@@ -169,7 +169,7 @@ pub fn next_frame(
     let film = Arc::clone(film.open()?);
     let path = path.map(PathBuf::from);
     launch(env, run, events, move |run| {
-        let mut open = film.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&film);
         if let (Some(path), None) = (path, &open.file) {
             let file = File::open(&path).map_err(|error| Error::io("open", &path, &error))?;
             if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {

@@ -1,9 +1,9 @@
 //! Latents of films in files: written and read piece by piece.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use inlay_base::{Error, Result};
+use inlay_base::{Error, Result, lock};
 use inlay_formats::{LatentWriter, Latents};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Float64Array, Float64ArraySlice};
@@ -26,7 +26,7 @@ impl LatentWriterHandle {
     /// Gives up what is not finished.
     #[napi]
     pub fn close(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.0) = None;
     }
 }
 
@@ -57,7 +57,7 @@ pub fn write_latent(
     let (writer, values, times) = (Arc::clone(&writer.0), values.take()?, times.to_vec());
     launch(env, run, events, move |run| {
         run.check()?;
-        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = lock(&writer);
         if writer.is_none() {
             let LatentSpec { path, rows, columns, channels, width, height } = spec;
             let place = [rows, columns, channels].map(|axis| axis as usize);
@@ -83,7 +83,7 @@ pub fn finish_latent(
     let writer = Arc::clone(&writer.0);
     launch(env, run, events, move |run| {
         run.check()?;
-        let open = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let open = lock(&writer).take();
         open.ok_or_else(gone)?.finish()
     })
 }

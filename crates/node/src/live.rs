@@ -2,6 +2,7 @@
 //! environment ends, its runs are stopped and awaited, and so are its queries, so that no thread
 //! of ours works for it afterwards.
 
+use inlay_base::lock;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -37,7 +38,7 @@ struct Queries {
 
 impl Queries {
     fn count(&self) -> MutexGuard<'_, usize> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.count)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use inlay_base::{Map, Result, Run, Workers};
+use inlay_base::{Map, Result, Run, Workers, lock};
 use inlay_kernels::ChannelScale;
 use inlay_media::decode;
 use inlay_patches::{Bytes, Cut, Edge, Memory, Tokens, Volume, convert, cut};
@@ -265,7 +265,7 @@ pub fn cut_images(
 fn decoded(given: Vec<Given>, channels: usize, most: u64, run: &Run) -> Result<Vec<Picture>> {
     let pictures: Vec<_> = given.into_iter().map(|given| Mutex::new((Some(given), None))).collect();
     run.each(pictures.len(), &|number| {
-        let mut place = pictures[number].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = lock(&pictures[number]);
         if let Some(given) = place.0.take() {
             place.1 = Some(given.picture(channels, most)?);
         }

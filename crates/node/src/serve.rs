@@ -2,9 +2,9 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use inlay_base::{Error, Pool, Priority, Result, Workers, guard, processors, threads};
+use inlay_base::{Error, Pool, Priority, Result, Workers, guard, lock, processors, threads};
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode::NonBlocking;
@@ -24,7 +24,7 @@ struct Serving {
 static SERVING: Mutex<Serving> = Mutex::new(Serving { pool: None, threads: None, environments: 0 });
 
 fn serving() -> MutexGuard<'static, Serving> {
-    SERVING.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&SERVING)
 }
 
 /// Sets the number of threads that short calls share, in the whole process. Calls under way end

@@ -1,9 +1,9 @@
 //! Encoders of texts that are tables of tokens.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use inlay_base::{Error, Priority, Shared};
+use inlay_base::{Error, Priority, Shared, lock};
 use inlay_corpus::{Lesson, Source};
 use inlay_words::static_encoder::{Encoded, Rule, StaticEncoder, Wanted, Weights, distill};
 use napi::Env;
@@ -205,7 +205,7 @@ impl LessonHandle {
     /// The tokens, each as a text.
     #[napi]
     pub fn texts(&self) -> napi::Result<TokenizedTexts> {
-        let lesson = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lesson = lock(&self.0);
         let lesson = lesson.as_ref().ok_or_else(|| refuse("the lesson has been taken".into()))?;
         let NumberedTexts { ids, ends } = lesson.texts.texts.clone().into();
         Ok(TokenizedTexts { ids, ends, counts: lesson.texts.counts.clone().into() })
@@ -254,7 +254,7 @@ pub fn distill_static(
 ) -> napi::Result<RunHandle> {
     let (values, lesson) = (values.to_vec(), Arc::clone(&lesson.0));
     launch(env, run, events, move |run| {
-        let lesson = lesson.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let lesson = lock(&lesson).take();
         let lesson = lesson.ok_or_else(|| Error::Internal("a lesson is taken once".into()))?;
         let weights = spec.smoothing.map_or(Weights::Equal, Weights::Zipf);
         let rule = Rule { limit: spec.limit as usize, model2vec: true };

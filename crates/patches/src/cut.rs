@@ -1,9 +1,8 @@
 //! Volumes to patches.
 
 use std::sync::Mutex;
-use std::sync::PoisonError;
 
-use inlay_base::{Result, Run, Workers};
+use inlay_base::{Result, Run, Workers, lock};
 use inlay_kernels::{Kernels, Simd, Task};
 
 use crate::{Cut, Edge, Element, Grid, Memory};
@@ -96,7 +95,7 @@ pub fn cut<E: Element>(
     run.phase("cut", "patches", 0, Some(patches as u64));
     let kernels = Kernels::get();
     run.each(tasks.len(), &|task| {
-        let mut task = tasks[task].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut task = lock(&tasks[task]);
         let done = task.places.len() / 3;
         kernels.run(&mut *task)?;
         run.advance(done as u64);

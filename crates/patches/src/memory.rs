@@ -1,6 +1,6 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{Error, Pages, Result};
+use inlay_base::{Error, Pages, Result, lock};
 
 /// Up to here the allocator has it at hand; a large page would be larger than all of it.
 const SMALL: usize = 1 << 19;
@@ -31,7 +31,7 @@ impl Memory {
             return Ok(Self::Small(vec![0.0; length]));
         }
         let spare = {
-            let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut spare = lock(&SPARE);
             // Not one of which most would lie idle.
             let fits = |pages: &Pages| (length..=4 * length).contains(&pages.capacity());
             let found = spare.iter().rposition(fits);
@@ -46,7 +46,7 @@ impl Memory {
         let Self::Large(pages) = self else { return };
         let mut gone = Vec::new();
         {
-            let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut spare = lock(&SPARE);
             spare.push(pages);
             while spare.iter().map(Pages::capacity).sum::<usize>() > KEPT {
                 gone.push(spare.remove(0));

@@ -8,9 +8,9 @@
 //!
 //! so that each axis has slow and fast ones whatever the number of values. Of an odd number, the last gets nothing.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{Result, Run, Workers};
+use inlay_base::{Result, Run, Workers, lock};
 
 /// The slowest sine's period is so many times the fastest's.
 const BASE: f64 = 10_000.0;
@@ -30,7 +30,7 @@ pub fn add_places(values: &mut [f32], positions: &[u32], width: usize, run: &Run
     let parts = values.chunks_mut(TOGETHER * width).zip(positions.chunks(3 * TOGETHER));
     let parts: Vec<_> = parts.map(Mutex::new).collect();
     run.each(parts.len(), &|part| {
-        let mut part = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut part = lock(&parts[part]);
         let (values, positions) = &mut *part;
         for (token, position) in values.chunks_exact_mut(width).zip(positions.chunks_exact(3)) {
             for (pair, &(axis, rate)) in token.chunks_exact_mut(2).zip(&rates) {

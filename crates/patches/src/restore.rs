@@ -1,8 +1,8 @@
 //! Patches back to volumes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{Result, Run, Workers};
+use inlay_base::{Result, Run, Workers, lock};
 use inlay_kernels::{Kernels, Simd, Task};
 
 use crate::{Cut, Element, Grid};
@@ -55,7 +55,7 @@ pub fn restore<E: Element>(
     run.phase("restore", "bands", 0, Some(tasks.len() as u64));
     let kernels = Kernels::get();
     run.each(tasks.len(), &|task| {
-        let mut band = tasks[task].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut band = lock(&tasks[task]);
         kernels.run(&mut *band)?;
         run.advance(1);
         Ok(())

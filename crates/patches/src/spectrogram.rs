@@ -4,7 +4,7 @@
 use std::f64::consts::TAU;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Result, Run, Workers, lock};
 use inlay_kernels::{Kernels, logarithms};
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
@@ -115,17 +115,17 @@ pub fn spectrogram(
     run.phase("transform", "frames", 0, Some(frames as u64));
     let highest = Mutex::new(f32::NEG_INFINITY);
     run.each(parts.len(), &|part| {
-        let mut values = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut values = lock(&parts[part]);
         work.fill(part * TOGETHER, &mut values, run)?;
         let own = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut highest = highest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut highest = lock(&highest);
         *highest = highest.max(own);
         run.advance((values.len() / width) as u64);
         Ok(())
     })?;
     let highest = highest.into_inner().unwrap_or_else(PoisonError::into_inner);
     run.each(parts.len(), &|part| {
-        let mut values = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut values = lock(&parts[part]);
         hold(settings.logarithm, highest, &mut values);
         Ok(())
     })?;

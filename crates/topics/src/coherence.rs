@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Result, Run, Workers, lock};
 use inlay_corpus::Corpus;
 
 use crate::mixture::documents;
@@ -132,7 +132,7 @@ fn meet(
             }
         }
         run.advance(shards[shard].len() as u64);
-        sum.lock().unwrap_or_else(PoisonError::into_inner).join(met);
+        lock(&sum).join(met);
         Ok(())
     })?;
     Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))

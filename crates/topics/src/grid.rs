@@ -12,9 +12,9 @@
 //! Occurrences lie word by word: what a word gives to a draw is worked out once for all of them.
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
-use inlay_base::{Error, Random, Result, Run};
+use inlay_base::{Error, Random, Result, Run, lock};
 use inlay_corpus::{Corpus, SENTENCE_END};
 
 /// Words of text for which one more row and column are worth having: a small cell begins each of its
@@ -127,7 +127,7 @@ impl Grid {
 
     /// A block of words, for whoever works on it alone.
     pub fn words(&self, block: usize) -> MutexGuard<'_, Words> {
-        self.blocks[block].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.blocks[block])
     }
 
     /// Topics of a word of the vocabulary and how often each occurs, counts before included.

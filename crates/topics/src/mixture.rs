@@ -9,7 +9,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Pages, Result, Run, Workers};
+use inlay_base::{Error, Pages, Result, Run, Workers, lock};
 use inlay_corpus::{Corpus, SENTENCE_END};
 use inlay_kernels::{Aligned, Kernels, Simd, Task};
 
@@ -78,7 +78,7 @@ impl Model {
             .collect();
         run.phase("transform", "documents", 0, Some(documents.len() as u64));
         run.each(shards.len(), &|shard| {
-            let mut shard = shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = lock(&shards[shard]);
             let (documents, values) = &mut *shard;
             let mut desk = Desk::default();
             for (document, row) in documents.iter().zip(values.chunks_exact_mut(topics)) {
@@ -119,7 +119,7 @@ impl Model {
                 }
             }
             run.advance(documents.len() as u64);
-            *sums.lock().unwrap_or_else(PoisonError::into_inner) = (loss, scored);
+            *lock(sums) = (loss, scored);
             Ok(())
         })?;
         let (mut loss, mut scored) = (0.0, 0);

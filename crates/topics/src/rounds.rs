@@ -9,9 +9,9 @@
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use inlay_base::{Patience, Result, Run};
+use inlay_base::{Patience, Result, Run, lock};
 
 /// How many rounds are under way at a time.
 const OPEN: usize = 2;
@@ -67,7 +67,7 @@ impl Rounds {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ledger)
     }
 
     /// The next cell, when it may be drawn; none after the last. Cells are taken in order, so that whoever one waits for

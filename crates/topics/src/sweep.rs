@@ -1,9 +1,9 @@
 //! One pass over all occurrences: each gets a topic drawn anew (Griffiths, Steyvers 2004, equation 5).
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
-use inlay_base::{Random, Result, Run, Workers};
+use inlay_base::{Random, Result, Run, Workers, lock};
 use inlay_kernels::{Aligned, Kernels, Simd, Task};
 
 use crate::grid::{Grid, Words};
@@ -43,10 +43,6 @@ struct Outcome {
     heard: u64,
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<D: Sampler> State<D> {
     /// Counts a grid whose occurrences have topics.
     pub fn new(grid: Grid, before: &[i64], vocabulary: usize, run: &Run) -> Result<Self> {
@@ -57,7 +53,7 @@ impl<D: Sampler> State<D> {
         let documents = documents.collect::<Result<Vec<_>>>()?;
         let sums: Vec<_> = (0..size).map(|_| Mutex::new(vec![0; topics])).collect();
         run.each(size, &|row| {
-            let (mut documents, mut sums) = (held(&documents[row]), held(&sums[row]));
+            let (mut documents, mut sums) = (lock(&documents[row]), lock(&sums[row]));
             // Each begins at other words, so that nobody waits for long.
             for words in (0..size).map(|round| grid.words((row + round) % size)) {
                 for place in 0..words.len() {
@@ -73,14 +69,14 @@ impl<D: Sampler> State<D> {
         })?;
         let mut totals = before.to_vec();
         for sums in &sums {
-            totals.iter_mut().zip(&*held(sums)).for_each(|(total, sum)| *total += sum);
+            totals.iter_mut().zip(&*lock(sums)).for_each(|(total, sum)| *total += sum);
         }
         Ok(Self { grid, documents, totals, vocabulary })
     }
 
     /// The counts of a block of documents, for whoever works on them alone.
     pub fn documents(&self, block: usize) -> MutexGuard<'_, D> {
-        held(&self.documents[block])
+        lock(&self.documents[block])
     }
 
     /// Draws all topics anew, and gives the mean loss: -ln of the probability that a word had beside
@@ -107,13 +103,13 @@ impl<D: Sampler> State<D> {
                 let random = Random::new(run.seed(), stream as u64);
                 let outcome = state.cell(&turn, (&alpha, priors), refresh, random, run)?;
                 run.lose(number as u32 + 1, outcome.loss, outcome.heard);
-                *held(&losses[turn.round * size + turn.row]) = (outcome.loss, outcome.heard);
+                *lock(&losses[turn.round * size + turn.row]) = (outcome.loss, outcome.heard);
                 rounds.end(&turn, &outcome.changes);
             }
             Ok(())
         })?;
         self.totals.copy_from_slice(&rounds.totals());
-        let losses = losses.into_iter().map(|cell| *held(&cell));
+        let losses = losses.into_iter().map(|cell| *lock(&cell));
         let (loss, heard) = losses.fold((0.0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
         Ok(loss / heard.max(1) as f64)
     }

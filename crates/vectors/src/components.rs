@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Result, Workers};
+use inlay_base::{Result, Workers, lock};
 use inlay_formats::GiveRows;
 use inlay_kernels::{Kernels, Simd, Task};
 
@@ -28,7 +28,7 @@ pub(crate) fn mean(matrix: &Rows, rows: usize, workers: &dyn Workers) -> Result<
             matrix.give(i, &mut row);
             sum.iter_mut().zip(&row).for_each(|(sum, &value)| *sum += f64::from(value));
         }
-        *sums[task].lock().unwrap_or_else(PoisonError::into_inner) = sum;
+        *lock(&sums[task]) = sum;
         Ok(())
     })?;
     let mut mean = vec![0.0; dimensions];
@@ -94,7 +94,7 @@ impl Rows {
                 let along: f64 = terms.map(|((&x, mean), d)| (f64::from(x) - mean) * d).sum();
                 sum += along * along;
             }
-            *variances[k].lock().unwrap_or_else(PoisonError::into_inner) = sum;
+            *lock(&variances[k]) = sum;
             Ok(())
         })?;
         let narrow = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
@@ -134,7 +134,7 @@ impl Rows {
         // Without coordinates there are no parts.
         let count = parts.len();
         workers.each(count, &|task| {
-            let mut part = parts[task].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut part = lock(&parts[task]);
             let (mut row, mut point) = (vec![0.0; dimensions], vec![0.0; found]);
             for (i, to) in tasks.range(task).zip(part.chunks_mut(n.max(1))) {
                 self.give(i, &mut row);
@@ -217,7 +217,7 @@ fn covariance(matrix: &Rows, rows: usize, mean: &[f64], workers: &dyn Workers) -
             }
             Kernels::get().run(AddProducts { centered: &centered, width, sums: &mut sums });
         }
-        *parts[band].lock().unwrap_or_else(PoisonError::into_inner) = sums;
+        *lock(&parts[band]) = sums;
         Ok(())
     })?;
     let mut covariance = vec![0.0; dimensions * dimensions];

@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Random, Result, Workers};
+use inlay_base::{Error, Random, Result, Workers, lock};
 
 /// Up to this size all eigenvectors are found at once, in about a second.
 const SMALL: usize = 512;
@@ -261,7 +261,7 @@ fn product(
         for (row, &factor) in matrix.chunks(size).zip(x) {
             sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value);
         }
-        *columns[k].lock().unwrap_or_else(PoisonError::into_inner) = sum;
+        *lock(&columns[k]) = sum;
         Ok(())
     })?;
     let columns = columns.into_iter();

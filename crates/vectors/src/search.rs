@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Result, Workers};
+use inlay_base::{Result, Workers, lock};
 use inlay_formats::GiveRows;
 use inlay_kernels::{Kernels, Simd, Task, dot};
 
@@ -44,7 +44,7 @@ impl WordVectors {
                 company.iter().flat_map(|query| query.direction.iter().copied()).collect();
             let found: Vec<Mutex<Top>> =
                 company.iter().map(|_| Mutex::new(Top::new(count))).collect();
-            let found = |query: usize| found[query].lock().unwrap_or_else(PoisonError::into_inner);
+            let found = |query: usize| lock(&found[query]);
             let tasks = Tasks::over(self.rows(), rows);
             workers.each(tasks.count, &|task| {
                 // What others found already need not be beaten twice.
@@ -87,7 +87,7 @@ impl WordVectors {
                     above += usize::from(other > similarity && row != except);
                 });
             });
-            *total.lock().unwrap_or_else(PoisonError::into_inner) += above;
+            *lock(&total) += above;
             Ok(())
         })?;
         Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -218,7 +218,7 @@ pub(crate) fn inverse_norms(rows: &Rows, workers: &dyn Workers) -> Result<Vec<f3
             rows.give(start, values);
             Kernels::get().run(InverseNorms { values, dimensions, norms: &mut norms });
         }
-        *parts[task].lock().unwrap_or_else(PoisonError::into_inner) = norms;
+        *lock(&parts[task]) = norms;
         Ok(())
     })?;
     let parts = parts.into_iter();

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Result, Workers};
+use inlay_base::{Result, Workers, lock};
 use inlay_formats::{GiveRows, TakeRows};
 
 use crate::rows::{Precision, RowsBuilder};
@@ -78,7 +78,7 @@ impl WordVectors {
             let mut values = vec![0.0; range.len() * dimensions];
             self.rows().give(range.start, &mut values);
             values.chunks_mut(dimensions).for_each(change);
-            builder.lock().unwrap_or_else(PoisonError::into_inner).take(range.start, &values)
+            lock(&builder).take(range.start, &values)
         })?;
         let rows = builder.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
         Ok(Self::with_counts(Arc::clone(self.names()), rows, self.counts().cloned()))

@@ -1,9 +1,9 @@
 //! Product quantization (Jégou et al. 2011; Joulin et al. 2016, arXiv:1612.03651): each part of a
 //! few columns is clustered by itself, by k-means with 256 centroids.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{Error, Random, Result, Run, Workers};
+use inlay_base::{Error, Random, Result, Run, Workers, lock};
 use inlay_formats::fasttext::{CENTROIDS, Codebook, Norms, Quantized};
 use inlay_formats::{GiveRows, Matrix};
 use inlay_kernels::{Kernels, Simd, Task};
@@ -85,7 +85,7 @@ fn cluster(sample: &[f32], columns: usize, width: usize, run: &Run) -> Result<Co
             .flat_map(|row| &row[first..first + width])
             .copied()
             .collect();
-        let mut centroids = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut centroids = lock(&parts[part]);
         k_means(&points, width, &mut centroids, part as u64, run)?;
         run.advance(1);
         Ok(())
@@ -172,7 +172,7 @@ fn encode_all(
     let norm_blocks = norm_codes.chunks_mut(BLOCK).map(Some).chain(std::iter::repeat_with(|| None));
     let blocks: Vec<_> = codes.chunks_mut(BLOCK * parts).zip(norm_blocks).map(Mutex::new).collect();
     run.each(blocks.len(), &|block| {
-        let mut outputs = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outputs = lock(&blocks[block]);
         let (codes, norm_codes) = &mut *outputs;
         let mut values = vec![0.0; codes.len() / parts * columns];
         rows.give(block * BLOCK, &mut values);

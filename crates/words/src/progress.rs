@@ -1,10 +1,9 @@
 //! How far a training has come: what a checkpoint keeps, and what shards of work are left.
 
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use inlay_base::Random;
+use inlay_base::{Random, lock};
 
 /// A shard of the corpus in one epoch that is not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +57,7 @@ impl Progress {
 
     /// The next shard to work on: one that was laid aside, or a new one below `total`.
     pub fn claim(&self, total: usize, begin: impl Fn(usize) -> Part) -> Option<Part> {
-        let laid_aside = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let laid_aside = lock(&self.unfinished).pop();
         laid_aside.or_else(|| {
             let claim = |next| (next < total).then_some(next + 1);
             self.next.fetch_update(Relaxed, Relaxed, claim).ok().map(begin)
@@ -67,7 +66,7 @@ impl Progress {
 
     /// Lays a shard aside.
     pub fn lay_aside(&self, part: Part) {
-        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+        lock(&self.unfinished).push(part);
     }
 
     /// Counts words; returns how many are done.
@@ -82,14 +81,14 @@ impl Progress {
 
     /// Adds what was lost in an epoch, from 0.
     pub fn lose(&self, epoch: usize, loss: f64, predictions: u64) {
-        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut losses = lock(&self.losses);
         losses[epoch].0 += loss;
         losses[epoch].1 += predictions;
     }
 
     /// Whether every shard is finished.
     pub fn finished(&self, total: usize) -> bool {
-        let unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        let unfinished = lock(&self.unfinished);
         unfinished.is_empty() && self.next.load(Relaxed) >= total
     }
 
@@ -97,9 +96,9 @@ impl Progress {
     pub fn standing(&self) -> Standing {
         Standing {
             next: self.next.load(Relaxed),
-            unfinished: self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            unfinished: lock(&self.unfinished).clone(),
             done: self.done(),
-            losses: self.losses.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            losses: lock(&self.losses).clone(),
         }
     }
 }

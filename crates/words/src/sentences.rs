@@ -14,7 +14,7 @@ mod frequencies;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Error, Result, Run, Workers, lock};
 use inlay_corpus::{
     Batch, Normalization, Part, Reading, Source, Splitter, Tokenizer, Words, each_part,
 };
@@ -252,7 +252,7 @@ impl MeanEncoder {
                 words.split(text.as_ref());
                 self.add(&words, &mut vector, &mut encoded);
             }
-            *parts[task].lock().unwrap_or_else(PoisonError::into_inner) = encoded;
+            *lock(&parts[task]) = encoded;
             Ok(())
         })?;
         let part = |part: Mutex<Encoded>| part.into_inner().unwrap_or_else(PoisonError::into_inner);

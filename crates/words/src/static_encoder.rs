@@ -13,7 +13,7 @@ mod tests;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Result, Run, Workers};
+use inlay_base::{Result, Run, Workers, lock};
 use inlay_corpus::{Part, Reading, Remembering, Sentences, Source, Subwords, each_part};
 
 pub use distill::{Weights, distill};
@@ -144,7 +144,7 @@ impl StaticEncoder {
             for text in tasks[task] {
                 self.add(text, wanted, &mut desk, &mut encoded)?;
             }
-            *parts[task].lock().unwrap_or_else(PoisonError::into_inner) = encoded;
+            *lock(&parts[task]) = encoded;
             Ok(())
         })?;
         let part = |part: Mutex<Encoded>| part.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -8,9 +8,9 @@
 //! ```
 
 use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use inlay_base::{Result, SharedMatrix, SharedRow};
+use inlay_base::{Result, SharedMatrix, SharedRow, lock};
 use inlay_kernels::{Kernels, Simd, Task, join_rows, prefetch_to_write};
 
 /// Rows that join every time: three levels of a tree.
@@ -67,7 +67,7 @@ impl Turns {
 
 impl Turn {
     fn wait(&self) -> MutexGuard<'_, ()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Nothing while another thread has it.

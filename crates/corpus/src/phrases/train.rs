@@ -2,10 +2,10 @@
 //! text in which they are joined. What is counted are sequences of atoms: see `tokens`.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run, Workers};
+use inlay_base::{Result, Run, Workers, lock};
 
 use super::counter::{Chunk, Counter, PARTS, numbers, sum};
 use super::joiner::{Joiner, Parts, Span, Walk};
@@ -215,14 +215,14 @@ impl Counted {
                     here.frequent.insert(numbers(atoms), count);
                 }
             }
-            let mut all = lock(&all)?;
+            let mut all = lock(&all);
             all.different += here.different;
             all.of_tokens.extend(here.of_tokens);
             all.frequent.extend(here.frequent);
             run.advance(1);
             Ok(())
         })?;
-        all.into_inner().map_err(|_| poisoned())
+        Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Pairs that atoms cannot tell, whose text is frequent.
@@ -246,11 +246,11 @@ impl Counted {
                     here.push((pair, count));
                 }
             }
-            lock(&all)?.extend(here);
+            lock(&all).extend(here);
             run.advance(1);
             Ok(())
         })?;
-        all.into_inner().map_err(|_| poisoned())
+        Ok(all.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -342,12 +342,4 @@ impl Worker<'_> {
         self.parts.push(token);
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> Result<std::sync::MutexGuard<'_, T>> {
-    mutex.lock().map_err(|_| poisoned())
-}
-
-fn poisoned() -> Error {
-    Error::Internal("a thread failed under a lock".into())
 }

@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use inlay_base::{Error, Map, Result, Run, Workers};
+use inlay_base::{Error, Map, Result, Run, Workers, lock};
 
 use super::{fields, header, line, mark};
 use crate::words::{Words, shown};
@@ -51,8 +51,8 @@ pub fn read(map: &Map, options: &ReadOptions, run: &Run, sink: &mut dyn TakeRows
         let block = &blocks[task];
         let mut parsed = Parsed::default();
         parse(map, block, &layout, options, run, &mut parsed)?;
-        sink.lock().unwrap_or_else(PoisonError::into_inner).take(block.first, &parsed.values)?;
-        *words[task].lock().unwrap_or_else(PoisonError::into_inner) = parsed.words;
+        lock(&sink).take(block.first, &parsed.values)?;
+        *lock(&words[task]) = parsed.words;
         map.release(block.range.clone());
         run.advance(block.range.len() as u64);
         Ok(())
@@ -133,7 +133,7 @@ fn blocks(
     let counts: Vec<Mutex<usize>> = ranges.iter().map(|_| Mutex::new(0)).collect();
     run.each(ranges.len(), &|task| {
         let lines = lines_in(&map[ranges[task].clone()]);
-        *counts[task].lock().unwrap_or_else(PoisonError::into_inner) = lines;
+        *lock(&counts[task]) = lines;
         Ok(())
     })?;
     let blocks = ranges.into_iter().zip(counts).map(|(range, count)| {

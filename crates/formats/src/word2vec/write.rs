@@ -1,7 +1,7 @@
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{AtomicFile, Error, Result, Run, Workers};
+use inlay_base::{AtomicFile, Error, Result, Run, Workers, lock};
 
 use crate::rows::rows_a_block;
 use crate::words::shown;
@@ -110,7 +110,7 @@ pub(crate) fn write_rows(
             let here = block.min(count - first);
             let mut values = vec![0.0; here * dimensions];
             rows.give(first, &mut values);
-            let mut lines = lines[task].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut lines = lock(&lines[task]);
             lines.clear();
             for i in 0..here {
                 let values = &values[i * dimensions..][..dimensions];
@@ -120,7 +120,7 @@ pub(crate) fn write_rows(
             Ok(())
         })?;
         for lines in &lines[..blocks] {
-            file.write(&lines.lock().unwrap_or_else(PoisonError::into_inner))?;
+            file.write(&lock(lines))?;
         }
     }
     Ok(())

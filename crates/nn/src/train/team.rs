@@ -3,7 +3,7 @@ mod gradients;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use inlay_base::{Barrier, Error, Result, Run};
+use inlay_base::{Barrier, Error, Result, Run, lock};
 use inlay_kernels::{Desk, Kernels};
 
 use super::set::Set;
@@ -268,7 +268,7 @@ impl<'a> Team<'a> {
         loop {
             if worker == 0 {
                 let mut job = self.job.write().unwrap_or_else(PoisonError::into_inner);
-                let mut conductor = conductor.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut conductor = lock(conductor);
                 conductor.next(self, &mut job)?;
                 self.next.store(0, Relaxed);
             }
@@ -280,7 +280,7 @@ impl<'a> Team<'a> {
             self.is_finite("loss")?;
             if job.save {
                 if worker == 0 {
-                    conductor.lock().unwrap_or_else(PoisonError::into_inner).save(self)?;
+                    lock(conductor).save(self)?;
                 }
                 self.barrier.wait(self.workers)?;
             }
@@ -306,7 +306,7 @@ impl<'a> Team<'a> {
         let mut all: Vec<State> = Vec::new();
         all.resize_with(self.network.parameters.len(), State::default);
         for task in self.tasks_in_order() {
-            let growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
+            let growth = lock(&task.growth);
             all[task.global].first.extend(&growth.state.first);
             all[task.global].second.extend(&growth.state.second);
         }
@@ -320,7 +320,7 @@ impl<'a> Team<'a> {
             self.network.parameters.iter().map(|parameter| moments(&parameter.name)).collect();
         for task in self.tasks_in_order().into_iter().rev() {
             let size = self.network.parameters[task.global].piece(task.piece).values.len();
-            let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut growth = lock(&task.growth);
             let State { first, second } = &mut all[task.global];
             let own = &mut growth.state;
             for (from, to) in [(first, &mut own.first), (second, &mut own.second)] {

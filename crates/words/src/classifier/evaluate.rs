@@ -1,6 +1,6 @@
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Result, Run, Workers};
+use inlay_base::{Result, Run, Workers, lock};
 use inlay_corpus::Corpus;
 
 use super::lines::{Line, Lines};
@@ -115,7 +115,7 @@ impl Model {
                 }
             }
             hear(&all);
-            let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut total = lock(&total);
             total.examples += own.examples;
             total.labels.iter_mut().zip(own.labels).for_each(|(sum, own)| *sum += own);
             Ok(())

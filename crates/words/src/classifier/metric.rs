@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Result, Run};
+use inlay_base::{Error, Result, Run, lock};
 use inlay_corpus::Corpus;
 
 use super::evaluate::Tally;
@@ -48,7 +48,7 @@ impl Model {
         let evaluation = self.look_at(corpus, metric.top, 0.0, run, &|own| {
             let wanted = |label: u32| wanted.is_none_or(|wanted| wanted == label as usize);
             let own = own.iter().filter(|said| wanted(said.label)).copied();
-            said.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
+            lock(&said).extend(own);
         })?;
         let tally = match wanted {
             Some(label) => evaluation.labels[label],

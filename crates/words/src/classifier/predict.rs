@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use inlay_base::{Error, Result, Workers};
+use inlay_base::{Error, Result, Workers, lock};
 use inlay_kernels::{Kernels, Simd, Task, axpy, dot};
 
 use super::features::Found;
@@ -43,11 +43,11 @@ impl Model {
         threshold: f32,
         workers: &dyn Workers,
     ) -> Result<Vec<Vec<Said>>> {
-        use std::sync::{Mutex, PoisonError};
+        use std::sync::Mutex;
         let mut said = vec![Vec::new(); texts.len()];
         let blocks: Vec<_> = said.chunks_mut(BLOCK).map(Mutex::new).collect();
         workers.each(blocks.len(), &|block| {
-            let mut said = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut said = lock(&blocks[block]);
             for (said, text) in said.iter_mut().zip(&texts[block * BLOCK..]) {
                 *said = self.predict(text, top, threshold)?;
             }

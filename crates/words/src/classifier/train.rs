@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Error, Random, Result, Run, SharedMatrix, Workers};
+use inlay_base::{Error, Random, Result, Run, SharedMatrix, Workers, lock};
 use inlay_corpus::Corpus;
 use inlay_formats::GiveRows;
 use inlay_formats::fasttext::{Args, Dictionary, Loss, Task as Trained};
@@ -274,7 +274,7 @@ impl Course<'_> {
                 run.advance(words);
                 taught += lately;
             }
-            let mut losses = standing.losses.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut losses = lock(&standing.losses);
             losses[epoch].0 += taught.loss;
             losses[epoch].1 += taught.predictions;
         }

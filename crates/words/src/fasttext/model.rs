@@ -1,6 +1,6 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use inlay_base::{Error, Pages, Result, Run, SharedMatrix, Workers};
+use inlay_base::{Error, Pages, Result, Run, SharedMatrix, Workers, lock};
 use inlay_formats::{GiveRows, Names};
 use inlay_vectors::{Rows, WordVectors};
 
@@ -216,7 +216,7 @@ pub(super) fn means(
     let blocks: Vec<Mutex<&mut [f32]>> = blocks.map(Mutex::new).collect();
     run.phase("combine", "words", 0, Some(words as u64));
     run.each(blocks.len(), &|block| {
-        let mut values = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut values = lock(&blocks[block]);
         let count = values.len() / dimensions;
         for (i, vector) in values.chunks_mut(dimensions).enumerate() {
             let word = block * BLOCK + i;

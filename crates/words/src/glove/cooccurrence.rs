@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{AtomicFile, Error, Map, Result, Run, Workers};
+use inlay_base::{AtomicFile, Error, Map, Result, Run, Workers, lock};
 use inlay_corpus::{Corpus, Spool};
 use inlay_formats::glove::{self, Record};
 use inlay_formats::{Names, ReadOptions};
@@ -82,7 +82,7 @@ impl Cooccurrence {
             let here: Vec<&[Count]> = runs.iter().map(|run| between(run, from, to)).collect();
             let merged = Merge::new(here.iter().map(|run| run.iter().copied()));
             let (places, written) = write(merged, counting.symmetric, &spool, run)?;
-            *parts[part].lock().unwrap_or_else(PoisonError::into_inner) = places;
+            *lock(&parts[part]) = places;
             pairs.fetch_add(written, Relaxed);
             run.advance(here.iter().map(|run| run.len() as u64).sum());
             Ok(())

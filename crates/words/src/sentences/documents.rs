@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use inlay_base::{Result, Workers};
+use inlay_base::{Result, Workers, lock};
 use inlay_corpus::{Splitter, Words, sentences};
 
 use super::{DocumentFrequencies, Encoded};
@@ -57,7 +57,7 @@ pub fn split(
             });
             here.ends.push(here.sentences.len() as u32);
         }
-        *parts[task].lock().unwrap_or_else(PoisonError::into_inner) = here;
+        *lock(&parts[task]) = here;
         Ok(())
     })?;
     let mut all = SplitDocuments::default();
@@ -105,7 +105,7 @@ pub fn means_of_rows(
     let tasks = means.chunks_mut(TASK * dimensions).zip(known.chunks_mut(TASK));
     let tasks: Vec<_> = tasks.map(Mutex::new).collect();
     workers.each(tasks.len(), &|task| {
-        let mut task_rows = tasks[task].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut task_rows = lock(&tasks[task]);
         let (means, known) = &mut *task_rows;
         for (i, (mean, known)) in means.chunks_mut(dimensions).zip(known.iter_mut()).enumerate() {
             let group = task * TASK + i;

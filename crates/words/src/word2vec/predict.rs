@@ -1,9 +1,9 @@
 //! What a trained model says of a word among others.
 
 use std::cmp::Reverse;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use inlay_base::{Error, Result, Workers};
+use inlay_base::{Error, Result, Workers, lock};
 use inlay_formats::GiveRows;
 use inlay_vectors::Rows;
 
@@ -120,7 +120,7 @@ fn products(rows: &Rows, hidden: &[f32], workers: &dyn Workers) -> Result<Vec<f6
     let blocks: Vec<Mutex<&mut [f64]>> = scores.chunks_mut(BLOCK).map(Mutex::new).collect();
     workers.each(blocks.len(), &|block| {
         let mut row = vec![0.0; hidden.len()];
-        let mut scores = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scores = lock(&blocks[block]);
         for (i, score) in scores.iter_mut().enumerate() {
             rows.give(block * BLOCK + i, &mut row);
             *score = product(hidden, &row);

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use inlay_base::Result;
+use inlay_base::{Result, lock};
 use inlay_kernels::square_sum;
 
 use super::{Growth, Job, Own, Part, Task, Team};
@@ -26,7 +26,7 @@ impl Team<'_> {
             .collect();
         while let Some(task) = self.tasks.get(self.next.fetch_add(1, Relaxed)) {
             self.workers.check()?;
-            let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut growth = lock(&task.growth);
             let Growth { gradient, square, state } = &mut *growth;
             let gradient = if pass { &mut *passing } else { gradient };
             let parameter = &self.network.parameters[task.global];
@@ -96,12 +96,11 @@ impl Team<'_> {
     pub(super) fn clipped(&self, job: &Job) -> Result<()> {
         let Some(how) = self.how else { return Ok(()) };
         let (Some(limit), Some(step)) = (how.clip, job.step) else { return Ok(()) };
-        let square =
-            |task: &Task| task.growth.lock().unwrap_or_else(PoisonError::into_inner).square;
+        let square = |task: &Task| lock(&task.growth).square;
         let length = self.tasks.iter().map(square).sum::<f64>().sqrt();
         let clip = if length > limit { (limit / length) as f32 } else { 1.0 };
         while let Some(task) = self.tasks.get(self.next.fetch_add(1, Relaxed)) {
-            let mut growth = task.growth.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut growth = lock(&task.growth);
             let Growth { gradient, state, .. } = &mut *growth;
             self.follow(how, task, (gradient, state), Step { clip, ..step });
         }
