@@ -84,4 +84,4 @@ pub use search::{Scores, Stored};
 pub use simd::Simd;
 pub use softmax::{SCORES_BESIDE, learn_softmax};
 pub use sparse::{Sparse, add_products, sampled_products};
-pub use values::{AdamStep, adam, add, add_both, add_up, softmax, square_sum};
+pub use values::{AdamStep, adam, add, add_both, add_up, softmax, softmax_times, square_sum};

@@ -120,11 +120,17 @@ impl Task for SquareSum<'_> {
 /// Scores of a row become eˢ / Σ eˢ. Returns the logarithm of the sum and its highest score, whose
 /// sum is that of all eˢ.
 pub fn softmax(kernels: Kernels, scores: &mut [f32]) -> (f32, f32) {
-    kernels.run(Softmax { scores })
+    softmax_times(kernels, scores, 1.0)
+}
+
+/// As `softmax`, and multiplies what scores have become.
+pub fn softmax_times(kernels: Kernels, scores: &mut [f32], factor: f32) -> (f32, f32) {
+    kernels.run(Softmax { scores, factor })
 }
 
 struct Softmax<'a> {
     scores: &'a mut [f32],
+    factor: f32,
 }
 
 impl Task for Softmax<'_> {
@@ -132,7 +138,7 @@ impl Task for Softmax<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> (f32, f32) {
-        let scores = self.scores;
+        let Self { scores, factor } = self;
         let mut lanes = [f32::NEG_INFINITY; 16];
         // SAFETY: sixteen values hold the lanes of any set; vectors end within the scores.
         let highest = unsafe {
@@ -159,7 +165,7 @@ impl Task for Softmax<'_> {
             }
         }
         let total = simd.sum(total);
-        let share = 1.0 / total;
+        let share = factor / total;
         scores.iter_mut().for_each(|score| *score *= share);
         let mut logarithm = [total; 16];
         // SAFETY: sixteen values hold the lanes of any set.

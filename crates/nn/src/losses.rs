@@ -10,7 +10,7 @@ mod triplet;
 
 use std::ops::RangeInclusive;
 
-use inlay_kernels::{Desk, Kernels, softmax};
+use inlay_kernels::{Desk, Kernels, softmax_times};
 use serde::{Deserialize, Serialize};
 
 use self::contrast::Contrast;
@@ -76,7 +76,7 @@ pub struct Targets {
 
 /// What a network gave for a shard, and what a loss makes of it.
 pub struct Judged<'a> {
-    /// Of its items; those of an example one after the other.
+    /// Of its items; those of an example one after the other. Without values if `gradient` holds them.
     pub output: Rows<'a>,
     /// How many items an example has.
     pub parts: usize,
@@ -203,6 +203,17 @@ impl Loss {
         }
     }
 
+    /// Whether a row of its gradient depends on the same row of the output alone.
+    pub fn is_row_by_row(&self) -> bool {
+        match self {
+            Self::CrossEntropy { .. }
+            | Self::SampledSoftmax { .. }
+            | Self::BinaryCrossEntropy
+            | Self::SquaredError => true,
+            Self::Contrastive { .. } | Self::CosineSimilarity | Self::Triplet { .. } => false,
+        }
+    }
+
     /// A loss that looks at one row after the other.
     fn row_by_row(&self, pass: &Pass<'_>, targets: &Targets, of: Judged<'_>) {
         let Judged { output, gradient, losses, .. } = of;
@@ -212,7 +223,9 @@ impl Loss {
         for (ends, loss) in output.offsets.windows(2).zip(losses) {
             for row in ends[0]..ends[1] {
                 let gradient = &mut gradient[row * width..][..width];
-                gradient.copy_from_slice(&output.values[row * width..][..width]);
+                if !output.values.is_empty() {
+                    gradient.copy_from_slice(&output.values[row * width..][..width]);
+                }
                 *loss += match self {
                     Self::CrossEntropy { weights, smoothing } => {
                         let wanted = Wanted {
@@ -295,9 +308,7 @@ impl Wanted<'_> {
                 (total, along) = (total + share, along + share * f64::from(score));
             }
         }
-        let (logarithm, highest) = softmax(kernels, scores);
-        let factor = total as f32 * scale;
-        scores.iter_mut().for_each(|share| *share *= factor);
+        let (logarithm, highest) = softmax_times(kernels, scores, total as f32 * scale);
         if self.smoothing > 0.0 {
             for (k, slope) in scores.iter_mut().enumerate() {
                 *slope -= least * self.weight(k) * scale;

@@ -249,6 +249,21 @@ impl Plan {
         }
     }
 
+    /// Whether nobody reads the output once a loss has: its gradient may take its place.
+    pub fn is_spent(&self) -> bool {
+        let Slot { buffer, .. } = self.slots[self.output];
+        let lone = self.slots.iter().filter(|slot| slot.buffer == buffer).count() == 1;
+        let read = self.nodes.iter().any(|node| node.inputs.contains(&self.output));
+        let last = self.nodes.iter().find(|node| node.output == self.output);
+        let forgets = last.is_some_and(|node| match &node.work {
+            Work::Layer { layer, fused, .. } => {
+                layer.fuses() && fused.is_none() && !layer.keeps_output()
+            }
+            Work::Sum { .. } | Work::Concat => false,
+        });
+        lone && !read && forgets
+    }
+
     /// Multiplications and additions for an item of so many rows in each slot.
     pub fn operations(&self, rows: &[usize]) -> u64 {
         let of_node = |node: &Node| match &node.work {

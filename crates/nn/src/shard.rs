@@ -23,6 +23,8 @@ pub struct Shard {
     gradients: Vec<Vec<f32>>,
     memos: Vec<Memo>,
     stretch: Stretch,
+    /// The slot whose buffer its gradient has taken.
+    spent: Option<usize>,
 }
 
 #[derive(Default)]
@@ -41,6 +43,9 @@ impl Shard {
         rows: impl Fn(usize, usize) -> usize,
     ) {
         self.stretch = stretch;
+        if let Some(buffer) = self.spent.take() {
+            self.exchange(plan, buffer);
+        }
         self.buffers.resize_with(plan.buffers, Buffer::default);
         self.offsets.resize_with(plan.slots.len(), Vec::new);
         self.places.resize_with(plan.places.len(), Vec::new);
@@ -180,6 +185,21 @@ impl Shard {
         let Buffer { values, ids } = &self.buffers[plan.slots[plan.output].buffer];
         let (offsets, shape) = (&self.offsets[plan.output], &plan.slots[plan.output].shape);
         (Rows { values, ids, offsets, shape, places: &[] }, gradient)
+    }
+
+    /// The output, for a gradient to be put in its place; beside it the output without values. Only where the output is spent
+    /// (see `Plan`).
+    pub fn output_as_gradient<'a>(&'a mut self, plan: &'a Plan) -> (Rows<'a>, &'a mut [f32]) {
+        let buffer = plan.slots[plan.output].buffer;
+        self.exchange(plan, buffer);
+        self.spent = Some(buffer);
+        let (offsets, shape) = (&self.offsets[plan.output], &plan.slots[plan.output].shape);
+        let output = Rows { values: &[], ids: &[], offsets, shape, places: &[] };
+        (output, &mut self.gradients[plan.output_gradient])
+    }
+
+    fn exchange(&mut self, plan: &Plan, buffer: usize) {
+        mem::swap(&mut self.buffers[buffer].values, &mut self.gradients[plan.output_gradient]);
     }
 
     /// From the gradient of the output to those of all that learns.

@@ -419,7 +419,11 @@ impl<'a> Team<'a> {
         losses.resize(items.len() * parts, 0.0);
         shard.forward(plan, network, &pass, losses, desk);
         self.workers.check()?;
-        let (output, gradient) = shard.output(plan);
+        let over = job.learn && self.loss.is_row_by_row() && plan.is_spent();
+        let (output, gradient) = match over {
+            true => shard.output_as_gradient(plan),
+            false => shard.output(plan),
+        };
         let judged = Judged { output, parts, gradient, losses };
         self.loss.apply(&pass, targets, judged, room, desk);
         if losses.iter().any(|loss| !loss.is_finite()) {
