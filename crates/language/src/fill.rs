@@ -102,9 +102,8 @@ pub fn fill<const CELLS: usize, E: Entries>(
     went: Went<'_>,
 ) -> Result<()> {
     let zones = Zones::of(lines.len());
-    // A thread looks at all n-grams for each of its shares, so there are not many more of these than threads.
-    let share =
-        if workers.width() == 1 { zones.len() } else { zones.len().div_ceil(4 * workers.width()) };
+    // For each share somebody looks at all n-grams: as many as threads, and they are equal.
+    let share = zones.len().div_ceil(workers.width());
     let of_each =
         if share < zones.len() { zones_of(zones, entries, workers, went)? } else { Vec::new() };
     let shares: Vec<_> = lines.chunks_mut(share << zones.bits).map(Mutex::new).collect();

@@ -31,7 +31,7 @@ pub struct Shares(Vec<Range<usize>>);
 impl Shares {
     pub fn of(text: &Text, threads: usize) -> Self {
         let (places, words) = (text.len(), text.names.len());
-        // What `words` returns takes no more memory than the text.
+        // What `ends` gives takes no more memory than the text.
         let shares = if threads == 1 { 1 } else { (SHARES * threads).min(places / words).max(1) };
         let cut = |share: usize| {
             let is_before = |&start: &u32| start as usize * shares < places * share;
