@@ -1,5 +1,5 @@
 // docs/benchmarks.md, made of the results that were kept: parts measured one after the other, on one
-// machine, become one page.
+// machine, become one page, and what was not measured again stays on it.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem, type as system, release } from 'node:os'
@@ -10,6 +10,7 @@ import { answerOf } from './processes.js'
 import { type Kept, glance, markdown } from './report.js'
 import type { Outcome } from './rounds.js'
 import { rust } from './rust.js'
+import { merged, sectionsOf, written } from './sections.js'
 import { root, shelf } from './texts.js'
 import { compiler, missingPeer, models, python } from './trainers.js'
 
@@ -27,8 +28,12 @@ export function keep(result: Outcome | Scores): void {
   writeFileSync(join(results, `${result.id}.json`), JSON.stringify(kept, null, 1))
 }
 
-/** Writes the page; gives a line that says what is on it and what is not. */
+/** Writes the page; gives a line that says what was measured and what was not. What the page says of this machine
+ * stays until it is measured again. */
 export async function writePage(families: readonly Family[]): Promise<string> {
+  const path = join(root, 'docs', 'benchmarks.md')
+  const old = sectionsOf(existsSync(path) ? readFileSync(path, 'utf8') : '')
+  if (!old.get('')!.about.includes(machine())) old.clear()
   const parts: string[] = []
   const absent: string[] = []
   let measured = 0
@@ -40,26 +45,32 @@ export async function writePage(families: readonly Family[]): Promise<string> {
       if (!kept) absent.push(id)
       return kept ? [kept] : []
     })
-    if (found.length === 0) continue
+    const title = `${family.summary[0]!.toUpperCase()}${family.summary.slice(1)}`
+    const about = family.about.replaceAll('\n', ' ')
+    const section = merged(old.get(title), about, found.map(markdown))
+    if (section.tables.size === 0) continue
     measured += found.length
-    parts.push(`## ${family.summary[0]!.toUpperCase()}${family.summary.slice(1)}`, '')
-    parts.push(family.about.replaceAll('\n', ' '), '', ...found.map(markdown))
+    parts.push(written(title, section))
   }
   if (parts.length === 0) return 'nothing was measured: no page'
-  const page = ['# Benchmarks', '', await opening(), '', ...atAGlance(), ...parts].join('\n')
-  writeFileSync(join(root, 'docs', 'benchmarks.md'), `${page.trimEnd()}\n`)
-  const missing = absent.length === 0 ? '' : `; not measured yet: ${absent.join(', ')}`
+  const summary = atAGlance() ?? old.get(glanceTitle)?.about
+  const first = summary === undefined ? [] : [`## ${glanceTitle}`, '', summary.trimEnd(), '']
+  const page = ['# Benchmarks', '', await opening(), '', ...first, ...parts].join('\n')
+  writeFileSync(path, `${page.trimEnd()}\n`)
+  const missing = absent.length === 0 ? '' : `; not measured now: ${absent.join(', ')}`
   return `docs/benchmarks.md: ${measured} results${missing}`
 }
 
-/** Speed and quality of each model in a row. */
-function atAGlance(): string[] {
+const glanceTitle = 'At a glance'
+
+/** Speed and quality of each model in a row, if all were measured. */
+function atAGlance(): string | undefined {
   const measured = models.flatMap(({ id, title }) => {
     const speed = read(id)?.result as Outcome | undefined
     const quality = read(`quality-${id}`)?.result as Scores | undefined
     return speed ? [{ title, speed, quality }] : []
   })
-  return measured.length === 0 ? [] : ['## At a glance', '', glance(measured)]
+  return measured.length < models.length ? undefined : glance(measured)
 }
 
 /** A result that was had on this machine. */
