@@ -49,7 +49,7 @@ pub struct Estimate {
     pub discounts: Vec<Discounts>,
 }
 
-/// Phases "count" and "estimate". The words of the text are gone then.
+/// Phases "count" and "estimate". The words and parts of the text are gone then.
 ///
 /// # Errors
 /// `InvalidInput`: a text without discounts; `Unsupported`, `OutOfMemory`, `DiskFull`, `Aborted`.
@@ -61,7 +61,7 @@ pub fn estimate(
 ) -> Result<Estimate> {
     let Smoothing { order, ref thresholds, fallback } = *smoothing;
     let levels = levels::count(text, order, thresholds, room, run)?;
-    text.words = room.numbers(0)?;
+    (text.words, text.parts) = (room.numbers(0)?, Vec::new());
     let discounts =
         (1..).zip(&levels).map(|(m, level)| Discounts::of(level, m, m == order, fallback));
     let discounts = discounts.collect::<Result<Vec<_>>>()?;

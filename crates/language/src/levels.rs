@@ -27,7 +27,7 @@ pub const PRUNED: u32 = 1 << 31;
 /// N-grams of a part that one thread works on at a time.
 const PART: usize = 1 << 16;
 /// Counts that are told apart.
-const TOLD: usize = 5;
+pub const TOLD: usize = 5;
 
 /// The n-grams of one order, in suffix order.
 pub struct Level {

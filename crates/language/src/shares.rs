@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use inlay_base::{Result, Run, Workers, atomic_u64, gather, lock};
 use inlay_kernels::fetch;
 
-use crate::levels::Level;
+use crate::levels::{Level, TOLD};
 use crate::room::{Numbers, Room};
 use crate::text::{BEGIN, END, Part, Text, begin};
 
@@ -152,7 +152,7 @@ impl Shares {
         let is_last = ends_with_one.is_some_and(|[_, ngram]| ngram != NONE);
         drop(parts);
         let last = if is_last { counts.last().copied() } else { None };
-        Ok(Level { context, begins, counts, len, starts, tally: [0; 5], last })
+        Ok(Level { context, begins, counts, len, starts, tally: [0; TOLD], last })
     }
 }
 

@@ -425,4 +425,24 @@ mod tests {
         assert_eq!(in_place(json!([conv(3, true), sum(json!([branch, [], [tanh]]))])), 0);
         assert_eq!(in_place(json!([conv(3, true), sum(json!([[conv(3, true), tanh], []]))])), 0);
     }
+
+    #[test]
+    fn an_output_is_spent_where_nothing_but_the_loss_reads_it() {
+        let is_spent = |layers: Value| {
+            let description = json!({"inputs": [{"content": "values", "positions": [], "width": 4}],
+                "layers": layers});
+            let network = Network::new(&description.to_string(), 3).unwrap();
+            network.plan(Purpose::Train, &[]).unwrap().is_spent()
+        };
+        let dense = json!({"kind": "dense", "units": 4});
+        assert!(is_spent(json!([dense])));
+        assert!(is_spent(json!([dense, {"kind": "tanh"}, dense])));
+        // Ways back read what these gave, or it lies where something else does.
+        let dropout = json!({"kind": "dropout", "probability": 0.5});
+        for last in [json!({"kind": "tanh"}), json!({"kind": "softmax"}), dropout] {
+            assert!(!is_spent(json!([dense, last])), "{last}");
+        }
+        assert!(!is_spent(json!([{"kind": "sum", "branches": [[dense], [dense]]}])));
+        assert!(!is_spent(json!([dense, {"kind": "reshape", "shape": [2, 2]}])));
+    }
 }
