@@ -9,6 +9,11 @@ use crate::sparse::SparseMatrix;
 use crate::vocabulary::NONE;
 use crate::weighting::Weighting;
 
+/// Entries of the longest row whose order is counted and not sorted: all pairs are fewer branches to guess wrong.
+const SHORT: usize = 48;
+/// Columns that are compared at once.
+const LANES: usize = 8;
+
 /// What terms weigh, and how many columns there are.
 pub struct Placing<'a> {
     pub weighting: Weighting,
@@ -98,18 +103,46 @@ impl Placing<'_> {
                 let value = (self.weighting.tf(count) * idf) as f32;
                 (column != NONE).then_some(u64::from(column) << 32 | u64::from(value.to_bits()))
             }));
-            row.sort_unstable();
             let range = free..free + row.len();
             let indices = &mut place.indices[range.clone()];
             let values = &mut place.values[range.clone()];
-            for ((&entry, index), value) in row.iter().zip(indices).zip(&mut *values) {
-                (*index, *value) = ((entry >> 32) as u32, f32::from_bits(entry as u32));
+            if row.len() <= SHORT {
+                put_by_rank(&row, indices, values);
+            } else {
+                row.sort_unstable();
+                for (at, &entry) in row.iter().enumerate() {
+                    (indices[at], values[at]) = (column(entry), f32::from_bits(entry as u32));
+                }
             }
             self.weighting.normalize(values);
             place.ends.push(range.end);
             (start, free) = (end, range.end);
         }
     }
+}
+
+/// Puts each entry of a short row behind as many others as have a lower column. No column is there twice.
+fn put_by_rank(row: &[u64], indices: &mut [u32], values: &mut [f32]) {
+    // Signed, as vectors of the oldest processors compare; what fills the last vector is below nothing.
+    let mut columns = [i32::MAX; SHORT];
+    for (signed, &entry) in columns.iter_mut().zip(row) {
+        *signed = column(entry) as i32 ^ i32::MIN;
+    }
+    let others = &columns[..row.len().next_multiple_of(LANES)];
+    for (&entry, &own) in row.iter().zip(&columns) {
+        let mut below = [0; LANES];
+        for some in others.chunks_exact(LANES) {
+            for (below, &other) in below.iter_mut().zip(some) {
+                *below += i32::from(other < own);
+            }
+        }
+        let rank = below.iter().sum::<i32>() as usize;
+        (indices[rank], values[rank]) = (column(entry), f32::from_bits(entry as u32));
+    }
+}
+
+fn column(entry: u64) -> u32 {
+    (entry >> 32) as u32
 }
 
 #[cfg(test)]
@@ -126,7 +159,7 @@ mod tests {
     fn rows(random: &mut Random, count: usize, columns: u32) -> Rows {
         let mut rows = Rows::default();
         for _ in 0..count {
-            let mut row: Vec<u32> = (0..random.below(40)).map(|_| random.below(columns)).collect();
+            let mut row: Vec<u32> = (0..random.below(80)).map(|_| random.below(columns)).collect();
             row.sort_unstable();
             row.dedup();
             row.reverse();
