@@ -253,6 +253,10 @@ impl Simd for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
     #[inline(always)]
+    fn prefetch_second(self, address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
+    #[inline(always)]
     fn prefetch_to_write(self, address: *const f32) {
         // The intrinsic wants a feature of its own, which every processor with AVX-512 has.
         unsafe {

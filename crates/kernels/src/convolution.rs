@@ -25,7 +25,7 @@ pub use winograd::{Plane, Winograd, convolve_winograd};
 
 use std::ops::Range;
 
-use crate::product::{Place, ask, begin, read, shares, write};
+use crate::product::{Place, Soon, ask, begin, read, shares, write};
 use crate::{Activation, Desk, Kernels, Matrix, Packed, Simd, Start, Target, Task};
 
 /// The place of a tap that falls outside of its item: zeros.
@@ -139,11 +139,14 @@ impl Task for Convolve<'_> {
         for first in down.clone().step_by(band) {
             let end = down.end.min(first + band);
             for column in across.clone().step_by(width) {
-                let mut at = first;
-                while at < end {
-                    // Tiles of about the same height: a low one has too few sums to add to at once.
-                    let rows = (end - at).div_ceil((end - at).div_ceil(tall));
-                    self.tile(simd, at, rows, column, (across.end - column).min(width));
+                let (mut at, tiles) = (first, (end - first).div_ceil(tall));
+                let next = if column + width < across.end { column + width } else { across.start };
+                for tile in 0..tiles {
+                    // Of about the same height: a low one has too few sums to add to at once.
+                    let rows = (end - at).div_ceil(tiles - tile);
+                    let (panel, depth) = (self.weights.panel(next / width), self.weights.rows());
+                    let soon = Soon::share(panel, width, depth, (tile, tiles));
+                    self.tile(simd, at, rows, column, (across.end - column).min(width), soon);
                     at += rows;
                 }
             }
@@ -154,7 +157,15 @@ impl Task for Convolve<'_> {
 impl Convolve<'_> {
     /// Windows from `first` on, counted over all items, by `columns` output channels.
     #[inline(always)]
-    fn tile<S: Simd>(&mut self, simd: S, first: usize, rows: usize, column: usize, columns: usize) {
+    fn tile<S: Simd>(
+        &mut self,
+        simd: S,
+        first: usize,
+        rows: usize,
+        column: usize,
+        columns: usize,
+        soon: Soon,
+    ) {
         let width = S::PRODUCT.1 * S::LANES;
         let windows = &self.windows;
         let count = windows.rows.len();
@@ -185,6 +196,7 @@ impl Convolve<'_> {
             width,
             columns,
             to: &to,
+            soon,
         };
         macro_rules! of_rows {
             ($vectors:literal: $($rows:literal)*) => {
@@ -229,6 +241,7 @@ struct Tile<'a> {
     width: usize,
     columns: usize,
     to: &'a [*mut f32; 14],
+    soon: Soon,
 }
 
 impl Tile<'_> {
@@ -236,7 +249,11 @@ impl Tile<'_> {
     /// Every place is a row of its item or nowhere, every tap is in the panel, and `to` are rows of
     /// `columns` values.
     #[inline(always)]
-    unsafe fn fill<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S, start: Place) {
+    unsafe fn fill<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        mut self,
+        simd: S,
+        start: Place,
+    ) {
         let last = self.columns - (VECTORS - 1) * S::LANES;
         let rows = std::array::from_fn(|i| self.to[i].cast_const());
         // SAFETY: the caller's promise.
@@ -251,16 +268,19 @@ impl Tile<'_> {
                     }
                 }
                 let mut b = self.panel.add(number as usize * self.channels * self.width);
-                for channel in 0..self.channels {
-                    ask::<S, VECTORS>(simd, b, self.width);
-                    let across: [S::Vector; VECTORS] = read(simd, b, S::LANES);
-                    for (sums, a) in sums.iter_mut().zip(&a) {
-                        let down = simd.splat(*a.add(channel));
-                        for (sum, &across) in sums.iter_mut().zip(&across) {
-                            *sum = simd.fma(down, across, *sum);
+                for some in (0..self.channels).step_by(self.soon.every) {
+                    self.soon.ask(simd);
+                    for channel in some..self.channels.min(some + self.soon.every) {
+                        ask::<S, VECTORS>(simd, b, self.width);
+                        let across: [S::Vector; VECTORS] = read(simd, b, S::LANES);
+                        for (sums, a) in sums.iter_mut().zip(&a) {
+                            let down = simd.splat(*a.add(channel));
+                            for (sum, &across) in sums.iter_mut().zip(&across) {
+                                *sum = simd.fma(down, across, *sum);
+                            }
                         }
+                        b = b.add(self.width);
                     }
-                    b = b.add(self.width);
                 }
             }
             for (sums, &to) in sums.iter().zip(self.to) {

@@ -131,6 +131,12 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
+    fn prefetch_second(self, address: *const f32) {
+        unsafe {
+            std::arch::asm!("prfm pldl2keep, [{0}]", in(reg) address, options(nostack, readonly))
+        }
+    }
+    #[inline(always)]
     fn prefetch_to_write(self, address: *const f32) {
         unsafe {
             std::arch::asm!("prfm pstl1keep, [{0}]", in(reg) address, options(nostack, readonly))

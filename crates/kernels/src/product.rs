@@ -13,6 +13,7 @@
 //! Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication": a tile of C in
 //! registers; a panel of B as wide as the tile in the first cache; a block of A in the second.
 
+mod ahead;
 mod desk;
 mod operands;
 mod pack;
@@ -22,13 +23,14 @@ mod tile;
 
 use std::ops::Range;
 
+pub(crate) use ahead::{Soon, ask};
 pub use desk::Desk;
 pub(crate) use desk::shares;
 pub use operands::{Matrix, Second, Start, Target};
 pub use pack::Packed;
 use pack::{pack_columns, pack_rows};
 use tile::{Left, Right, tile};
-pub(crate) use tile::{Place, ask, begin, read, write};
+pub(crate) use tile::{Place, begin, read, write};
 
 use crate::{Activation, Kernels, Simd, Task};
 
@@ -120,9 +122,11 @@ impl Task for Product<'_, '_> {
                 for left in (0..rows).step_by(ROWS) {
                     let down = left..rows.min(left + ROWS);
                     let left = self.left(simd, down.clone(), across.len(), deep.clone());
+                    let panels = across.len().div_ceil(width);
                     for (panel, column) in across.clone().step_by(width).enumerate() {
                         let columns = column..across.end.min(column + width);
-                        self.panel(simd, down.clone(), columns, &deep, left, right.panel(panel));
+                        let right = [panel, (panel + 1) % panels].map(|panel| right.panel(panel));
+                        self.panel(simd, down.clone(), columns, &deep, left, right);
                     }
                 }
             }
@@ -147,7 +151,7 @@ impl Product<'_, '_> {
             let room = self.desk.columns(deep.len(), width);
             pack_columns(simd, b, deep.clone(), columns.clone(), room);
             let right = Right::packed(room.as_ptr(), deep.len(), width);
-            self.panel(simd, down.clone(), columns, &deep, left, right);
+            self.panel(simd, down.clone(), columns, &deep, left, [right; 2]);
         }
     }
 
@@ -176,7 +180,8 @@ impl Product<'_, '_> {
         (Left { values: room.as_ptr(), row: 1, step: tall }, tall * depth)
     }
 
-    /// A panel of C: its rows `down` and `columns`, which are one panel of B, by the depth `deep`.
+    /// A panel of C: its rows `down` and `columns`, which are one panel of B, by the depth `deep`. The panel of B that comes
+    /// next is asked for meanwhile.
     #[inline(always)]
     fn panel<S: Simd>(
         &mut self,
@@ -185,9 +190,10 @@ impl Product<'_, '_> {
         across: Range<usize>,
         deep: &Range<usize>,
         (left, skip): (Left, usize),
-        right: Right,
+        [right, next]: [Right; 2],
     ) {
         let (tall, columns) = (S::PRODUCT.0, across.len());
+        let tiles = down.len().div_ceil(tall);
         let last = deep.end == self.a.columns;
         let start = match self.start {
             _ if deep.start > 0 => Place::Held,
@@ -197,9 +203,10 @@ impl Product<'_, '_> {
             let left = Left { values: left.values.wrapping_add(number * skip), ..left };
             let rows = (down.end - row).min(tall);
             let to = self.c.row(row).wrapping_add(across.start);
+            let (depth, soon) = (deep.len(), next.share(deep.len(), (number, tiles)));
             // SAFETY: the rows and columns of the tile lie in C, whose shape `multiply` has compared with theirs;
             // those of A and B do as `Matrix` said when it was made, or in the desk that was packed for them.
-            unsafe { tile(simd, rows, columns, deep.len(), left, right, start, to, self.c.step) }
+            unsafe { tile(simd, rows, columns, depth, left, right, start, to, self.c.step, soon) }
             if let (true, Some(activation)) = (last, self.activation) {
                 for row in row..row + rows {
                     activation.on(simd, &mut self.c.values(row)[across.clone()]);

@@ -225,6 +225,11 @@ pub trait Simd: Copy + Send + Sync {
     }
     /// Asks for the cache line of an address, which need not be valid.
     fn prefetch(self, address: *const f32);
+    /// As `prefetch`, into the second cache.
+    #[inline(always)]
+    fn prefetch_second(self, address: *const f32) {
+        self.prefetch(address);
+    }
     /// As `prefetch`, for a line that will be written: other cores give it up now, and not when it is
     /// written.
     #[inline(always)]

@@ -2,7 +2,7 @@
 //! of each parameter, against the finite differences of that formula.
 
 use inlay_base::Run;
-use inlay_kernels::{Desk, Kernels};
+use inlay_kernels::{Desk, Kernels, Start};
 use serde_json::{Value, json};
 
 use crate::layer::{Lesson, Mode, Pass, Stretch};
@@ -269,7 +269,10 @@ fn run(
             }
             let of_piece = |number: usize| {
                 let piece = parameter.piece(number);
-                let mut gradient = vec![0.0; piece.values.len()];
+                // Who begins must not look at what was there.
+                let begins = layer.begins(local);
+                let mut gradient = vec![if begins { f32::NAN } else { 0.0 }; piece.values.len()];
+                let mut start = if begins { Start::Zero } else { Start::Held };
                 // In one lesson or, as of a batch that comes in portions, in one for each shard.
                 let each = if layer.wants_company() { worked.len() } else { 1 };
                 for portion in worked.chunks(each) {
@@ -282,6 +285,7 @@ fn run(
                         count: piece.count,
                         shards: &mut portion.iter().map(|(shard, ..)| shard.known(plan, node)),
                         gradient: &mut gradient,
+                        start: std::mem::replace(&mut start, Start::Held),
                     });
                 }
                 gradient

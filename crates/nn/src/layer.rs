@@ -1,7 +1,7 @@
 //! What a layer is: shapes, parameters, forward, backward, and the gradients of its parameters.
 
 use inlay_base::{Random, Run};
-use inlay_kernels::{Activation, Desk, Kernels};
+use inlay_kernels::{Activation, Desk, Kernels, Start};
 
 use crate::losses::Loss;
 use crate::meeting::Seat;
@@ -154,6 +154,12 @@ pub trait Layer: Send + Sync {
     /// Works out the gradient of a piece of a parameter.
     fn learn(&self, _lesson: &mut Lesson<'_>) {
         unreachable!("a layer with parameters says how it learns them");
+    }
+
+    /// Whether the first shard's part of a parameter's gradient is a product that begins as `Lesson::start` says, so that
+    /// nobody needs to fill it with zeros.
+    fn begins(&self, _parameter: usize) -> bool {
+        false
     }
 
     /// Says which rows of a parameter (of `Order::Table`; else columns) a shard's gradient is not nothing at, some perhaps
@@ -432,4 +438,13 @@ pub struct Lesson<'a> {
     pub shards: &'a mut dyn Iterator<Item = Known<'a>>,
     /// As long as the piece. The gradient is added to it.
     pub gradient: &'a mut [f32],
+    /// What the next product into it begins with: `Held`, unless the layer `begins`.
+    pub start: Start<'static>,
+}
+
+impl Lesson<'_> {
+    /// What a product into the gradient begins with; those after it go on from there.
+    pub fn start(&mut self) -> Start<'static> {
+        std::mem::replace(&mut self.start, Start::Held)
+    }
 }

@@ -1,3 +1,4 @@
+use super::ahead::{Soon, ask};
 use crate::Simd;
 
 /// The rows of A under a tile: value (i, p) is at `values[i * row + p * step]`.
@@ -34,6 +35,11 @@ impl Right {
     pub(super) fn panel(self, panel: usize) -> Self {
         Self { values: self.values.wrapping_add(panel * self.panel), ..self }
     }
+
+    /// What one of so many tiles asks for of `depth` rows of it.
+    pub(super) fn share(self, depth: usize, tile: (usize, usize)) -> Soon {
+        Soon::share(self.values, self.step, depth, tile)
+    }
 }
 
 /// What the sums of a tile begin with.
@@ -62,13 +68,14 @@ pub(super) unsafe fn tile<S: Simd>(
     start: Place,
     to: *mut f32,
     row: usize,
+    soon: Soon,
 ) {
     macro_rules! of_rows {
         ($vectors:literal: $($rows:literal)*) => {
             match rows {
                 // Tiles that are taller than this set's own never come.
                 $($rows if $rows <= S::PRODUCT.0 => {
-                    let shape = Shape::<$rows, $vectors> { columns, depth, left, right, to, row };
+                    let shape = Shape::<$rows, $vectors> { columns, depth, left, right, to, row, soon };
                     // SAFETY: the caller's promise.
                     unsafe { shape.fill(simd, start) }
                 })*
@@ -90,6 +97,7 @@ struct Shape<const ROWS: usize, const VECTORS: usize> {
     right: Right,
     to: *mut f32,
     row: usize,
+    soon: Soon,
 }
 
 impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
@@ -97,7 +105,7 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
     /// As for `tile`.
     #[inline(always)]
     unsafe fn fill<S: Simd>(self, simd: S, start: Place) {
-        let Self { columns, depth, left, right, to, row } = self;
+        let Self { columns, depth, left, right, to, row, mut soon } = self;
         // Values in the last vector of a row.
         let last = columns - (VECTORS - 1) * S::LANES;
         let rows = std::array::from_fn(|i| to.wrapping_add(i * row).cast_const());
@@ -109,17 +117,23 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
             let (mut a, mut b) = (left.values, right.values);
             macro_rules! add_up {
                 ($last:expr) => {
-                    for _ in 0..depth {
-                        ask::<S, VECTORS>(simd, b, right.step);
-                        let across: [S::Vector; VECTORS] = read(simd, b, $last);
-                        for (i, sums) in sums.iter_mut().enumerate() {
-                            let down = simd.splat(*a.add(i * left.row));
-                            for (sum, &across) in sums.iter_mut().zip(&across) {
-                                *sum = simd.fma(down, across, *sum);
+                    let mut rest = depth;
+                    while rest > 0 {
+                        soon.ask(simd);
+                        let steps = rest.min(soon.every);
+                        rest -= steps;
+                        for _ in 0..steps {
+                            ask::<S, VECTORS>(simd, b, right.step);
+                            let across: [S::Vector; VECTORS] = read(simd, b, $last);
+                            for (i, sums) in sums.iter_mut().enumerate() {
+                                let down = simd.splat(*a.add(i * left.row));
+                                for (sum, &across) in sums.iter_mut().zip(&across) {
+                                    *sum = simd.fma(down, across, *sum);
+                                }
                             }
+                            a = a.wrapping_add(left.step);
+                            b = b.wrapping_add(right.step);
                         }
-                        a = a.wrapping_add(left.step);
-                        b = b.wrapping_add(right.step);
                     }
                 };
             }
@@ -132,16 +146,6 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
                 write(simd, to.add(i * row), sums, last);
             }
         }
-    }
-}
-
-/// Asks for the rows of B that will be wanted soon: the machine itself looks ahead within a page only, and weights come
-/// from the third cache. A twelfth of the time of ResNet-50.
-#[inline(always)]
-pub(crate) fn ask<S: Simd, const VECTORS: usize>(simd: S, b: *const f32, step: usize) {
-    const AHEAD: usize = 24;
-    for line in (0..VECTORS * S::LANES).step_by(16) {
-        simd.prefetch(b.wrapping_add(AHEAD * step + line));
     }
 }
 

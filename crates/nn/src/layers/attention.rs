@@ -294,6 +294,10 @@ impl Layer for SelfAttention {
     // What is relative stays as it was.
     fn keep(&self, _parameter: usize, _memo: &Memo, _values: &mut [f32]) {}
 
+    fn begins(&self, parameter: usize) -> bool {
+        parameter == 0 || parameter == if self.bias { 2 } else { 1 }
+    }
+
     fn learn(&self, lesson: &mut Lesson<'_>) {
         let number = if self.bias { lesson.parameter } else { 2 * lesson.parameter };
         while let Some(known) = lesson.shards.next() {

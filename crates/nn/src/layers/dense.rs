@@ -82,6 +82,10 @@ impl Layer for Dense {
         linear.backward(pass.output_gradient, to, pass.desk);
     }
 
+    fn begins(&self, parameter: usize) -> bool {
+        parameter == 0
+    }
+
     fn learn(&self, lesson: &mut Lesson<'_>) {
         while let Some(known) = lesson.shards.next() {
             let (rows, width) = (known.input.rows(), known.input.width());

@@ -80,8 +80,9 @@ pub(super) fn learn_weight(
     let x = Matrix::new(x, rows, inputs).transposed();
     let from = from.get(lesson.first..).unwrap_or_default();
     let from = Matrix::spaced(from, rows, lesson.count, outputs);
+    let start = lesson.start();
     let to = Target::new(lesson.gradient, inputs, lesson.count);
-    multiply(lesson.kernels, x, from, Start::Held, None, to, lesson.desk);
+    multiply(lesson.kernels, x, from, start, None, to, lesson.desk);
 }
 
 /// The same for b.

@@ -290,6 +290,10 @@ impl<C: Cell> Layer for Recurrent<C> {
         pass.memo.places[0] = order;
     }
 
+    fn begins(&self, parameter: usize) -> bool {
+        parameter % self.each() < 2
+    }
+
     fn learn(&self, lesson: &mut Lesson<'_>) {
         let (track, which) = (lesson.parameter / self.each(), lesson.parameter % self.each());
         let (layer, units, gates) = (track / self.directions(), self.units, C::GATES * self.units);
@@ -298,8 +302,8 @@ impl<C: Cell> Layer for Recurrent<C> {
         let of_input = which % 2 == 0;
         let shared = if of_input { gates } else { C::SHARED * units };
         let split = shared.saturating_sub(lesson.first).min(lesson.count);
-        for known in &mut *lesson.shards {
-            let rows = known.input.rows();
+        while let Some(known) = lesson.shards.next() {
+            let (rows, start) = (known.input.rows(), lesson.start());
             let [of_gates, hidden, aside] = [0, 1, 2].map(|at| &known.memo.values[number + at]);
             let here = (of_gates, lesson.first, gates, 0..split);
             let beyond = (lesson.first + split).saturating_sub(shared);
@@ -320,7 +324,7 @@ impl<C: Cell> Layer for Recurrent<C> {
                 let from = Matrix::spaced(from, rows, count, whole);
                 let to = &mut lesson.gradient[columns.start..];
                 let to = Target::spaced(to, width, count, lesson.count);
-                multiply(lesson.kernels, x, from, Start::Held, None, to, lesson.desk);
+                multiply(lesson.kernels, x, from, start, None, to, lesson.desk);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use inlay_base::{Result, lock};
-use inlay_kernels::square_sum;
+use inlay_kernels::{Start, square_sum};
 
 use super::{Growth, Job, Own, Part, Task, Team};
 use crate::layer::Lesson;
@@ -46,7 +46,8 @@ impl Team<'_> {
                 }
                 (piece.first, piece.count, alone)
             };
-            if job.fresh && !alone {
+            let begins = job.fresh && !alone && layer.begins(task.local);
+            if job.fresh && !alone && !begins {
                 gradient.fill(0.0);
             }
             layer.learn(&mut Lesson {
@@ -58,6 +59,7 @@ impl Team<'_> {
                 count,
                 shards: &mut known(),
                 gradient: if alone { sparse.gradient() } else { gradient },
+                start: if begins { Start::Zero } else { Start::Held },
             });
             *square = if alone { sparse.square() } else { square_sum(self.kernels, gradient) };
             let reach = square.sqrt() * f64::from(job.step.map_or(1.0, |step| step.rate).max(1.0));
