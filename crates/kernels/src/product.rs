@@ -100,6 +100,10 @@ impl Task for Product<'_, '_> {
         // A short product has no second use for a panel of B that would pay for packing it.
         let few = rows <= S::PRODUCT.0;
         let step = depth.div_ceil(depth.div_ceil(DEPTH));
+        if let Second::Plain(_) = self.b {
+            let tiles = rows.div_ceil(S::PRODUCT.0) * columns.div_ceil(width);
+            self.desk.wanted.take(tiles * depth.div_ceil(step));
+        }
         for first in (0..columns).step_by(COLUMNS) {
             let across = first..columns.min(first + COLUMNS);
             for top in (0..depth).step_by(step) {
@@ -180,8 +184,8 @@ impl Product<'_, '_> {
         (Left { values: room.as_ptr(), row: 1, step: tall }, tall * depth)
     }
 
-    /// A panel of C: its rows `down` and `columns`, which are one panel of B, by the depth `deep`. The panel of B that comes
-    /// next is asked for meanwhile.
+    /// A panel of C: its rows `down` and `columns`, which are one panel of B, by the depth `deep`. What is wanted afterwards,
+    /// or else the panel of B that comes next, is asked for meanwhile.
     #[inline(always)]
     fn panel<S: Simd>(
         &mut self,
@@ -203,7 +207,8 @@ impl Product<'_, '_> {
             let left = Left { values: left.values.wrapping_add(number * skip), ..left };
             let rows = (down.end - row).min(tall);
             let to = self.c.row(row).wrapping_add(across.start);
-            let (depth, soon) = (deep.len(), next.share(deep.len(), (number, tiles)));
+            let (depth, wanted) = (deep.len(), self.desk.wanted.share::<S>(deep.len()));
+            let soon = wanted.unwrap_or_else(|| next.share(depth, (number, tiles)));
             // SAFETY: the rows and columns of the tile lie in C, whose shape `multiply` has compared with theirs;
             // those of A and B do as `Matrix` said when it was made, or in the desk that was packed for them.
             unsafe { tile(simd, rows, columns, depth, left, right, start, to, self.c.step, soon) }

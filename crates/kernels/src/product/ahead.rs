@@ -43,3 +43,58 @@ impl Soon {
         self.row = self.row.wrapping_add(self.step);
     }
 }
+
+/// Memory that is wanted when some products are done. They have no other use for the way to it, and ask for a part of it
+/// with each tile.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    /// Addresses, and lines from there on. The last are asked for first.
+    ranges: Vec<(usize, usize)>,
+    /// Products that are to ask for what is left.
+    products: usize,
+    /// Of the one at hand: tiles, and lines, that are left.
+    tiles: usize,
+    lines: usize,
+}
+
+/// Values of a cache line.
+const LINE: usize = 16;
+
+impl Wanted {
+    /// Nothing but what `push` says, to be asked for by the next so many products.
+    pub(super) fn begin(&mut self, products: usize) {
+        self.ranges.clear();
+        (self.products, self.tiles, self.lines) = (products, 0, 0);
+    }
+
+    pub(super) fn push(&mut self, values: &[f32]) {
+        if !values.is_empty() {
+            self.ranges.push((values.as_ptr().addr(), values.len().div_ceil(LINE)));
+        }
+    }
+
+    /// A product of so many tiles takes its part.
+    pub(super) fn take(&mut self, tiles: usize) {
+        let left: usize = self.ranges.iter().map(|range| range.1).sum();
+        self.lines = left.div_ceil(self.products.max(1));
+        (self.products, self.tiles) = (self.products.saturating_sub(1), tiles);
+    }
+
+    /// What its next tile asks for within `depth` steps.
+    #[inline(always)]
+    pub(super) fn share<S: Simd>(&mut self, depth: usize) -> Option<Soon> {
+        let (address, left) = self.ranges.last_mut().filter(|_| self.lines > 0)?;
+        let each = (S::PRODUCT.1 * S::LANES).div_ceil(LINE);
+        let lines = self.lines.div_ceil(self.tiles.max(1)).next_multiple_of(each).min(*left);
+        let row = std::ptr::without_provenance(*address);
+        let every = (depth * each / lines).max(1);
+        *address += 4 * LINE * lines;
+        *left -= lines;
+        if *left == 0 {
+            self.ranges.pop();
+        }
+        self.tiles = self.tiles.saturating_sub(1);
+        self.lines = self.lines.saturating_sub(lines);
+        Some(Soon { row, step: each * LINE, every })
+    }
+}

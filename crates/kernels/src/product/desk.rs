@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use inlay_base::Crew;
 
+use super::ahead::Wanted;
 use super::{TALLEST, WIDEST};
 use crate::Aligned;
 use crate::bytes::Lines;
@@ -22,6 +23,7 @@ pub struct Desk {
     pub(crate) tiles: Aligned<f32>,
     /// See `multiply_bytes`.
     pub(crate) lines: Lines,
+    pub(super) wanted: Wanted,
     crew: Option<Arc<Crew>>,
 }
 
@@ -29,6 +31,13 @@ impl Desk {
     /// Who helps with large products from here on; nobody by default.
     pub fn share(&mut self, crew: Option<Arc<Crew>>) {
         self.crew = crew;
+    }
+
+    /// Says what is wanted when the next so many products of matrices that are not packed are done: they bring it into
+    /// the second cache meanwhile. A hint, which replaces the one before.
+    pub fn want<'a>(&mut self, products: usize, values: impl IntoIterator<Item = &'a [f32]>) {
+        self.wanted.begin(products);
+        values.into_iter().for_each(|values| self.wanted.push(values));
     }
 
     /// The crew, if it is worth its while for so many products of two numbers.
@@ -58,7 +67,16 @@ impl Default for Desk {
     fn default() -> Self {
         let (a, b) = (Aligned::new(0.0, 0), Aligned::new(0.0, 0));
         let (zeros, copies, tiles) = (Vec::new(), Vec::new(), Aligned::new(0.0, 0));
-        Self { a, b, zeros, copies, tiles, lines: Lines::default(), crew: None }
+        Self {
+            a,
+            b,
+            zeros,
+            copies,
+            tiles,
+            lines: Lines::default(),
+            wanted: Wanted::default(),
+            crew: None,
+        }
     }
 }
 

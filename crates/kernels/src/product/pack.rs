@@ -26,6 +26,11 @@ impl Packed {
         self.values.len()
     }
 
+    /// What it holds, as it lies.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     /// Takes in a matrix.
     ///
     /// # Panics

@@ -77,6 +77,12 @@ impl Piece {
         self.packed_back.as_ref().expect("a network that is being trained")
     }
 
+    /// All that a step reads and writes of it.
+    pub fn held(&self) -> impl Iterator<Item = &[f32]> {
+        let packed = [&self.packed, &self.packed_back].into_iter().flatten().map(Packed::values);
+        std::iter::once(&self.values[..]).chain(packed)
+    }
+
     /// Makes ready for products what has changed.
     pub fn refresh(&mut self, kernels: Kernels) {
         let (count, values) = (self.count, &self.values[..]);

@@ -44,6 +44,10 @@ impl Team<'_> {
                 if !alone {
                     gradient.resize(piece.values.len(), 0.0);
                 }
+                // What the step needs comes from afar, while the products before it have no use for the way there.
+                let products = if pass && !alone { shards.len() } else { 0 };
+                let moments = [&state.first[..], &state.second];
+                desk.want(products, piece.held().chain(moments).filter(|_| products > 0));
                 (piece.first, piece.count, alone)
             };
             let begins = job.fresh && !alone && layer.begins(task.local);
