@@ -28,6 +28,9 @@ def export(kind):
         quantize_dynamic(export("float32"), path, weight_type=QuantType.QInt8, per_channel=True)
         return path
     import torch
+
+    # torchaudio, which transformers loads where it is installed, refuses a torch of another CUDA.
+    torch.version.cuda = None
     from transformers import AutoModel
 
     class Hidden(torch.nn.Module):

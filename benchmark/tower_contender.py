@@ -15,6 +15,9 @@ import warnings
 
 import numpy as np
 import torch
+
+# torchaudio, which transformers loads where it is installed, refuses a torch of another CUDA.
+torch.version.cuda = None
 import transformers
 
 warnings.filterwarnings("ignore")

@@ -85,7 +85,8 @@ impl Wanted {
     pub(super) fn share<S: Simd>(&mut self, depth: usize) -> Option<Soon> {
         let (address, left) = self.ranges.last_mut().filter(|_| self.lines > 0)?;
         let each = (S::PRODUCT.1 * S::LANES).div_ceil(LINE);
-        let lines = self.lines.div_ceil(self.tiles.max(1)).next_multiple_of(each).min(*left);
+        let lines = self.lines.div_ceil(self.tiles.max(1)).next_multiple_of(each);
+        let lines = lines.min(depth * each).min(*left);
         let row = std::ptr::without_provenance(*address);
         let every = (depth * each / lines).max(1);
         *address += 4 * LINE * lines;
@@ -96,5 +97,68 @@ impl Wanted {
         self.tiles = self.tiles.saturating_sub(1);
         self.lines = self.lines.saturating_sub(lines);
         Some(Soon { row, step: each * LINE, every })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Kernels, Task};
+
+    /// Which lines, counted from the beginning of some values, the tiles of some products ask for.
+    struct Ask<'a> {
+        values: &'a [f32],
+        ranges: &'a [std::ops::Range<usize>],
+        products: usize,
+        tiles: usize,
+    }
+
+    impl Task for Ask<'_> {
+        type Output = Vec<usize>;
+        #[inline(always)]
+        fn run<S: Simd>(self, _simd: S) -> Vec<usize> {
+            const DEPTH: usize = 60;
+            let Self { values, ranges, products, tiles } = self;
+            let (mut wanted, mut found) = (Wanted::default(), Vec::new());
+            wanted.begin(products);
+            ranges.iter().for_each(|range| wanted.push(&values[range.clone()]));
+            for _ in 0..products {
+                wanted.take(tiles);
+                for _ in 0..tiles {
+                    let Some(soon) = wanted.share::<S>(DEPTH) else { continue };
+                    let first = (soon.row.addr() - values.as_ptr().addr()) / 4 / LINE;
+                    let lines = DEPTH.div_ceil(soon.every) * (soon.step / LINE);
+                    found.extend(first..first + lines);
+                }
+            }
+            found
+        }
+    }
+
+    #[test]
+    fn tiles_ask_for_all_that_is_wanted_between_them() {
+        let values = vec![0.0; 1 << 16];
+        for kernels in Kernels::available() {
+            for (products, tiles) in [(1, 30), (1, 90), (2, 45), (3, 17)] {
+                let ranges = &[0..20_000, 32_000..32_037, 48_000..49_600];
+                let asked = kernels.run(Ask { values: &values, ranges, products, tiles });
+                for line in
+                    ranges.iter().flat_map(|range| (range.start / LINE)..range.end.div_ceil(LINE))
+                {
+                    let name = kernels.name();
+                    assert!(asked.contains(&line), "{name}: {products} x {tiles}: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_wanted_before_is_forgotten() {
+        let mut wanted = Wanted::default();
+        wanted.begin(1);
+        wanted.push(&[0.0; 100]);
+        wanted.begin(1);
+        wanted.take(4);
+        assert!(wanted.ranges.is_empty() && wanted.lines == 0);
     }
 }
