@@ -124,10 +124,17 @@ const failing: readonly [line: string, message: RegExp][] = [
   ['word2vec train noise -o folder.bin', /that is a folder/],
   ['word2vec train noise -o v.bin --resume nowhere/state', /--resume .*there is no folder/],
   ['word2vec train noise -o v.bin --stop-words @nothing.txt', /nothing\.txt/],
+  ['word2vec train few -o v.bin', /\(--min-count\)/],
+  ['ngram train few -o model.arpa', /\(--discount-fallback gives/],
+  ['tfidf train empty -o v.safetensors', /^inlay: empty: holds no document/],
 ]
 for (const [line, message] of failing) {
   test(`an error of data or system is one line and exit code 1: inlay ${line}`, async (t) => {
-    const inside = folder(t, { noise: Buffer.from([7, 0, 255, 254, 1, 2, 3]) })
+    const inside = folder(t, {
+      noise: Buffer.from([7, 0, 255, 254, 1, 2, 3]),
+      few: 'a b c\n',
+      empty: '',
+    })
     mkdirSync(join(inside, 'folder.bin'))
     const { code, stdout, stderr } = await inlay(inside, line)
     t.is(code, 1)

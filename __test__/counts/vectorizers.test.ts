@@ -165,7 +165,7 @@ test('sources without documents, without terms, and items that are no texts are 
     t.is(error.code, 'INVALID_INPUT')
     t.regex(error.message, message)
   }
-  await refused([], /documents: there are none/)
+  await refused([], /stream: holds no document/)
   await refused(['', 'a b c'], /no document holds a term/)
   await refused(['ab', { not: 'a text' }], /item 1|text/)
 })

@@ -6,7 +6,7 @@ import { InlayError } from '../errors.js'
 import { nearest } from '../options.js'
 import { classifierCommands } from './fasttext-classifier.js'
 import { type Command, helpOf, overviewOf } from './command.js'
-import { UsageError, flagName, parse } from './flags.js'
+import { type Flag, UsageError, parse } from './flags.js'
 import { Session } from './session.js'
 import { doc2vecCommands } from './doc2vec.js'
 import { fastTextCommands } from './fasttext.js'
@@ -70,6 +70,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0
   }
   let hint = 'inlay --help'
+  let flags: readonly Flag[] = []
   try {
     const help = helpFor(argv)
     if (help !== undefined) {
@@ -78,7 +79,8 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     const command = find(argv)
     hint = `inlay ${command.name} --help`
-    await start(command, argv.slice(2), session)
+    flags = command.groups.flatMap((group) => group.flags)
+    await start(command, flags, argv.slice(2), session)
     return 0
   } catch (error) {
     if (session.ending !== undefined) {
@@ -86,13 +88,17 @@ async function main(argv: readonly string[]): Promise<number> {
       return session.ending
     }
     const isUsage = isWrongUsage(error)
-    session.note(`inlay: ${oneLine(error)}${isUsage ? `; see \`${hint}\`` : ''}`)
+    session.note(`inlay: ${oneLine(error, flags)}${isUsage ? `; see \`${hint}\`` : ''}`)
     return isUsage ? 2 : 1
   }
 }
 
-async function start(command: Command, argv: readonly string[], session: Session): Promise<void> {
-  const flags = command.groups.flatMap((group) => group.flags)
+async function start(
+  command: Command,
+  flags: readonly Flag[],
+  argv: readonly string[],
+  session: Session,
+): Promise<void> {
   const { given, operands } = parse(flags, argv)
   const { from, to } = command.count
   if (operands.length < from || operands.length > to) {
@@ -147,12 +153,13 @@ function isWrongUsage(error: unknown): boolean {
 }
 
 /** The library says "Word2Vec.train: `minCount` must be ..."; here it is --min-count. */
-function oneLine(error: unknown): string {
+function oneLine(error: unknown, flags: readonly Flag[]): string {
   if (!(error instanceof Error)) return String(error)
   const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(speaker, '')
-  const option = error instanceof InlayError ? error.context['option'] : undefined
-  if (typeof option !== 'string' || option === '') return message
-  return message.replaceAll(`\`${option}\``, `--${flagName(option)}`)
+  return message.replaceAll(/`(\w+)`/g, (quoted, option) => {
+    const known = flags.find(({ name }) => name === option)
+    return known === undefined ? quoted : `--${known.flag}`
+  })
 }
 
 function version(): string {

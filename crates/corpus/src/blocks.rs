@@ -106,6 +106,7 @@ enum Taken {
 impl<'a> Blocks<'a> {
     /// Finds the files and begins the phase "read".
     pub fn new(source: Source, cut: Cut, run: &'a Run) -> Result<Self> {
+        let name = source.name();
         let (files, stream) = match source {
             Source::Files(names) => (resolve(&names)?, None),
             Source::Stream(receiver) => (Vec::new(), Some(receiver)),
@@ -113,11 +114,6 @@ impl<'a> Blocks<'a> {
         let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
         let total = stream.is_none().then(|| files.iter().map(size).sum());
         run.phase("read", "bytes", 0, total);
-        let name = match files.as_slice() {
-            [] => "stream".into(),
-            [file] => file.display().to_string(),
-            [file, others @ ..] => format!("{} and {} more", file.display(), others.len()),
-        };
         let queue = Queue { files: files.into(), stream, ..Queue::default() };
         Ok(Self { run, cut, queue: Mutex::new(queue), fault: Mutex::new(None), name })
     }

@@ -21,6 +21,21 @@ pub enum Source {
     Stream(Receiver<Batch>),
 }
 
+impl Source {
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Source::Files(names) => match names.as_slice() {
+                [] => "files".into(),
+                [name] => name.clone(),
+                [name, others @ ..] => format!("{name} and {} more", others.len()),
+            },
+            Source::Stream(_) => "stream".into(),
+        }
+    }
+}
+
 /// A part of a stream, best about a megabyte: it is what a thread works on at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Batch {

@@ -74,17 +74,18 @@ impl Vectorizer {
         rows: bool,
         run: &Run,
     ) -> Result<(Self, Option<SparseMatrix>)> {
+        let name = source.name();
         let counting = Counting { analysis: &options.analysis, hashed: options.hashed, rows };
         let counted = counting.count(source, reading, run)?;
         let Counted { numberings, parts, documents } = counted;
         if documents == 0 {
-            let problem = "there are none".into();
-            return Err(Error::InvalidInput { source: "documents".into(), offset: None, problem });
+            let problem = "holds no document".into();
+            return Err(Error::InvalidInput { source: name, offset: None, problem });
         }
         let (names, document_frequencies, columns) = match options.hashed {
             Some((count, _)) => (Names::new::<&[u8]>([])?, summed(&numberings, count), Vec::new()),
             None => {
-                let chosen = choose(&numberings, limits, documents, run)?;
+                let chosen = choose(&numberings, limits, (&name, documents), run)?;
                 (chosen.names, chosen.document_frequencies, chosen.columns)
             }
         };

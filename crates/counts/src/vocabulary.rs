@@ -94,7 +94,7 @@ struct Part<'a> {
 pub fn choose(
     numberings: &[Numbering<'_>],
     limits: &Limits,
-    documents: u64,
+    (source, documents): (&str, u64),
     run: &Run,
 ) -> Result<Vocabulary> {
     let parts =
@@ -111,7 +111,7 @@ pub fn choose(
             0 => "no document holds a term (all may be stop words)".into(),
             count => format!("none of {count} terms is within the limits"),
         };
-        return Err(Error::InvalidInput { source: "documents".into(), offset: None, problem });
+        return Err(Error::InvalidInput { source: source.into(), offset: None, problem });
     }
     let columns: Vec<Vec<_>> = numberings
         .iter()

@@ -2,7 +2,7 @@
 //! of each parameter, against the finite differences of that formula.
 
 use inlay_base::Run;
-use inlay_kernels::{Desk, Kernels, Start};
+use inlay_kernels::{Desk, Kernels};
 use serde_json::{Value, json};
 
 use crate::layer::{Lesson, Mode, Pass, Stretch};
@@ -270,9 +270,8 @@ fn run(
             let of_piece = |number: usize| {
                 let piece = parameter.piece(number);
                 // Who begins must not look at what was there.
-                let begins = layer.begins(local);
-                let mut gradient = vec![if begins { f32::NAN } else { 0.0 }; piece.values.len()];
-                let mut start = if begins { Start::Zero } else { Start::Held };
+                let mut fresh = layer.begins(local);
+                let mut gradient = vec![if fresh { f32::NAN } else { 0.0 }; piece.values.len()];
                 // In one lesson or, as of a batch that comes in portions, in one for each shard.
                 let each = if layer.wants_company() { worked.len() } else { 1 };
                 for portion in worked.chunks(each) {
@@ -285,7 +284,7 @@ fn run(
                         count: piece.count,
                         shards: &mut portion.iter().map(|(shard, ..)| shard.known(plan, node)),
                         gradient: &mut gradient,
-                        start: std::mem::replace(&mut start, Start::Held),
+                        fresh: std::mem::take(&mut fresh),
                     });
                 }
                 gradient

@@ -438,13 +438,13 @@ pub struct Lesson<'a> {
     pub shards: &'a mut dyn Iterator<Item = Known<'a>>,
     /// As long as the piece. The gradient is added to it.
     pub gradient: &'a mut [f32],
-    /// What the next product into it begins with: `Held`, unless the layer `begins`.
-    pub start: Start<'static>,
+    /// Whether it holds nothing yet, as the layer `begins` it.
+    pub fresh: bool,
 }
 
 impl Lesson<'_> {
     /// What a product into the gradient begins with; those after it go on from there.
     pub fn start(&mut self) -> Start<'static> {
-        std::mem::replace(&mut self.start, Start::Held)
+        if std::mem::take(&mut self.fresh) { Start::Zero } else { Start::Held }
     }
 }

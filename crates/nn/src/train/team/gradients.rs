@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use inlay_base::{Result, lock};
-use inlay_kernels::{Start, square_sum};
+use inlay_kernels::square_sum;
 
 use super::{Growth, Job, Own, Part, Task, Team};
 use crate::layer::Lesson;
@@ -63,8 +63,10 @@ impl Team<'_> {
                 count,
                 shards: &mut known(),
                 gradient: if alone { sparse.gradient() } else { gradient },
-                start: if begins { Start::Zero } else { Start::Held },
+                fresh: begins,
             });
+            // What no product asked for is not for those of the next pass.
+            desk.want(0, []);
             *square = if alone { sparse.square() } else { square_sum(self.kernels, gradient) };
             let reach = square.sqrt() * f64::from(job.step.map_or(1.0, |step| step.rate).max(1.0));
             if reach.is_nan() || reach > f64::from(f32::MAX) {

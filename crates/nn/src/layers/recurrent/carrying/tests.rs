@@ -1,4 +1,4 @@
-use inlay_kernels::{Desk, Kernels, Start};
+use inlay_kernels::{Desk, Kernels};
 use serde_json::{Value, json};
 
 use super::super::tests::{Options, PLAIN};
@@ -113,7 +113,7 @@ impl Windows {
                         count: piece.count,
                         shards: &mut std::iter::once(shard.known(&plan, at)),
                         gradient: &mut gradients[first + local],
-                        start: Start::Held,
+                        fresh: false,
                     });
                 }
             }
