@@ -125,7 +125,7 @@ const failing: readonly [line: string, message: RegExp][] = [
   ['word2vec train noise -o v.bin --resume nowhere/state', /--resume .*there is no folder/],
   ['word2vec train noise -o v.bin --stop-words @nothing.txt', /nothing\.txt/],
   ['word2vec train few -o v.bin', /\(--min-count\)/],
-  ['ngram train few -o model.arpa', /\(--discount-fallback gives/],
+  ['ngram train few -o model.arpa -q', /\(--discount-fallback gives/],
   ['tfidf train empty -o v.safetensors', /^inlay: empty: holds no document/],
 ]
 for (const [line, message] of failing) {

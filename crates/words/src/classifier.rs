@@ -11,14 +11,17 @@
 mod buckets;
 mod dictionary;
 mod evaluate;
+mod examples;
 mod features;
 mod lines;
+mod lone;
 mod metric;
 mod model;
 mod objective;
 mod predict;
 mod quantize;
 mod retrain;
+mod touched;
 mod train;
 mod tree;
 

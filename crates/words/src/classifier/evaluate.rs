@@ -6,7 +6,6 @@ use inlay_corpus::Corpus;
 use super::lines::{Line, Lines};
 use super::metric::Judged;
 use super::model::Model;
-use crate::shards::shards;
 
 /// How a label, or all of them, came out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,10 +85,10 @@ impl Model {
         hear: &(dyn Fn(&[Judged]) + Sync),
     ) -> Result<Evaluation> {
         let lines = Lines::new(corpus, &self.features, &self.dictionary, &self.label_prefix, run)?;
-        let shards = shards(lines.ids(), false);
+        let shards = lines.shards();
         let labels = self.dictionary.labels();
         let total = Mutex::new(Evaluation { examples: 0, labels: vec![Tally::default(); labels] });
-        run.phase("evaluate", "words", 0, Some(lines.ids().len() as u64));
+        run.phase("evaluate", "words", 0, Some(lines.words()));
         run.each(shards.len(), &|shard| {
             let mut own = Evaluation { examples: 0, labels: vec![Tally::default(); labels] };
             let mut line = Line::default();

@@ -52,7 +52,20 @@ impl Features {
     /// Adds the word n-grams of a line.
     #[inline]
     pub fn line(&self, hashes: &[u32], found: &mut Found) {
-        self.ngrams.of_line(hashes, |bucket| self.bucket(bucket, found));
+        let Buckets::Touched(rows) = &self.buckets else {
+            return self.ngrams.of_line(hashes, |bucket| self.bucket(bucket, found));
+        };
+        // All look-ups together, and no branch between them: the table is large.
+        let start = found.rows.len();
+        self.ngrams.of_line(hashes, |bucket| found.rows.push(bucket));
+        let mut kept = start;
+        for at in start..found.rows.len() {
+            let row = rows[found.rows[at] as usize];
+            found.rows[kept] = self.words.wrapping_add(row);
+            kept += usize::from(row != ABSENT);
+        }
+        found.zeros += (found.rows.len() - kept) as u32;
+        found.rows.truncate(kept);
     }
 
     #[inline]

@@ -1,11 +1,14 @@
 //! A corpus as lines with labels: what each of its words is to a model is looked up once.
 
+use std::ops::Range;
+
 use inlay_base::{Result, Run};
 use inlay_corpus::{Corpus, SENTENCE_END};
 use inlay_formats::fasttext::Dictionary;
 
-use super::features::{ABSENT, Buckets, Features, Found};
-use crate::subwords::{END_OF_LINE, Ngrams, hash};
+use super::features::{Features, Found};
+use crate::shards::shards;
+use crate::subwords::{END_OF_LINE, hash};
 
 /// Lines between two looks at the signal.
 const TOGETHER: usize = 1024;
@@ -103,9 +106,22 @@ impl<'a> Lines<'a> {
         self.tokens.iter().any(|token| matches!(token.kind, Kind::Label(_)))
     }
 
-    /// The whole corpus, to be cut into shards.
-    pub fn ids(&self) -> &'a [u32] {
-        self.ids
+    /// How many rows all lines have, at most, where each word is there so often.
+    pub fn most_rows(&self, counts: &[u64], features: &Features) -> u64 {
+        let ngrams = u64::from(features.ngrams.words.saturating_sub(1));
+        let of_words =
+            self.tokens.iter().zip(counts).map(|(token, count)| u64::from(token.rows.1) * count);
+        of_words.sum::<u64>() + ngrams * self.words()
+    }
+
+    /// How many words, labels and ends there are.
+    pub fn words(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
+    /// Pieces of whole lines; one that is very long is cut, and each part is a line.
+    pub fn shards(&self) -> Vec<Range<usize>> {
+        shards(self.ids, false)
     }
 
     /// Reads a line that begins at `position`, not beyond `limit`; returns where the next one
@@ -143,55 +159,12 @@ impl<'a> Lines<'a> {
     #[inline]
     fn add(&self, token: &Token, line: &mut Line) {
         let (start, count) = (token.rows.0 as usize, token.rows.1 as usize);
-        line.found.rows.extend_from_slice(&self.rows[start..start + count]);
+        match self.rows[start..start + count] {
+            // No call for one.
+            [row] => line.found.rows.push(row),
+            ref rows => line.found.rows.extend_from_slice(rows),
+        }
         line.found.zeros += token.zeros;
         line.hashes.push(token.hash);
     }
-}
-
-/// The buckets that a corpus touches, numbered as they are first met.
-pub(super) fn touched(
-    corpus: &Corpus,
-    ngrams: Ngrams,
-    label_prefix: &[u8],
-    run: &Run,
-) -> Result<(Buckets, usize)> {
-    let mut rows = vec![ABSENT; ngrams.bucket as usize];
-    let mut count = 0u32;
-    let mut touch = |bucket: u32| {
-        if rows[bucket as usize] == ABSENT {
-            rows[bucket as usize] = count;
-            count += 1;
-        }
-    };
-    let is_label: Vec<bool> =
-        corpus.names().iter().map(|name| name.starts_with(label_prefix)).collect();
-    let mut hashes = Vec::with_capacity(is_label.len());
-    for (number, (word, is_label)) in corpus.names().iter().zip(&is_label).enumerate() {
-        if number.is_multiple_of(TOGETHER) {
-            run.check()?;
-        }
-        hashes.push(hash(word));
-        if !is_label {
-            ngrams.of_word(word, &mut touch);
-        }
-    }
-    let end = hash(END_OF_LINE);
-    let spelled_end = corpus.names().find(END_OF_LINE);
-    let mut line = Vec::new();
-    for &id in corpus.ids() {
-        if id != SENTENCE_END && Some(id) != spelled_end {
-            if !is_label[id as usize] {
-                line.push(hashes[id as usize]);
-            }
-            continue;
-        }
-        line.push(end);
-        ngrams.of_line(&line, &mut touch);
-        line.clear();
-        if run.stopped() {
-            run.check()?;
-        }
-    }
-    Ok((Buckets::Touched(rows), count as usize))
 }

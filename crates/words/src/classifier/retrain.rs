@@ -6,8 +6,10 @@ use inlay_corpus::Corpus;
 use inlay_formats::GiveRows;
 use inlay_formats::fasttext::Dictionary;
 
+use super::examples::Examples;
 use super::features::Features;
 use super::lines::Lines;
+use super::lone::Lone;
 use super::model::{Dense, Model, turned};
 use super::objective::Objective;
 use super::train::{Course, objective};
@@ -69,9 +71,10 @@ impl Model {
             false => shared(&self.output.dense)?,
         };
         let learning_rate = known.map_or(LEARNING_RATE, |manner| manner.learning_rate);
+        let lone = Lone::none();
+        let examples = Examples::new(retraining.corpus, &lines, features, &lone, run)?;
         let course = Course {
-            lines: &lines,
-            features,
+            examples: &examples,
             objective: &objective,
             weights: known.and_then(|manner| manner.weights.as_deref()),
             input: &input,

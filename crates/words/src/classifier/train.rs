@@ -1,4 +1,3 @@
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -11,13 +10,14 @@ use inlay_vectors::WordVectors;
 
 use super::Options;
 use super::dictionary::dictionary;
+use super::examples::{Example, Examples, Place};
 use super::features::{Buckets, Features};
-use super::lines::{Line, Lines, touched};
+use super::lines::Lines;
 use super::model::Model;
 use super::objective::{Objective, Scratch};
 use super::retrain::Manner;
+use super::touched::Touched;
 use crate::lesson::Taught;
-use crate::shards::shards;
 use crate::subwords::Ngrams;
 use crate::train::check_finite;
 use crate::view::{Turns, View};
@@ -67,9 +67,10 @@ pub fn train(
         bucket: if has_ngrams { options.bucket } else { 0 },
     };
     let prefix = &options.label_prefix;
-    let (buckets, buckets_touched) = touched(corpus, ngrams, prefix, run)?;
+    let touched = Touched::by(corpus, ngrams, prefix, dictionary.words, run)?;
+    let buckets = Buckets::Touched(touched.rows);
     let features = Features { ngrams, words: dictionary.words as u32, buckets };
-    let rows = dictionary.words + buckets_touched;
+    let rows = dictionary.words + touched.count;
     let input = first_vectors(&features, rows, options.dimensions, &dictionary, initial, run)?;
     let args = args(options, ngrams.bucket);
     let labels = dictionary.labels();
@@ -77,9 +78,9 @@ pub fn train(
     let objective = objective(&args, &dictionary)?;
     let weights = class_weights(options, &dictionary)?;
     let lines = Lines::new(corpus, &features, &dictionary, prefix, run)?;
+    let examples = Examples::new(corpus, &lines, &features, &touched.lone, run)?;
     let course = Course {
-        lines: &lines,
-        features: &features,
+        examples: &examples,
         objective: &objective,
         weights: weights.as_deref(),
         input: &input,
@@ -148,7 +149,7 @@ fn class_weights(options: &Options, dictionary: &Dictionary) -> Result<Option<Ve
 
 /// Uniform from -1 / dimensions to 1 / dimensions, by row of the full table; words that have a
 /// vector begin with that.
-fn first_vectors(
+pub(super) fn first_vectors(
     features: &Features,
     rows: usize,
     dimensions: usize,
@@ -189,8 +190,7 @@ fn first_vectors(
 
 /// All that a training walks over and changes.
 pub(super) struct Course<'a> {
-    pub lines: &'a Lines<'a>,
-    pub features: &'a Features,
+    pub examples: &'a Examples<'a>,
     pub objective: &'a Objective,
     pub weights: Option<&'a [f32]>,
     pub input: &'a SharedMatrix,
@@ -201,36 +201,39 @@ pub(super) struct Course<'a> {
 }
 
 /// How far all threads have come.
-struct Standing<'a> {
-    shards: &'a [Range<usize>],
+struct Standing {
     next: AtomicUsize,
     done: AtomicU64,
     losses: Mutex<Vec<(f64, u64)>>,
     /// Of input and output rows.
     turns: [Turns; 2],
+    /// What stands for rows that are alone with a line.
+    sums: SharedMatrix,
 }
 
 impl Course<'_> {
     /// Returns the mean loss of a line in each epoch.
     pub fn train(&self, run: &Run) -> Result<Vec<f64>> {
-        let shards = shards(self.lines.ids(), false);
-        let total = (self.lines.ids().len() * self.epochs) as u64;
+        let Self { examples, .. } = self;
+        let total = examples.words() * self.epochs as u64;
+        let sums = examples.lone.sums(self.input, run)?;
         run.phase("train", "words", 0, Some(total));
         let standing = Standing {
-            shards: &shards,
             next: AtomicUsize::new(0),
             done: AtomicU64::new(0),
             losses: Mutex::new(vec![(0.0, 0); self.epochs]),
             turns: [Turns::usual(), Turns::new(HOT_LABELS)],
+            sums,
         };
         run.workers(|_| self.work(&standing, total, run))?;
+        examples.lone.spread(&standing.sums, self.input, run)?;
         check_finite(self.input)?;
         check_finite(self.output)?;
         let losses = standing.losses.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(losses.iter().map(|&(loss, lines)| loss / lines.max(1) as f64).collect())
     }
 
-    fn work(&self, standing: &Standing<'_>, total: u64, run: &Run) -> Result<()> {
+    fn work(&self, standing: &Standing, total: u64, run: &Run) -> Result<()> {
         let [first, second] = &standing.turns;
         let threads = run.threads();
         let every = (TOGETHER / threads).max(1) as u32;
@@ -239,27 +242,26 @@ impl Course<'_> {
         let output = View::with(self.output, second, threads, hot, every)?;
         let mut desk = Desk::new(self, &output);
         let kernels = Kernels::get();
+        let shards = self.examples.shards();
         loop {
             let number = standing.next.fetch_add(1, Relaxed);
-            let epoch = number / standing.shards.len().max(1);
-            if epoch >= self.epochs || standing.shards.is_empty() {
+            let epoch = number / shards.max(1);
+            if epoch >= self.epochs || shards == 0 {
                 break;
             }
-            let shard = &standing.shards[number % standing.shards.len()];
             let mut random = Random::new(run.seed(), 1 + number as u64);
             let mut taught = Taught::default();
-            let mut position = shard.start;
-            while position < shard.end {
+            let mut place = self.examples.begin(number % shards);
+            while place.goes_on() {
                 run.check()?;
                 let progress = standing.done.load(Relaxed) as f64 / total as f64;
                 let rate = (self.learning_rate * (1.0 - progress.min(1.0))) as f32;
-                let before = position;
-                let lately = kernels.run(Passage {
+                let (lately, words) = kernels.run(Passage {
                     course: self,
                     input: &input,
+                    sums: &standing.sums,
                     output: &output,
-                    position: &mut position,
-                    end: shard.end,
+                    place: &mut place,
                     rate,
                     random: &mut random,
                     desk: &mut desk,
@@ -268,7 +270,6 @@ impl Course<'_> {
                     let what = "the loss is no longer finite: lower `learningRate`".into();
                     return Err(Error::Diverged { what });
                 }
-                let words = (position - before) as u64;
                 standing.done.fetch_add(words, Relaxed);
                 run.lose(epoch as u32 + 1, lately.loss, lately.predictions);
                 run.advance(words);
@@ -286,8 +287,8 @@ impl Course<'_> {
 
 /// What a thread keeps from line to line.
 struct Desk<'v> {
-    line: Line,
-    ahead: Line,
+    example: Example,
+    ahead: Example,
     rows: Vec<inlay_base::SharedRow<'v>>,
     hidden: Vec<f32>,
     gradient: Vec<f32>,
@@ -298,8 +299,8 @@ impl<'v> Desk<'v> {
     fn new(course: &Course<'_>, output: &'v View<'_>) -> Self {
         let scored = if course.objective.scores_all() { course.output.rows() } else { 0 };
         Self {
-            line: Line::default(),
-            ahead: Line::default(),
+            example: Example::default(),
+            ahead: Example::default(),
             rows: Vec::new(),
             hidden: vec![0.0; course.input.stride()],
             gradient: vec![0.0; course.input.stride()],
@@ -312,49 +313,50 @@ impl<'v> Desk<'v> {
 struct Passage<'a, 'v> {
     course: &'a Course<'a>,
     input: &'v View<'v>,
+    sums: &'v SharedMatrix,
     output: &'v View<'v>,
-    position: &'a mut usize,
-    end: usize,
+    place: &'a mut Place,
     rate: f32,
     random: &'a mut Random,
     desk: &'a mut Desk<'v>,
 }
 
 impl Task for Passage<'_, '_> {
-    type Output = Taught;
+    /// What was taught, and by how many words.
+    type Output = (Taught, u64);
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Taught {
-        let Passage { course, input, output, position, end, rate, random, desk } = self;
-        let Course { lines, features, objective, weights, .. } = course;
-        let Desk { line, ahead, rows, hidden, gradient, scratch } = desk;
+    fn run<S: Simd>(self, simd: S) -> (Taught, u64) {
+        let Passage { course, input, sums, output, place, rate, random, desk } = self;
+        let Course { examples, objective, weights, .. } = course;
+        let Desk { example, ahead, rows, hidden, gradient, scratch } = desk;
         let mut taught = Taught::default();
         let mut read = 0;
         let mut is_read = false;
-        while is_read || (*position < end && read < STEP) {
+        while is_read || (place.goes_on() && read < STEP) {
             if is_read {
-                std::mem::swap(line, ahead);
+                std::mem::swap(example, ahead);
             } else {
-                let (next, words) = lines.read(*position, end, features, line);
-                *position = next;
-                read += words;
+                read += examples.read(place, example);
             }
             // The next line's first rows are on the way while this line is worked out.
-            is_read = *position < end && read < STEP;
+            is_read = place.goes_on() && read < STEP;
             if is_read {
-                let (next, words) = lines.read(*position, end, features, ahead);
-                *position = next;
-                read += words;
-                for &row in ahead.found.rows.iter().take(AHEAD) {
+                read += examples.read(place, ahead);
+                for &row in ahead.line.found.rows.iter().take(AHEAD) {
                     prefetch_to_write(simd, input.row(row));
                 }
+                if let Some(stand) = ahead.stand {
+                    prefetch_to_write(simd, sums.row(stand.sum));
+                }
             }
-            if line.labels.is_empty() || line.found.rows.is_empty() {
+            if example.is_empty() {
                 continue;
             }
+            let &mut Example { ref line, share, stand } = example;
             rows.clear();
             rows.extend(line.found.rows.iter().map(|&row| input.row(row)));
-            let share = 1.0 / line.found.count() as f32;
+            rows.extend(stand.map(|stand| sums.row(stand.sum)));
             gather(simd, rows, share, hidden);
             let loss = objective.learn(
                 simd,
@@ -367,12 +369,16 @@ impl Task for Passage<'_, '_> {
                 scratch,
                 gradient,
             );
+            if let Some(stand) = stand {
+                let sum = rows.pop();
+                scatter(simd, sum.as_slice(), share * stand.count as f32, gradient);
+            }
             scatter(simd, rows, share, gradient);
             input.step(simd);
             output.step(simd);
             taught.loss += f64::from(loss);
             taught.predictions += 1;
         }
-        taught
+        (taught, read)
     }
 }
