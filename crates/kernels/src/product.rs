@@ -34,11 +34,11 @@ pub(crate) use tile::{Place, begin, read, write};
 
 use crate::{Activation, Kernels, Simd, Task};
 
-/// Depth of a block, at most. A panel of B of it fills the first cache; with a depth of 256 sums are read and written more
-/// often, which costs more than what leaves that cache.
-const DEPTH: usize = 384;
+/// Depth of a block, at most. A panel of B of it is twice the first cache, and comes from the second for each tile; with less,
+/// sums are read and written more often, which costs more.
+const DEPTH: usize = 768;
 /// Rows of a block of A, at most.
-const ROWS: usize = 336;
+const ROWS: usize = 224;
 /// Columns of a block of B, at most.
 const COLUMNS: usize = 3072;
 /// Rows of the tallest tile and columns of the widest, of any set.
