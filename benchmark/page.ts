@@ -53,7 +53,7 @@ export async function writePage(families: readonly Family[]): Promise<string> {
     parts.push(written(title, section))
   }
   if (parts.length === 0) return 'nothing was measured: no page'
-  const summary = atAGlance() ?? old.get(glanceTitle)?.about
+  const summary = atAGlance(old.get(glanceTitle)?.about)
   const first = summary === undefined ? [] : [`## ${glanceTitle}`, '', summary.trimEnd(), '']
   const page = ['# Benchmarks', '', await opening(), '', ...first, ...parts].join('\n')
   writeFileSync(path, `${page.trimEnd()}\n`)
@@ -63,14 +63,15 @@ export async function writePage(families: readonly Family[]): Promise<string> {
 
 const glanceTitle = 'At a glance'
 
-/** Speed and quality of each model in a row, if all were measured. */
-function atAGlance(): string | undefined {
+/** Speed and quality of each model in a row; of those that were not measured now what the page has. */
+function atAGlance(before?: string): string | undefined {
   const measured = models.flatMap(({ id, title }) => {
     const speed = read(id)?.result as Outcome | undefined
     const quality = read(`quality-${id}`)?.result as Scores | undefined
     return speed ? [{ title, speed, quality }] : []
   })
-  return measured.length < models.length ? undefined : glance(measured)
+  if (before === undefined && measured.length < models.length) return undefined
+  return glance(measured, before)
 }
 
 /** A result that was had on this machine. */

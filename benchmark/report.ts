@@ -91,27 +91,43 @@ function outcomeRow(standing: Standing, place: number, { shows, unit }: Outcome)
 }
 
 /** The results of one-thread training by model: what inlay does a second, and what of the others'
- * time it needs; speed and quality in one row. */
+ * time it needs; speed and quality in one row. Rows of `old`, such a table, stay where a model was not measured again. */
 export function glance(
   models: readonly { title: string; speed: Outcome; quality: Scores | undefined }[],
+  old = '',
 ): string {
-  const peers = [...new Set(models.flatMap(({ speed }) => speed.standings.slice(1).map(nameOf)))]
-  const rows = models.map(({ title, speed, quality }) => {
+  const [head, , ...before] = old.trim().split('\n').map(cellsOf)
+  const peersBefore = head?.slice(2, -1) ?? []
+  const peersNow = models.flatMap(({ speed }) => speed.standings.slice(1).map(nameOf))
+  const peers = [...new Set([...peersBefore, ...peersNow.map((peer) => `${peer} takes`)])]
+  const rows = new Map<string, readonly string[]>()
+  for (const [title, rate, ...others] of before) {
+    const [ratios, quality] = [others.slice(0, -1), others.at(-1)]
+    rows.set(title!, [title!, rate!, ...peers.map((_, i) => ratios[i] ?? ''), quality!])
+  }
+  for (const { title, speed, quality } of models) {
     const [first] = speed.standings
     const rate = `${quantity(spread(first!.rates).median, speed.unit)}/s`
     const ratios = peers.map((peer) => {
-      const standing = speed.standings.find((one) => nameOf(one) === peer)
+      const standing = speed.standings.find((one) => `${nameOf(one)} takes` === peer)
       return standing?.ratios.length ? `${times(spread(standing.ratios).median)}x` : ''
     })
-    return `| ${[title, rate, ...ratios, quality?.summary ?? 'not measured'].join(' | ')} |`
-  })
+    rows.set(title, [title, rate, ...ratios, quality?.summary ?? 'not measured'])
+  }
   return [
-    `| one thread, CPU time | inlay | ${peers.map((peer) => `${peer} takes`).join(' | ')} | quality, points above word2vec.c |`,
+    `| one thread, CPU time | inlay | ${peers.join(' | ')} | quality, points above word2vec.c |`,
     `| --- | ---: |${' ---: |'.repeat(peers.length)} --- |`,
-    ...rows,
+    ...[...rows.values()].map((row) => `| ${row.join(' | ')} |`),
     '',
   ].join('\n')
 }
+
+/** The cells of a row of a table. */
+const cellsOf = (row: string) =>
+  row
+    .split('|')
+    .slice(1, -1)
+    .map((cell) => cell.trim())
 
 const nameOf = ({ name }: Standing) => name
 

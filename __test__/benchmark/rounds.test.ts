@@ -1,5 +1,5 @@
 import test from 'ava'
-import { plainText } from '../../benchmark/report.js'
+import { glance, plainText } from '../../benchmark/report.js'
 import { type Contender, type Sample, hold, spread } from '../../benchmark/rounds.js'
 
 /** A contender whose runs take what is told, and say when they were. */
@@ -62,4 +62,25 @@ test('a contender whose result is wrong ends the contest', async (t) => {
 test('the middle of an even number of figures is the mean of the two in the middle', (t) => {
   t.deepEqual(spread([4, 1, 2, 3]), { median: 2.5, low: 1, high: 4 })
   t.deepEqual(spread([3, 1, 2]), { median: 2, low: 1, high: 3 })
+})
+
+test('rows at a glance stay where a model was not measured again', async (t) => {
+  const old = [
+    '| one thread, CPU time | inlay | c takes | quality, points above word2vec.c |',
+    '| --- | ---: | ---: | --- |',
+    '| First | 7 words/s | 2.00x | not measured |',
+    '| Second | 8 words/s | 3.00x | +0.1 |',
+  ].join('\n')
+  const contenders = [scripted('a', [{ wall: 1 }], []), scripted('b', [{ wall: 4 }], [])]
+  const speed = await hold({ ...contest, clock: 'wall', contenders }, 1, () => {})
+  const rows = glance([{ title: 'First', speed, quality: undefined }], old)
+    .trim()
+    .split('\n')
+  t.is(
+    rows[0],
+    '| one thread, CPU time | inlay | c takes | b takes | quality, points above word2vec.c |',
+  )
+  t.is(rows[2], '| First | 100 words/s |  | 4.00x | not measured |')
+  t.is(rows[3], '| Second | 8 words/s | 3.00x |  | +0.1 |')
+  t.is(rows.length, 4)
 })
