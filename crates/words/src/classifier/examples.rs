@@ -9,8 +9,8 @@ use super::features::Features;
 use super::lines::{Line, Lines};
 use super::lone::{Lone, Stand};
 
-/// Rows of lines that are kept in memory from epoch to epoch, at most: 256 MB. Of more text each line is read anew.
-const KEPT: u64 = 1 << 26;
+/// Bytes that lines may take which are kept from epoch to epoch. Of more text each is read anew.
+const KEPT: u64 = 256 << 20;
 
 /// A line that is learnt from.
 #[derive(Default)]
@@ -51,8 +51,8 @@ struct Kept {
 
 struct KeptLine {
     /// Where its rows and labels end.
-    ends: (usize, usize),
-    words: u64,
+    ends: (u32, u32),
+    words: u32,
     share: f32,
     stand: Option<Stand>,
 }
@@ -65,7 +65,7 @@ pub(super) struct Place {
     position: usize,
     /// Lines, rows and labels before it in the shard.
     line: usize,
-    begin: (usize, usize),
+    begin: (u32, u32),
 }
 
 impl Place {
@@ -87,7 +87,9 @@ impl<'a> Examples<'a> {
     ) -> Result<Self> {
         let shards = lines.shards();
         let all = Self { lines, features, lone, shards, kept: Vec::new() };
-        if lines.most_rows(corpus.counts(), features) > KEPT {
+        let numbers = lines.most_rows(corpus.counts(), features) + lines.words();
+        let each = size_of::<KeptLine>() as u64;
+        if 4 * numbers + each * lines.most_lines(corpus) > KEPT {
             return Ok(all);
         }
         let kept = gather(run, all.shards.len(), |shard| {
@@ -142,8 +144,9 @@ impl Kept {
     fn add(&mut self, words: u64, &Example { ref line, share, stand }: &Example) {
         self.rows.extend_from_slice(&line.found.rows);
         self.labels.extend_from_slice(&line.labels);
-        let ends = (self.rows.len(), self.labels.len());
-        self.lines.push(KeptLine { ends, words, share, stand });
+        // What is kept is less than that.
+        let ends = (self.rows.len() as u32, self.labels.len() as u32);
+        self.lines.push(KeptLine { ends, words: words as u32, share, stand });
     }
 
     #[inline]
@@ -151,14 +154,14 @@ impl Kept {
         let &KeptLine { ends, words, share, stand } = &self.lines[place.line];
         let Line { found, labels, .. } = &mut example.line;
         found.rows.clear();
-        found.rows.extend_from_slice(&self.rows[place.begin.0..ends.0]);
+        found.rows.extend_from_slice(&self.rows[place.begin.0 as usize..ends.0 as usize]);
         labels.clear();
-        labels.extend_from_slice(&self.labels[place.begin.1..ends.1]);
+        labels.extend_from_slice(&self.labels[place.begin.1 as usize..ends.1 as usize]);
         (example.share, example.stand) = (share, stand);
         place.line += 1;
         place.begin = ends;
         place.position += words as usize;
-        words
+        u64::from(words)
     }
 }
 

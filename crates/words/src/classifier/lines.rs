@@ -114,6 +114,13 @@ impl<'a> Lines<'a> {
         of_words.sum::<u64>() + ngrams * self.words()
     }
 
+    /// How many lines there are, at most.
+    pub fn most_lines(&self, corpus: &Corpus) -> u64 {
+        let spelled = self.spelled_end.map_or(0, |id| corpus.counts()[id as usize]);
+        // A shard that ends within a line makes two of it.
+        corpus.sentences() + spelled + self.shards().len() as u64
+    }
+
     /// How many words, labels and ends there are.
     pub fn words(&self) -> u64 {
         self.ids.len() as u64

@@ -79,13 +79,13 @@ impl Touched {
         let lines =
             shards.into_iter().flat_map(|shard| corpus.ids()[shard].split_inclusive(is_end));
         let mut line = Vec::new();
-        for (number, ids) in (0..).zip(lines) {
+        for (number, ids) in (0u64..).zip(lines) {
             let words = ids.iter().filter(|id| !is_end(id) && !is_label[**id as usize]);
             line.clear();
             line.extend(words.map(|&id| hashes[id as usize]));
             line.push(end);
-            // What stands for several is no line: such a corpus has fewer rows that are known to be alone.
-            let number = u32::min(number, SEVERAL);
+            // Of lines without number nothing is known to be alone.
+            let number = u32::try_from(number).unwrap_or(SEVERAL);
             ngrams.of_line(&line, |bucket| met.meet(bucket, number));
             if run.stopped() {
                 run.check()?;
