@@ -120,7 +120,7 @@ test('a model learns further from a table, and is a folder again', async (t) => 
   for (const [words, code, message] of [
     ['model scores.csv -o tuned', 2, /-o tuned: that is there already/],
     ['model scores.csv', 2, /-o FOLDER is missing/],
-    ['model wrong.csv -o new', 2, /examples\[0\]\.score must be a number from -1 to 1/],
+    ['model wrong.csv -o new', 2, /`examples\[0\]\.score` must be a number from -1 to 1/],
     ['model scores.csv -o new --loss triplet', 2, /--loss must be 'cosine-similarity'/],
     ['model none.csv -o new', 1, /none\.csv/],
   ] as const) {

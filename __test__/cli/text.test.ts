@@ -121,7 +121,7 @@ test('a classifier begins from an encoder', async (t) => {
   t.is(model.dimensions, 8)
   const decided = await inlay(inside, `${command} --blocks 2`)
   t.is(decided.code, 2)
-  t.regex(decided.stderr, /--blocks is decided by `encoder`/)
+  t.regex(decided.stderr, /--blocks is decided by --encoder/)
   const vectors = await inlay(inside, 'text encode encoder.safetensors train.txt -q')
   t.is(vectors.stdout.trim().split('\n').length, 100)
   const none = await inlay(inside, 'text predict encoder.safetensors train.txt')

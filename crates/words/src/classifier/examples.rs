@@ -121,7 +121,8 @@ impl<'a> Examples<'a> {
     }
 
     /// Reads a line and moves on to the next; returns how many words the line has.
-    #[inline]
+    // One copy for all instruction sets.
+    #[inline(never)]
     pub fn read(&self, place: &mut Place, example: &mut Example) -> u64 {
         match self.kept.get(place.shard) {
             Some(kept) => kept.read(place, example),
@@ -129,7 +130,6 @@ impl<'a> Examples<'a> {
         }
     }
 
-    #[inline]
     fn read_anew(&self, place: &mut Place, example: &mut Example) -> u64 {
         let Example { line, share, stand } = example;
         let (next, words) = self.lines.read(place.position, place.end, self.features, line);
@@ -149,7 +149,6 @@ impl Kept {
         self.lines.push(KeptLine { ends, words: words as u32, share, stand });
     }
 
-    #[inline]
     fn read(&self, place: &mut Place, example: &mut Example) -> u64 {
         let &KeptLine { ends, words, share, stand } = &self.lines[place.line];
         let Line { found, labels, .. } = &mut example.line;
