@@ -14,6 +14,9 @@ pub use self::piece::{Part, Piece};
 
 /// Values of a piece, about: the work of a task, few enough for every thread to have some, and what fits the second cache with its gradient.
 const PIECE: usize = 1 << 15;
+/// Values from which on what a step reads once is not packed for it: that comes from beyond the second cache, where copies would
+/// have to go each time.
+const LARGE: usize = 1 << 18;
 /// Columns of a piece are a multiple of this, so that panels of products are whole.
 const PANEL: usize = 32;
 
@@ -52,6 +55,8 @@ pub enum Order {
         back: bool,
         /// Side of the tiles in which windows of 3x3 are taken together to encode (see `Winograd`); none: each by itself.
         tiles: Option<usize>,
+        /// Whether a step has one product with it, each way, and not one for each position.
+        once: bool,
     },
 }
 
@@ -72,8 +77,6 @@ pub struct Parameter {
     pub name: String,
     /// What it is.
     pub blueprint: Blueprint,
-    /// Whether training leaves it as it is.
-    pub frozen: bool,
     rows: usize,
     columns: usize,
     pieces: Vec<RwLock<Piece>>,
@@ -88,16 +91,25 @@ pub struct Parameter {
 }
 
 impl Blueprint {
-    /// A matrix of a product: PyTorch's [outputs, inputs, taps...].
+    /// A matrix of products, PyTorch's [outputs, inputs]: a step has one with it, each way.
     pub fn matrix(name: &str, shape: &[usize], initial: Initial) -> Self {
-        Self::grouped(name, shape, 1, initial)
+        Self::turned(name, shape, 1, initial, true)
     }
 
-    /// The same, of groups of outputs that have inputs of their own: [outputs, inputs of a group,
+    /// What windows are multiplied by, of groups of outputs that have inputs of their own: [outputs, inputs of a group,
     /// taps...].
     pub fn grouped(name: &str, shape: &[usize], groups: usize, initial: Initial) -> Self {
+        Self::turned(name, shape, groups, initial, false)
+    }
+
+    /// A matrix that each position has products of its own with: [outputs, inputs].
+    pub fn recurrent(name: &str, shape: &[usize], initial: Initial) -> Self {
+        Self::turned(name, shape, 1, initial, false)
+    }
+
+    fn turned(name: &str, shape: &[usize], groups: usize, initial: Initial, once: bool) -> Self {
         let taps = shape[2..].iter().product();
-        let order = Order::Turned { taps, groups, back: false, tiles: None };
+        let order = Order::Turned { taps, groups, back: false, tiles: None, once };
         Self { name: name.into(), shape: shape.to_vec(), order, initial, decays: true, kept: false }
     }
 
@@ -187,8 +199,7 @@ impl Parameter {
         let (rows, columns) = blueprint.extent();
         let pieces = blueprint.pieces().map(RwLock::new).collect();
         let (whole, winograd, bytes, filed) = (None, None, None, Vec::new());
-        let frozen = false;
-        Self { name, blueprint, frozen, rows, columns, pieces, whole, winograd, bytes, filed }
+        Self { name, blueprint, rows, columns, pieces, whole, winograd, bytes, filed }
     }
 
     /// Takes its first values, from a stream of random numbers of its own.
@@ -412,7 +423,7 @@ impl Parameter {
                 whole.pack_columns(kernels, piece.first, columns);
             });
             self.whole = Some(whole);
-        } else {
+        } else if !(training && self.is_large()) {
             for number in 0..self.pieces.len() {
                 let mut piece = self.piece_mut(number);
                 let (count, taps) = (piece.count, piece.taps);
@@ -423,6 +434,16 @@ impl Parameter {
             }
         }
         self.filed.iter().for_each(Array::release);
+    }
+
+    /// Whether products read it as it lies while it learns.
+    pub fn lies(&self) -> bool {
+        self.is_large() && self.whole.is_none() && self.bytes.is_none()
+    }
+
+    fn is_large(&self) -> bool {
+        let once = matches!(self.blueprint.order, Order::Turned { once: true, .. });
+        once && self.blueprint.size() >= LARGE
     }
 
     /// Whether encoding has all columns packed as one matrix.

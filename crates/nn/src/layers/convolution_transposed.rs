@@ -82,7 +82,8 @@ impl<const AXES: usize> Layer for Transposed<AXES> {
         let mut shape = vec![input.width, outputs];
         shape.extend(frame.kernel());
         let mut weight = Blueprint::grouped("weight", &shape, self.groups, initial);
-        weight.order = Order::Turned { taps, groups: self.groups, back: true, tiles: None };
+        weight.order =
+            Order::Turned { taps, groups: self.groups, back: true, tiles: None, once: false };
         let mut all = vec![weight];
         if self.bias {
             all.push(Blueprint::vector("bias", self.channels, initial));

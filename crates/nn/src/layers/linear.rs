@@ -38,7 +38,8 @@ impl Linear<'_> {
             let to = Target::new(y, self.rows, outputs);
             return multiply_bytes(x, weight, bias, activation, to, desk);
         }
-        for part in self.weight.parts() {
+        for (number, part) in self.weight.parts().enumerate() {
+            self.ask_for(number + 1, desk);
             let columns = part.columns();
             let start = match &bias {
                 Some(bias) => Start::Bias(&bias.values[columns.clone()]),
@@ -60,11 +61,19 @@ impl Linear<'_> {
         let (inputs, outputs) = self.widths();
         for number in 0..self.weight.pieces() {
             let piece = self.weight.piece(number);
+            self.ask_for(number + 1, desk);
             let from = from.get(piece.first..).unwrap_or_default();
             let from = Matrix::spaced(from, self.rows, piece.count, outputs);
             let start = if number == 0 { start } else { Start::Held };
             let to = Target::new(to, self.rows, inputs);
-            multiply(self.kernels, from, piece.packed_back(), start, None, to, desk);
+            multiply(self.kernels, from, piece.back(), start, None, to, desk);
+        }
+    }
+
+    /// The product at hand brings a piece that lies into the second cache, for the next one.
+    fn ask_for(&self, number: usize, desk: &mut Desk) {
+        if self.weight.lies() && number < self.weight.pieces() {
+            desk.want(1, [&self.weight.piece(number).values[..]]);
         }
     }
 }
@@ -89,4 +98,39 @@ pub(super) fn learn_weight(
 pub(super) fn learn_bias(lesson: &mut Lesson<'_>, from: &[f32], rows: usize, outputs: usize) {
     let from = from.get(lesson.first..).unwrap_or_default();
     add_up(lesson.kernels, from, rows, outputs, lesson.gradient);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameter::{Blueprint, Initial};
+
+    #[test]
+    fn a_large_weight_that_lies_gives_the_same_bits_as_a_packed_one() {
+        let (kernels, shape) = (Kernels::get(), [1310, 203]);
+        let initial = Initial::Uniform(0.1);
+        let all =
+            [Blueprint::matrix("w", &shape, initial), Blueprint::recurrent("w", &shape, initial)];
+        let [lying, packed] = all.map(|blueprint| {
+            let mut weight = Parameter::new("w".into(), blueprint);
+            weight.begin(inlay_base::Random::new(7, 0));
+            weight.prepare(kernels, true);
+            weight
+        });
+        assert!(lying.lies() && !packed.lies() && lying.pieces() > 2);
+        assert_eq!((lying.packed_bytes(), lying.get()), (0, packed.get()));
+        for rows in [1, 14, 37, 300] {
+            let fill = |size| (0..size).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<f32>>();
+            let (x, from) = (fill(rows * shape[1]), fill(rows * shape[0]));
+            let [one, other] = [&lying, &packed].map(|weight| {
+                let linear = Linear { kernels, weight, bias: None, rows };
+                let (mut y, mut to) = (fill(from.len()), fill(x.len()));
+                let desk = &mut Desk::default();
+                linear.forward(&x, &mut y, Some(Activation::Relu), desk);
+                linear.backward_from(Start::Held, &from, &mut to, desk);
+                (y, to)
+            });
+            assert_eq!(one, other, "{rows}");
+        }
+    }
 }

@@ -157,10 +157,10 @@ impl<C: Cell> Layer for Recurrent<C> {
         for layer in 0..self.layers {
             let width = if layer == 0 { input.width } else { self.width() };
             for end in ["", "_reverse"].into_iter().take(self.directions()) {
-                for (side, width) in [("ih", width), ("hh", self.units)] {
-                    let name = format!("weight_{side}_l{layer}{end}");
-                    all.push(Blueprint::matrix(&name, &[gates, width], initial));
-                }
+                let (ih, hh) =
+                    (format!("weight_ih_l{layer}{end}"), format!("weight_hh_l{layer}{end}"));
+                all.push(Blueprint::matrix(&ih, &[gates, width], initial));
+                all.push(Blueprint::recurrent(&hh, &[gates, self.units], initial));
                 if self.bias {
                     for side in ["ih", "hh"] {
                         let name = format!("bias_{side}_l{layer}{end}");

@@ -58,13 +58,17 @@ pub struct Piece {
 impl Piece {
     /// [rows, count], packed if it is.
     pub fn whole(&self) -> Second<'_> {
-        match &self.packed {
-            Some(packed) => packed.into(),
-            None => {
-                let rows = self.values.len() / self.count.max(1);
-                Matrix::new(&self.values, rows, self.count).into()
-            }
-        }
+        self.packed.as_ref().map_or_else(|| self.lying().into(), Second::from)
+    }
+
+    /// [count, rows], packed if it is: of one tap.
+    pub fn back(&self) -> Second<'_> {
+        self.packed_back.as_ref().map_or_else(|| self.lying().transposed().into(), Second::from)
+    }
+
+    /// [rows, count], as it lies.
+    fn lying(&self) -> Matrix<'_> {
+        Matrix::new(&self.values, self.values.len() / self.count.max(1), self.count)
     }
 
     /// [rows, count], ready for a product.
