@@ -52,15 +52,38 @@ impl Activation {
     /// In the middle of a kernel.
     #[inline(always)]
     pub(crate) fn on<S: Simd>(self, simd: S, values: &mut [f32]) {
+        // SAFETY: one row of values that are there.
+        unsafe { self.on_rows(simd, values.as_mut_ptr(), (1, values.len()), 0) }
+    }
+
+    /// The same for some rows of values, whose starts are `step` values apart.
+    ///
+    /// # Safety
+    /// The values are there, and nobody else's.
+    #[inline(always)]
+    pub(crate) unsafe fn on_rows<S: Simd>(
+        self,
+        simd: S,
+        values: *mut f32,
+        (rows, columns): (usize, usize),
+        step: usize,
+    ) {
+        let whole = columns / S::LANES * S::LANES;
         // A loop for each function, and no closures: they do not inherit the set.
         macro_rules! each {
             ($function:ident) => {
-                for at in (0..values.len()).step_by(S::LANES) {
-                    let count = (values.len() - at).min(S::LANES);
-                    // SAFETY: `count` values are there.
+                for row in 0..rows {
+                    // SAFETY: the caller's promise.
                     unsafe {
-                        let x = values.as_mut_ptr().add(at);
-                        simd.store_first(x, $function(simd, simd.load_first(x, count)), count);
+                        let row = values.add(row * step);
+                        for at in (0..whole).step_by(S::LANES) {
+                            let x = row.add(at);
+                            simd.store(x, $function(simd, simd.load(x)));
+                        }
+                        if whole < columns {
+                            let (x, count) = (row.add(whole), columns - whole);
+                            simd.store_first(x, $function(simd, simd.load_first(x, count)), count);
+                        }
                     }
                 }
             };

@@ -211,10 +211,10 @@ impl Product<'_, '_> {
             let soon = wanted.unwrap_or_else(|| next.share(depth, (number, tiles)));
             // SAFETY: the rows and columns of the tile lie in C, whose shape `multiply` has compared with theirs;
             // those of A and B do as `Matrix` said when it was made, or in the desk that was packed for them.
-            unsafe { tile(simd, rows, columns, depth, left, right, start, to, self.c.step, soon) }
-            if let (true, Some(activation)) = (last, self.activation) {
-                for row in row..row + rows {
-                    activation.on(simd, &mut self.c.values(row)[across.clone()]);
+            unsafe {
+                tile(simd, rows, columns, depth, left, right, start, to, self.c.step, soon);
+                if let (true, Some(activation)) = (last, self.activation) {
+                    activation.on_rows(simd, to, (rows, columns), self.c.step);
                 }
             }
         }

@@ -80,6 +80,7 @@ impl Shard {
     /// What lies in a slot.
     pub fn rows<'a>(&'a self, plan: &'a Plan, slot: usize) -> Rows<'a> {
         let Buffer { values, ids } = &self.buffers[plan.slots[slot].buffer];
+        let values = values.get(..self.size(plan, slot)).unwrap_or_default();
         let places = plan.slots[slot].places.map_or(&[][..], |set| &self.places[set]);
         let (offsets, shape) = (&self.offsets[slot], &plan.slots[slot].shape);
         Rows { values, ids, offsets, shape, places }
@@ -113,14 +114,18 @@ impl Shard {
             }
             let size = self.size(plan, node.output);
             let mut output = mem::take(&mut self.buffers[buffer]);
-            output.values.resize(size, 0.0);
+            // What several slots have in turn keeps the length of the largest: what is added is made zero first.
+            if output.values.len() < size {
+                output.values.resize(size, 0.0);
+            }
+            let to = &mut output.values[..size];
             match &node.work {
                 Work::Layer { layer, fused, still, added, .. } => {
                     let mut memo = mem::take(&mut self.memos[at]);
                     let mut places = node.places.map(|set| mem::take(&mut self.places[set]));
                     let input = self.rows(plan, node.inputs[0]);
                     if !over && (layer.in_place() || layer.activation().is_some()) {
-                        output.values.copy_from_slice(input.values);
+                        to.copy_from_slice(input.values);
                     }
                     layer.forward(&mut Forward {
                         kernels,
@@ -128,7 +133,7 @@ impl Shard {
                         parameters: network.of(&node.work),
                         input,
                         offsets: &self.offsets[node.output],
-                        output: &mut output.values,
+                        output: to,
                         places: places.as_mut(),
                         added: *added,
                         activation: *fused,
@@ -149,7 +154,6 @@ impl Shard {
                 }
                 Work::Sum { fused } => {
                     let values = |input: &usize| self.rows(plan, *input).values;
-                    let to = &mut output.values;
                     match &node.inputs[..] {
                         [a, b] => add_both(kernels, values(a), values(b), *fused, to),
                         all => {
@@ -169,7 +173,7 @@ impl Shard {
                         let input = self.rows(plan, input);
                         let part = begin..begin + input.width();
                         begin = part.end;
-                        lay_beside(input, &mut output.values, whole, part, items);
+                        lay_beside(input, to, whole, part, items);
                     }
                 }
             }
@@ -183,6 +187,7 @@ impl Shard {
         let gradient = &mut self.gradients[plan.output_gradient];
         gradient.resize(size, 0.0);
         let Buffer { values, ids } = &self.buffers[plan.slots[plan.output].buffer];
+        let values = values.get(..size).unwrap_or_default();
         let (offsets, shape) = (&self.offsets[plan.output], &plan.slots[plan.output].shape);
         (Rows { values, ids, offsets, shape, places: &[] }, gradient)
     }
@@ -191,6 +196,8 @@ impl Shard {
     /// (see `Plan`).
     pub fn output_as_gradient<'a>(&'a mut self, plan: &'a Plan) -> (Rows<'a>, &'a mut [f32]) {
         let buffer = plan.slots[plan.output].buffer;
+        let size = self.size(plan, plan.output);
+        self.buffers[buffer].values.truncate(size);
         self.exchange(plan, buffer);
         self.spent = Some(buffer);
         let (offsets, shape) = (&self.offsets[plan.output], &plan.slots[plan.output].shape);

@@ -115,11 +115,17 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
             // Asked once and not at each step of the depth.
             let last_of_b = if right.padded { S::LANES } else { last };
             let (mut a, mut b) = (left.values, right.values);
+            // Rows of C are asked for one after the other, those of the next tiles as well: they have left the first cache.
+            let mut wanted = to;
             macro_rules! add_up {
                 ($last:expr) => {
                     let mut rest = depth;
                     while rest > 0 {
                         soon.ask(simd);
+                        for line in (0..VECTORS * S::LANES).step_by(16) {
+                            simd.prefetch_to_write(wanted.wrapping_add(line));
+                        }
+                        wanted = wanted.wrapping_add(row);
                         let steps = rest.min(soon.every);
                         rest -= steps;
                         for _ in 0..steps {
