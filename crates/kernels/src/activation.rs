@@ -68,7 +68,6 @@ impl Activation {
         (rows, columns): (usize, usize),
         step: usize,
     ) {
-        let whole = columns / S::LANES * S::LANES;
         // A loop for each function, and no closures: they do not inherit the set.
         macro_rules! each {
             ($function:ident) => {
@@ -76,12 +75,8 @@ impl Activation {
                     // SAFETY: the caller's promise.
                     unsafe {
                         let row = values.add(row * step);
-                        for at in (0..whole).step_by(S::LANES) {
-                            let x = row.add(at);
-                            simd.store(x, $function(simd, simd.load(x)));
-                        }
-                        if whole < columns {
-                            let (x, count) = (row.add(whole), columns - whole);
+                        for at in (0..columns).step_by(S::LANES) {
+                            let (x, count) = (row.add(at), (columns - at).min(S::LANES));
                             simd.store_first(x, $function(simd, simd.load_first(x, count)), count);
                         }
                     }
