@@ -108,20 +108,15 @@ impl Task for Product<'_, '_> {
             let across = first..columns.min(first + COLUMNS);
             for top in (0..depth).step_by(step) {
                 let deep = top..depth.min(top + step);
-                let right = match self.b {
-                    Second::Packed(packed, begin, _) => packed.block(begin + first, top),
+                let lying = match self.b {
+                    Second::Packed(packed, begin, _) => Some(packed.block(begin + first, top)),
                     Second::Plain(b) if few && b.column_step == 1 => {
-                        Right::lying(b.at(top, first), b.row_step, width)
+                        Some(Right::lying(b.at(top, first), b.row_step, width))
                     }
-                    Second::Plain(b) if rows <= ROWS => {
-                        self.panel_by_panel(simd, b, across.clone(), deep);
-                        continue;
-                    }
-                    Second::Plain(b) => {
-                        let room = self.desk.columns(deep.len(), across.len());
-                        pack_columns(simd, b, deep.clone(), across.clone(), room);
-                        Right::packed(room.as_ptr(), deep.len(), width)
-                    }
+                    // One block of rows has each panel packed into the first cache when its turn comes; several have all
+                    // of them packed before.
+                    Second::Plain(_) if rows <= ROWS => None,
+                    Second::Plain(b) => Some(self.pack(simd, b, &deep, &across)),
                 };
                 for left in (0..rows).step_by(ROWS) {
                     let down = left..rows.min(left + ROWS);
@@ -129,7 +124,13 @@ impl Task for Product<'_, '_> {
                     let panels = across.len().div_ceil(width);
                     for (panel, column) in across.clone().step_by(width).enumerate() {
                         let columns = column..across.end.min(column + width);
-                        let right = [panel, (panel + 1) % panels].map(|panel| right.panel(panel));
+                        let right = match (lying, self.b) {
+                            (Some(all), _) => {
+                                [panel, (panel + 1) % panels].map(|panel| all.panel(panel))
+                            }
+                            (None, Second::Plain(b)) => [self.pack(simd, b, &deep, &columns); 2],
+                            (None, Second::Packed(..)) => unreachable!("it lies packed"),
+                        };
                         self.panel(simd, down.clone(), columns, &deep, left, right);
                     }
                 }
@@ -139,24 +140,19 @@ impl Task for Product<'_, '_> {
 }
 
 impl Product<'_, '_> {
-    /// All of the few rows by one panel of B after the other, each packed into the first cache.
+    /// Panels of B, packed.
     #[inline(always)]
-    fn panel_by_panel<S: Simd>(
+    fn pack<S: Simd>(
         &mut self,
         simd: S,
         b: Matrix<'_>,
-        across: Range<usize>,
-        deep: Range<usize>,
-    ) {
-        let (width, down) = (S::PRODUCT.1 * S::LANES, 0..self.c.rows);
-        let left = self.left(simd, down.clone(), across.len(), deep.clone());
-        for column in across.clone().step_by(width) {
-            let columns = column..across.end.min(column + width);
-            let room = self.desk.columns(deep.len(), width);
-            pack_columns(simd, b, deep.clone(), columns.clone(), room);
-            let right = Right::packed(room.as_ptr(), deep.len(), width);
-            self.panel(simd, down.clone(), columns, &deep, left, [right; 2]);
-        }
+        deep: &Range<usize>,
+        across: &Range<usize>,
+    ) -> Right {
+        let width = S::PRODUCT.1 * S::LANES;
+        let room = self.desk.columns(deep.len(), across.len().next_multiple_of(width));
+        pack_columns(simd, b, deep.clone(), across.clone(), room);
+        Right::packed(room.as_ptr(), deep.len(), width)
     }
 
     /// The rows `down` of A by the depth `deep`, packed where `across` so many columns pay for it; and the
