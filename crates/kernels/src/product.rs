@@ -108,7 +108,7 @@ impl Task for Product<'_, '_> {
             let across = first..columns.min(first + COLUMNS);
             for top in (0..depth).step_by(step) {
                 let deep = top..depth.min(top + step);
-                let lying = match self.b {
+                let ready = match self.b {
                     Second::Packed(packed, begin, _) => Some(packed.block(begin + first, top)),
                     Second::Plain(b) if few && b.column_step == 1 => {
                         Some(Right::lying(b.at(top, first), b.row_step, width))
@@ -124,12 +124,12 @@ impl Task for Product<'_, '_> {
                     let panels = across.len().div_ceil(width);
                     for (panel, column) in across.clone().step_by(width).enumerate() {
                         let columns = column..across.end.min(column + width);
-                        let right = match (lying, self.b) {
+                        let right = match (ready, self.b) {
                             (Some(all), _) => {
                                 [panel, (panel + 1) % panels].map(|panel| all.panel(panel))
                             }
                             (None, Second::Plain(b)) => [self.pack(simd, b, &deep, &columns); 2],
-                            (None, Second::Packed(..)) => unreachable!("it lies packed"),
+                            (None, Second::Packed(..)) => unreachable!("what is packed is ready"),
                         };
                         self.panel(simd, down.clone(), columns, &deep, left, right);
                     }
