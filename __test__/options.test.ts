@@ -1,5 +1,5 @@
 import test from 'ava'
-import { InvalidOptionError } from 'inlay'
+import { InvalidOptionError } from '#inlay/errors.js'
 import {
   flag,
   integer,

@@ -60,7 +60,7 @@ function commentsOf(text, name) {
 
 /** The table of a model's options: names and limits as the code checks them, meanings from its comments. */
 async function optionsTable(source, name) {
-  const compiled = source.replace(/^src/, 'dist').replace(/ts$/, 'js')
+  const compiled = source.replace(/^src/, 'build/src').replace(/ts$/, 'js')
   const { [name]: table } = await import(pathToFileURL(compiled).href)
   const comments = commentsOf(readSource(source), name)
   const rows = Object.entries(table)

@@ -254,4 +254,4 @@ export {
   type TopicWords,
   type VectorsHandle,
   type Word2VecSpec,
-} from '../native/index.js'
+} from '#native'

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 
-const main = fileURLToPath(import.meta.resolve('#inlay/cli/main.js'))
+const main = fileURLToPath(new URL('cli/main.js', import.meta.resolve('inlay')))
 
 export interface Ended {
   readonly code: number | null
