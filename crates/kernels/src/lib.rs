@@ -34,6 +34,7 @@ mod pooling;
 mod product;
 mod rotary;
 mod rows;
+mod running;
 mod scalar;
 mod search;
 mod simd;
@@ -79,6 +80,7 @@ pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,
     prefetch, prefetch_to_write, weigh_rows,
 };
+pub use running::{mean_between, run_on};
 pub use scalar::Scalar;
 pub use search::{Scores, Stored};
 pub use simd::Simd;

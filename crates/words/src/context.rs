@@ -63,8 +63,8 @@ pub trait Fold: Sync {
     /// Makes the hidden vector.
     fn gather<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], hidden: &mut [f32]);
 
-    /// Gives the first `moving` rows of the window their part of its change.
-    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], moving: usize, gradient: &[f32]);
+    /// Gives each row of the window its part of the change.
+    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], gradient: &[f32]);
 }
 
 impl<F: Fold> Context for F {
@@ -85,7 +85,7 @@ impl<F: Fold> Context for F {
         self.gather(simd, window, &mut scratch.hidden);
         let loss = learn(simd, &scratch.hidden, outputs, step, &mut scratch.gradient);
         ahead.ask(simd);
-        self.scatter(simd, window, window.len(), &scratch.gradient);
+        self.scatter(simd, window, &scratch.gradient);
         loss
     }
 }
@@ -105,9 +105,9 @@ impl Fold for Cbow {
     }
 
     #[inline(always)]
-    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], moving: usize, gradient: &[f32]) {
+    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], gradient: &[f32]) {
         let scale = if self.mean { 1.0 } else { 1.0 / window.len() as f32 };
-        add_to_rows(simd, &window[..moving], scale, gradient);
+        add_to_rows(simd, window, scale, gradient);
     }
 }
 
@@ -128,8 +128,8 @@ impl Fold for Concatenation {
     }
 
     #[inline(always)]
-    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], moving: usize, gradient: &[f32]) {
-        for (&row, part) in window[..moving].iter().zip(gradient.chunks_exact(self.dimensions)) {
+    fn scatter<S: Simd>(&self, simd: S, window: &[SharedRow<'_>], gradient: &[f32]) {
+        for (&row, part) in window.iter().zip(gradient.chunks_exact(self.dimensions)) {
             add_to_row(simd, row, part);
         }
     }
@@ -138,7 +138,7 @@ impl Fold for Concatenation {
 #[cfg(test)]
 mod tests {
     use inlay_base::{Random, SharedMatrix};
-    use inlay_kernels::{Kernels, Task, fit};
+    use inlay_kernels::{Kernels, Task};
 
     use super::*;
     use crate::objective::NegativeSampling;
@@ -149,7 +149,6 @@ mod tests {
 
     struct Learn<'a> {
         fold: &'a Concatenation,
-        first: bool,
         window: &'a SharedMatrix,
         outputs: &'a SharedMatrix,
     }
@@ -158,7 +157,7 @@ mod tests {
         type Output = f32;
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> f32 {
-            let Self { fold, first, window, outputs } = self;
+            let Self { fold, window, outputs } = self;
             let window: Vec<_> = (0..window.rows() as u32).map(|row| window.row(row)).collect();
             let mut scratch = Scratch::new(outputs.stride());
             let outputs: Vec<_> = (0..)
@@ -166,13 +165,6 @@ mod tests {
                 .map(|(row, sign)| Output { row: outputs.row(row), sign, weight: 1.0 })
                 .collect();
             let step = Step { rate: RATE, reach: f32::INFINITY };
-            if first {
-                let Scratch { hidden, gradient } = &mut scratch;
-                fold.gather(simd, &window, hidden);
-                fit(simd, hidden, &outputs, step, gradient);
-                fold.scatter(simd, &window, 1, gradient);
-                return 0.0;
-            }
             fold.learn::<S, NegativeSampling<'_>>(simd, &window, &outputs, step, &[], &mut scratch)
         }
     }
@@ -223,7 +215,7 @@ mod tests {
                 let (x, y) = (values(&window), values(&outputs));
                 let fold = &Concatenation { dimensions: DIMENSIONS };
                 let (window, outputs) = (&window, &outputs);
-                let got = set.run(Learn { fold, first: false, window, outputs });
+                let got = set.run(Learn { fold, window, outputs });
                 assert!((f64::from(got) - loss(&x, &y)).abs() < 1e-5, "{}", set.name());
                 for (at, new) in values(window).into_iter().enumerate() {
                     let wanted = slope(&x, at, |x| loss(x, &y));
@@ -236,20 +228,6 @@ mod tests {
                     assert!((got - wanted).abs() < 2e-3, "{} y {at}: {got} {wanted}", set.name());
                 }
             }
-        }
-    }
-
-    #[test]
-    fn where_the_first_row_alone_learns_all_others_stay() {
-        for set in Kernels::available() {
-            let (window, free) = (at_random(3, DIMENSIONS, 1), at_random(3, DIMENSIONS, 1));
-            let outputs = at_random(SIGNS.len(), 3 * DIMENSIONS, 2);
-            let (x, y) = (values(&window), values(&outputs));
-            let fold = &Concatenation { dimensions: DIMENSIONS };
-            set.run(Learn { fold, first: true, window: &window, outputs: &outputs });
-            assert!(values(&outputs) == y && values(&window)[DIMENSIONS..] == x[DIMENSIONS..]);
-            set.run(Learn { fold, first: false, window: &free, outputs: &outputs });
-            assert!(values(&free)[..DIMENSIONS] == values(&window)[..DIMENSIONS]);
         }
     }
 }

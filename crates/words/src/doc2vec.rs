@@ -1,6 +1,7 @@
 //! Doc2Vec: Le and Mikolov 2014, arXiv:1405.4053. A document's tags stand in the windows of all its
 //! words: alone (PV-DBOW: skip-gram from tags), or with the words around (PV-DM: CBOW with tags).
 
+mod around;
 mod infer;
 mod lockstep;
 mod matrices;
@@ -273,7 +274,7 @@ impl Teaching<'_> {
     fn sight<'a>(&'a self, company: &'a Tagged<'a>) -> Sight<'a, Tagged<'a>> {
         let Self { options, matrices, .. } = *self;
         let frozen = matrices.frozen.as_deref();
-        Sight { company, input: &matrices.input, window: options.window, frozen, still: false }
+        Sight { company, input: &matrices.input, window: options.window, frozen }
     }
 
     fn teach(&self, lesson: &impl Lesson, (standing, pause): Way<'_>) -> Result<Vec<f64>> {

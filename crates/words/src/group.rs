@@ -155,7 +155,7 @@ impl<F: Fold, M: Company> Group<'_, F, M> {
         for ((&end, gained), &row) in ends.iter().zip(made).zip(hidden) {
             gain(simd, row, gained);
             let window = &rows[start..end];
-            self.fold.scatter(simd, window, window.len(), gained);
+            self.fold.scatter(simd, window, gained);
             start = end;
         }
         let predictions = targets.len() as u64;

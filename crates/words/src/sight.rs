@@ -1,7 +1,7 @@
 //! What stands in the window of a word: the rows of its company and of the words around it.
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{Simd, prefetch, prefetch_to_write};
+use inlay_kernels::{Simd, prefetch_to_write};
 
 use crate::company::Company;
 use crate::lesson::{Now, Place};
@@ -16,8 +16,6 @@ pub struct Sight<'a, M> {
     pub window: usize,
     /// Words whose input rows do not move, by id.
     pub frozen: Option<&'a [bool]>,
-    /// Whether no word's row moves.
-    pub still: bool,
 }
 
 impl<M: Company> Sight<'_, M> {
@@ -44,8 +42,7 @@ impl<M: Company> Sight<'_, M> {
             return;
         }
         if let Some(&entering) = now.ids.get(centre + 1 + window) {
-            let ask = if self.still { prefetch } else { prefetch_to_write };
-            ask(simd, input.row(entering));
+            prefetch_to_write(simd, input.row(entering));
         }
         let words = rows.len();
         match company.beyond() {
@@ -78,7 +75,7 @@ impl<M: Company> Sight<'_, M> {
 
 /// All places around a centre; those before the first word are no places of any sentence.
 #[inline(always)]
-fn places(centre: usize, window: usize) -> impl Iterator<Item = usize> {
+pub fn places(centre: usize, window: usize) -> impl Iterator<Item = usize> {
     let before = (1..=window).rev().map(move |back| centre.wrapping_sub(back));
     before.chain((1..=window).map(move |on| centre + on))
 }

@@ -207,7 +207,6 @@ impl Teaching<'_> {
                 input: &matrices.input,
                 window: options.window,
                 frozen: matrices.frozen.as_deref(),
-                still: false,
             },
             output: &matrices.output,
             shared_noise: options.shared_negatives,

@@ -6,14 +6,13 @@ use inlay_base::{Error, Random, Result, Run, SharedMatrix};
 use inlay_corpus::{Corpus, SENTENCE_END};
 use inlay_kernels::Kernels;
 
+use super::around::{Alone, Around, EndToEnd, Sums};
 use super::lockstep::{ABREAST, Desk, Lane, Pass};
 use super::model::{Model, Still};
-use super::tags::{Tagged, Tags};
+use super::tags::Tags;
 use super::{Architecture, Combine, REACH};
-use crate::context::{Cbow, Concatenation, Fold};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::shards::{firsts, shards};
-use crate::sight::Sight;
 use crate::view::{Turns, View};
 use crate::{Curve, NoiseTable, Schedule, Subsample};
 
@@ -41,10 +40,10 @@ impl Model {
     /// `Unsupported` for `Concatenation` of several tags; `OutOfMemory`; `Aborted`.
     pub fn infer(&self, corpus: &Corpus, how: Inference, run: &Run) -> Result<Vec<f32>> {
         assert_eq!(corpus.names().len(), self.names.len(), "the model's own vocabulary");
-        let documents = Tags::numbered(corpus.sentences())?;
-        let found = SharedMatrix::zeros(documents.documents(), self.options.dimensions)?;
+        let documents = Tags::numbered(corpus.sentences())?.documents();
+        let found = SharedMatrix::zeros(documents, self.options.dimensions)?;
         let still = self.still()?;
-        let asked = Asked { model: self, still, corpus, how, documents, found, run };
+        let asked = Asked { model: self, still, corpus, how, found, run };
         match &self.tree {
             Some(tree) => asked.with(&HierarchicalSoftmax { tree })?,
             None => {
@@ -73,7 +72,6 @@ struct Asked<'a> {
     corpus: &'a Corpus,
     how: Inference,
     /// Each new document has a tag of its own.
-    documents: Tags,
     found: SharedMatrix,
     run: &'a Run,
 }
@@ -81,41 +79,27 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn with(&self, objective: &impl Objective) -> Result<()> {
         let options = self.model.options();
-        let dimensions = options.dimensions;
+        let window = options.window;
+        let Still { input, beyond, output } = self.still;
         match (options.architecture, options.combine) {
-            // One tag alone is its own mean.
-            (Architecture::DistributedBagOfWords, _) => self.and(&Cbow { mean: true }, objective),
+            (Architecture::DistributedBagOfWords, _) => self.and(&Alone, objective),
             (_, Combine::Concatenation) => {
-                if self.still.output.columns() != (1 + 2 * options.window) * dimensions {
+                if output.columns() != (1 + 2 * window) * options.dimensions {
                     let what = "inference where each document has several tags and \
                                 `combine: 'concatenation'`: a new document would have one";
                     return Err(Error::Unsupported { what: what.into() });
                 }
-                self.and(&Concatenation { dimensions }, objective)
+                self.and(&EndToEnd { input, beyond, window }, objective)
             }
-            (_, combine) => self.and(&Cbow { mean: combine == Combine::Mean }, objective),
+            (_, combine) => {
+                let mean = combine == Combine::Mean;
+                self.and(&Sums { input, window, mean }, objective)
+            }
         }
     }
 
-    fn company(&self) -> Tagged<'_> {
-        let options = self.model.options();
-        Tagged {
-            tags: &self.documents,
-            rows: &self.found,
-            words: options.words_predict(),
-            beyond: options.concatenates().then_some(&self.still.beyond),
-        }
-    }
-
-    fn sight<'a>(&'a self, company: &'a Tagged<'a>) -> Sight<'a, Tagged<'a>> {
-        let window = self.model.options().window;
-        Sight { company, input: &self.still.input, window, frozen: None, still: true }
-    }
-
-    fn and(&self, fold: &impl Fold, objective: &impl Objective) -> Result<()> {
+    fn and(&self, around: &impl Around, objective: &impl Objective) -> Result<()> {
         let Self { model, corpus, run, still, .. } = *self;
-        let company = self.company();
-        let sight = &self.sight(&company);
         let shards = shards(corpus.ids(), true);
         let firsts = firsts(corpus.ids(), &shards);
         let subsample = &Subsample::new(model.counts(), model.options().subsample);
@@ -127,8 +111,7 @@ impl Asked<'_> {
             // No output moves, so there is nothing to join and nobody to wait for.
             let turns = Turns::usual();
             let output = &View::new(&still.output, &turns, 1)?;
-            let spare = &SharedMatrix::zeros(0, still.input.columns())?;
-            let mut desk = Desk::new(still.output.stride());
+            let mut desk = Desk::new(around, still.output.stride());
             let mut drawn = Vec::new();
             while let Some((shards, &first)) = {
                 let at = next.fetch_add(1, Relaxed) * together;
@@ -153,11 +136,10 @@ impl Asked<'_> {
                         for lanes in lanes.chunks_mut(ABREAST) {
                             run.check()?;
                             Kernels::get().run(Pass {
-                                fold,
+                                around,
                                 objective,
-                                sight,
+                                tags: &self.found,
                                 output,
-                                spare,
                                 reach: model.options().reach(),
                                 rate,
                                 subsample,

@@ -7,16 +7,14 @@
 //! all documents, all vectors would be moved away from those of the training in one direction, and a
 //! classifier of the one would err more often on the other (half a point on 20 Newsgroups).
 
-use inlay_base::{Random, Run, SharedMatrix, SharedRow};
+use inlay_base::{Random, Run, SharedMatrix};
 use inlay_kernels::{Aligned, Output, Simd, Task, prefetch};
 
-use super::tags::Tagged;
-use crate::context::Fold;
-use crate::lesson::{Now, Reach};
+use super::around::Around;
+use crate::Subsample;
+use crate::lesson::{Place, Reach};
 use crate::objective::{Objective, Predictions};
-use crate::sight::Sight;
 use crate::view::View;
-use crate::{Drawn, Subsample};
 
 /// Documents at a time. More share a row of noise, but their windows must stay near as well.
 pub const ABREAST: usize = 8;
@@ -43,10 +41,12 @@ impl Lane<'_> {
 /// What a thread keeps from group to group.
 pub struct Desk<'a> {
     /// The words of a group's documents, subsampled.
-    kept: [Vec<u32>; ABREAST],
-    /// The windows of a step, end to end, and where each ends.
-    windows: Vec<SharedRow<'a>>,
-    ends: Vec<usize>,
+    ids: [Vec<u32>; ABREAST],
+    /// What is kept of what stands around, for each document.
+    kept: Aligned<f32>,
+    keeps: usize,
+    /// Of a step: whose turn it is, where, and what is to be predicted.
+    turns: Vec<(u32, Place)>,
     targets: Vec<u32>,
     outputs: Vec<Output<'a>>,
     noise: Vec<Output<'a>>,
@@ -59,23 +59,24 @@ pub struct Desk<'a> {
 
 impl Desk<'_> {
     /// For output rows of so many values, padding included.
-    pub fn new(padded: usize) -> Self {
+    pub fn new(around: &impl Around, padded: usize) -> Self {
         let [hidden, gradients] = [0, 1].map(|_| Aligned::new(0.0, ABREAST * padded));
-        let (windows, ends, targets) = (vec![], vec![], vec![]);
+        let (turns, targets) = (vec![], vec![]);
         let (outputs, noise, next) = (vec![], vec![], vec![]);
-        let kept = [const { Vec::new() }; ABREAST];
-        Self { kept, windows, ends, targets, outputs, noise, next, hidden, gradients, padded }
+        let ids = [const { Vec::new() }; ABREAST];
+        let keeps = around.keeps();
+        let kept = Aligned::new(0.0, ABREAST * keeps);
+        Self { ids, kept, keeps, turns, targets, outputs, noise, next, hidden, gradients, padded }
     }
 }
 
 /// One pass over a group of documents.
-pub struct Pass<'a, 'p, F, O> {
-    pub fold: &'a F,
+pub struct Pass<'a, 'p, A, O> {
+    pub around: &'a A,
     pub objective: &'a O,
-    pub sight: &'a Sight<'a, Tagged<'a>>,
+    /// One row for each new document.
+    pub tags: &'a SharedMatrix,
     pub output: &'a View<'a>,
-    /// No rows: nothing is frozen that could move.
-    pub spare: &'a SharedMatrix,
     pub reach: Reach,
     pub rate: f32,
     pub subsample: &'a Subsample,
@@ -87,22 +88,25 @@ pub struct Pass<'a, 'p, F, O> {
     pub run: &'p Run,
 }
 
-impl<F: Fold, O: Objective> Task for Pass<'_, '_, F, O> {
+impl<A: Around, O: Objective> Task for Pass<'_, '_, A, O> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { fold, objective, sight, output, spare, reach, rate, .. } = self;
+        let Self { around, objective, tags, output, reach, rate, .. } = self;
         let Self { subsample, drawn, lanes, desk, run, .. } = self;
         let step = objective.step(rate);
-        let Desk { kept, windows, ends, targets, outputs, noise, next, hidden, .. } = desk;
-        let Desk { gradients, padded, .. } = desk;
-        for (lane, kept) in lanes.iter_mut().zip(&mut *kept) {
-            subsample.keep(lane.ids, &mut lane.random, kept);
+        let Desk { ids, kept, turns, targets, outputs, noise, next, hidden, .. } = desk;
+        let Desk { gradients, padded, keeps, .. } = desk;
+        let (padded, keeps) = (*padded, *keeps);
+        for (lane, (Lane { ids: all, random, .. }, ids)) in
+            lanes.iter_mut().zip(&mut *ids).enumerate()
+        {
+            subsample.keep(all, random, ids);
+            around.begin(simd, ids, &mut kept[lane * keeps..][..keeps]);
         }
-        let none = &mut Drawn::default();
-        let kept = &kept[..lanes.len()];
-        let steps = kept.iter().map(Vec::len).max().unwrap_or(0);
+        let ids = &ids[..lanes.len()];
+        let steps = ids.iter().map(Vec::len).max().unwrap_or(0);
         let shares = objective.shares();
         let words = |step: usize| drawn.get(step * shares..(step + 1) * shares).unwrap_or(&[]);
         objective.noise(words(0), output, next);
@@ -113,24 +117,23 @@ impl<F: Fold, O: Objective> Task for Pass<'_, '_, F, O> {
             std::mem::swap(noise, next);
             objective.noise(words(centre + 1), output, next);
             next.iter().for_each(|output| prefetch(simd, output.row));
-            windows.clear();
-            ends.clear();
+            turns.clear();
             targets.clear();
-            for (Lane { number, random, .. }, ids) in lanes.iter_mut().zip(kept) {
+            for (lane, (Lane { number, random, .. }, ids)) in lanes.iter_mut().zip(ids).enumerate()
+            {
                 let Some(&target) = ids.get(centre) else { continue };
                 if let Some(&next) = ids.get(centre + 1) {
                     objective.expect(simd, next, output);
                 }
                 let place = reach.place(centre, ids.len(), random);
-                let now = Now { ids, sentence: *number, output, rate, random, drawn: none };
-                let start = windows.len();
-                sight.look(simd, place, &now, (spare, 0), windows);
-                let lane = targets.len() * *padded;
-                fold.gather(simd, &windows[start..], &mut hidden[lane..lane + *padded]);
-                ends.push(windows.len());
+                let tag = *number as u32;
+                let kept = &mut kept[lane * keeps..][..keeps];
+                let hidden = &mut hidden[turns.len() * padded..][..padded];
+                around.gather(simd, tags.row(tag), (ids, place), kept, hidden);
+                turns.push((tag, place));
                 targets.push(target);
             }
-            let values = targets.len() * *padded;
+            let values = targets.len() * padded;
             objective.fit(
                 simd,
                 Predictions {
@@ -143,10 +146,8 @@ impl<F: Fold, O: Objective> Task for Pass<'_, '_, F, O> {
                     gradients: &mut gradients[..values],
                 },
             );
-            let mut start = 0;
-            for (&end, gradient) in ends.iter().zip(gradients.chunks_exact(*padded)) {
-                fold.scatter(simd, &windows[start..end], 1, gradient);
-                start = end;
+            for (&(tag, place), gradient) in turns.iter().zip(gradients.chunks_exact(padded)) {
+                around.scatter(simd, tags.row(tag), place, gradient);
             }
         }
     }

@@ -1,0 +1,327 @@
+//! How a new document's tag and the words around a centre become one hidden vector. The tag learns and the
+//! words stay, so that sums of their rows can run ahead and serve every window.
+
+use std::ops::Range;
+
+use inlay_base::{SharedMatrix, SharedRow};
+use inlay_kernels::{
+    Simd, add_to_row, add_to_rows, axpy, lay_row, mean_between, mean_of_rows, prefetch, run_on,
+};
+
+use crate::lesson::Place;
+use crate::sight::places;
+
+/// What stands around a centre.
+pub trait Around: Sync {
+    /// Values that it keeps of a document on its way.
+    fn keeps(&self) -> usize {
+        0
+    }
+
+    /// Before the first word of a document.
+    #[inline(always)]
+    fn begin<S: Simd>(&self, _simd: S, _ids: &[u32], _kept: &mut [f32]) {}
+
+    /// Makes the hidden vector of a centre. Centres come one after the other, the first one first.
+    fn gather<S: Simd>(
+        &self,
+        simd: S,
+        tag: SharedRow<'_>,
+        words: (&[u32], Place),
+        kept: &mut [f32],
+        hidden: &mut [f32],
+    );
+
+    /// Gives the tag its part of the change.
+    fn scatter<S: Simd>(&self, simd: S, tag: SharedRow<'_>, place: Place, gradient: &[f32]);
+}
+
+/// The tag alone: PV-DBOW.
+pub struct Alone;
+
+impl Around for Alone {
+    #[inline(always)]
+    fn gather<S: Simd>(
+        &self,
+        simd: S,
+        tag: SharedRow<'_>,
+        _words: (&[u32], Place),
+        _kept: &mut [f32],
+        hidden: &mut [f32],
+    ) {
+        mean_of_rows(simd, &[tag], 1.0, hidden);
+    }
+
+    #[inline(always)]
+    fn scatter<S: Simd>(&self, simd: S, tag: SharedRow<'_>, _place: Place, gradient: &[f32]) {
+        add_to_row(simd, tag, gradient);
+    }
+}
+
+/// The mean or the sum of the tag and the words: PV-DM. It keeps the sums of all words before the
+/// last places.
+pub struct Sums<'a> {
+    /// One row for each word.
+    pub input: &'a SharedMatrix,
+    /// Words on each side, at most.
+    pub window: usize,
+    /// As in `Cbow`.
+    pub mean: bool,
+}
+
+/// Centres after which sums begin anew: over a long document they would lose the digits of single words.
+const ANEW: usize = 1024;
+
+impl Sums<'_> {
+    /// Sums that are kept: from the first place of a window to the one behind it.
+    fn sums(&self) -> usize {
+        2 * self.window + 2
+    }
+
+    /// Where the sum before a place lies.
+    #[inline(always)]
+    fn before(&self, place: usize) -> Range<usize> {
+        let padded = self.input.stride();
+        let at = (place as u32 % self.sums() as u32) as usize * padded;
+        at..at + padded
+    }
+
+    #[inline(always)]
+    fn enter<S: Simd>(&self, simd: S, place: usize, id: u32, kept: &mut [f32]) {
+        let [before, after] = [place, place + 1].map(|place| self.before(place));
+        let [before, after] =
+            kept.get_disjoint_mut([before, after]).expect("two places that are beside each other");
+        run_on(simd, self.input.row(id), before, after);
+    }
+
+    /// Takes the sum before the first place in reach from all.
+    #[inline(never)]
+    fn begin_anew<S: Simd>(&self, simd: S, centre: usize, kept: &mut [f32]) {
+        let padded = self.input.stride();
+        let first = kept[self.before(centre - self.window.min(centre))].to_vec();
+        kept.chunks_exact_mut(padded).for_each(|sum| axpy(simd, -1.0, &first, sum));
+    }
+}
+
+impl Around for Sums<'_> {
+    fn keeps(&self) -> usize {
+        self.sums() * self.input.stride()
+    }
+
+    #[inline(always)]
+    fn begin<S: Simd>(&self, simd: S, ids: &[u32], kept: &mut [f32]) {
+        kept[self.before(0)].fill(0.0);
+        for (place, &id) in ids.iter().take(self.window).enumerate() {
+            self.enter(simd, place, id, kept);
+        }
+    }
+
+    #[inline(always)]
+    fn gather<S: Simd>(
+        &self,
+        simd: S,
+        tag: SharedRow<'_>,
+        (ids, Place { centre, start, end }): (&[u32], Place),
+        kept: &mut [f32],
+        hidden: &mut [f32],
+    ) {
+        let entering = centre + self.window;
+        if let Some(&next) = ids.get(entering + 1) {
+            prefetch(simd, self.input.row(next));
+        }
+        if (centre + 1).is_multiple_of(ANEW) {
+            self.begin_anew(simd, centre, kept);
+        }
+        if let Some(&id) = ids.get(entering) {
+            self.enter(simd, entering, id, kept);
+        }
+        let sums = [start, centre, centre + 1, end].map(|place| &kept[self.before(place)]);
+        let scale = if self.mean { 1.0 / (end - start) as f32 } else { 1.0 };
+        mean_between(simd, tag, sums, scale, hidden);
+    }
+
+    #[inline(always)]
+    fn scatter<S: Simd>(&self, simd: S, tag: SharedRow<'_>, place: Place, gradient: &[f32]) {
+        let scale = if self.mean { 1.0 } else { 1.0 / (place.end - place.start) as f32 };
+        add_to_rows(simd, &[tag], scale, gradient);
+    }
+}
+
+/// The tag and the words end to end, as in `Concatenation`.
+pub struct EndToEnd<'a> {
+    /// One row for each word.
+    pub input: &'a SharedMatrix,
+    /// One row: what stands beyond the ends of a document.
+    pub beyond: &'a SharedMatrix,
+    /// Words on each side.
+    pub window: usize,
+}
+
+impl Around for EndToEnd<'_> {
+    #[inline(always)]
+    fn gather<S: Simd>(
+        &self,
+        simd: S,
+        tag: SharedRow<'_>,
+        (ids, Place { centre, .. }): (&[u32], Place),
+        _kept: &mut [f32],
+        hidden: &mut [f32],
+    ) {
+        let Self { input, beyond, window } = *self;
+        if let Some(&entering) = ids.get(centre + 1 + window) {
+            prefetch(simd, input.row(entering));
+        }
+        let words = places(centre, window)
+            .map(|at| ids.get(at).map_or_else(|| beyond.row(0), |&id| input.row(id)));
+        let parts = hidden.chunks_exact_mut(input.columns());
+        for (row, part) in std::iter::once(tag).chain(words).zip(parts) {
+            lay_row(simd, row, part);
+        }
+    }
+
+    #[inline(always)]
+    fn scatter<S: Simd>(&self, simd: S, tag: SharedRow<'_>, _place: Place, gradient: &[f32]) {
+        add_to_row(simd, tag, &gradient[..self.input.columns()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inlay_base::Random;
+    use inlay_kernels::{Kernels, Task};
+
+    use super::*;
+
+    const COLUMNS: usize = 21;
+
+    fn at_random(rows: usize, seed: u64) -> SharedMatrix {
+        let (matrix, mut random) =
+            (SharedMatrix::zeros(rows, COLUMNS).unwrap(), Random::new(seed, 0));
+        for row in 0..rows as u32 {
+            let values: Vec<f32> = (0..COLUMNS).map(|_| random.unit()).collect();
+            matrix.write(row, &values);
+        }
+        matrix
+    }
+
+    fn values(matrix: &SharedMatrix, row: u32) -> Vec<f32> {
+        let mut values = vec![0.0; COLUMNS];
+        matrix.read(row, &mut values);
+        values
+    }
+
+    /// Goes through a document with windows of changing width, and gives all hidden vectors.
+    struct Walk<'a, A> {
+        around: &'a A,
+        tag: &'a SharedMatrix,
+        ids: &'a [u32],
+        width: usize,
+        places: &'a [Place],
+    }
+
+    impl<A: Around> Task for Walk<'_, A> {
+        type Output = Vec<Vec<f32>>;
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Vec<Vec<f32>> {
+            let Self { around, tag, ids, width, places } = self;
+            let mut kept = vec![f32::NAN; around.keeps()];
+            around.begin(simd, ids, &mut kept);
+            let hidden = |&place: &Place| {
+                let mut hidden = vec![0.0; width];
+                around.gather(simd, tag.row(0), (ids, place), &mut kept, &mut hidden);
+                hidden
+            };
+            places.iter().map(hidden).collect()
+        }
+    }
+
+    fn places_of(words: usize, window: usize) -> Vec<Place> {
+        (0..words)
+            .map(|centre| {
+                let reach = 1 + centre * 7 % window;
+                let start = centre.saturating_sub(reach);
+                Place { centre, start, end: words.min(centre + 1 + reach) }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn running_sums_give_the_mean_and_the_sum_of_every_window() {
+        let (input, tag) = (&at_random(50, 1), &at_random(1, 2));
+        for (words, window) in [(1, 5), (3, 5), (40, 1), (40, 8), (5000, 5), (3000, 60)] {
+            let ids: Vec<u32> = (0..words as u32).map(|at| at * 31 % 50).collect();
+            let places = &places_of(words, window);
+            for mean in [true, false] {
+                let around = &Sums { input, window, mean };
+                for set in Kernels::available() {
+                    let (ids, width) = (&ids, input.stride());
+                    let found = set.run(Walk { around, tag, ids, width, places });
+                    for (place, hidden) in places.iter().zip(found) {
+                        let mut wanted: Vec<f64> =
+                            values(tag, 0).into_iter().map(f64::from).collect();
+                        for at in place.around() {
+                            let row = values(input, ids[at]);
+                            wanted.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(x));
+                        }
+                        let rows = if mean { place.around().count() + 1 } else { 1 } as f64;
+                        for (&got, sum) in hidden.iter().zip(wanted) {
+                            let off = (f64::from(got) * rows - sum).abs();
+                            assert!(off < 1e-3, "{} {words} {window} {}", set.name(), place.centre);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn end_to_end_stand_the_tag_the_words_and_what_is_beyond() {
+        let (input, beyond, tag) = (&at_random(9, 1), &at_random(1, 3), &at_random(1, 2));
+        let around = &EndToEnd { input, beyond, window: 2 };
+        let (ids, places) = (&[4, 7, 2], &places_of(3, 2));
+        for set in Kernels::available() {
+            let width = (5 * COLUMNS).next_multiple_of(16);
+            let found = set.run(Walk { around, tag, ids, width, places });
+            let wanted = [values(tag, 0), values(beyond, 0), values(input, 4), values(input, 2)];
+            let wanted = [&wanted[..], &[values(beyond, 0)]].concat().concat();
+            assert!(found[1][..5 * COLUMNS] == wanted, "{}", set.name());
+        }
+    }
+
+    struct Give<'a, A>(&'a A, &'a SharedMatrix, Place, &'a [f32]);
+    impl<A: Around> Task for Give<'_, A> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            self.0.scatter(simd, self.1.row(0), self.2, self.3);
+        }
+    }
+
+    #[test]
+    fn the_tag_gets_its_part() {
+        let (input, beyond) = (&at_random(9, 1), &at_random(1, 3));
+        let place = Place { centre: 2, start: 1, end: 5 };
+        let gradient: Vec<f32> = (0..5 * COLUMNS.next_multiple_of(16)).map(|i| i as f32).collect();
+        let of_words = &gradient[..input.stride()];
+        for set in Kernels::available() {
+            let gained = |give: &dyn Fn(&SharedMatrix)| {
+                let tag = SharedMatrix::zeros(1, COLUMNS).unwrap();
+                give(&tag);
+                values(&tag, 0)
+            };
+            let sum = Sums { input, window: 3, mean: false };
+            let mean = Sums { input, window: 3, mean: true };
+            let parts = EndToEnd { input, beyond, window: 2 };
+            let quarter: Vec<f32> = (0..COLUMNS).map(|i| i as f32 / 4.0).collect();
+            assert!(gained(&|tag| set.run(Give(&sum, tag, place, of_words))) == quarter);
+            for give in [
+                &(|tag: &SharedMatrix| set.run(Give(&mean, tag, place, of_words)))
+                    as &dyn Fn(&SharedMatrix),
+                &|tag| set.run(Give(&Alone, tag, place, of_words)),
+                &|tag| set.run(Give(&parts, tag, place, &gradient)),
+            ] {
+                assert!(gained(give) == gradient[..COLUMNS], "{}", set.name());
+            }
+        }
+    }
+}
