@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { InlayError, type Progress, Word2Vec, WordVectors, configure } from 'inlay'
 import { probePanic, probeQueryPanic } from '#inlay/native.js'
 import { runOptions, settleAlone } from '#inlay/options.js'
-import { run, serve } from '#inlay/run.js'
+import { ProgressReport, run, serve } from '#inlay/run.js'
 import { longestHold } from './fixtures/longest-hold.js'
 import { node, script } from './fixtures/node.js'
 import { toySentences } from './fixtures/toy.js'
@@ -141,6 +141,25 @@ test.serial('progress comes ten times a second at most, rises, and ends at the e
     training.map(({ done }) => done),
     training.map(({ done }) => done).toSorted((a, b) => a - b),
   )
+})
+
+test.serial('a pause, as for a validation, hardly changes the rate and the time left', (t) => {
+  const { now } = performance
+  t.teardown(() => (performance.now = now))
+  let [time, done] = [0, 0]
+  performance.now = () => time
+  const told: Progress[] = []
+  const report = new ProgressReport((progress) => told.push(progress))
+  const hear = (milliseconds: number) => {
+    time += milliseconds
+    done += 100
+    report.hear({ phase: 'train', unit: 'items', done, total: 10_000 })
+  }
+  for (let event = 0; event < 60; event += 1) hear(100)
+  hear(2000)
+  const { rate, remaining } = told.at(-1)!
+  t.true(rate > 700 && rate < 1000, `${rate} a second, where 1,000 are usual`)
+  t.true(remaining! < 6, `${remaining} s for 3,900`)
 })
 
 test.serial('what onProgress throws stops the training and is the rejection', async (t) => {

@@ -13,7 +13,7 @@ export interface Progress {
   readonly total?: number
   /** What `done` counts: 'words', 'bytes', 'rows', ... */
   readonly unit: string
-  /** Units a second, over the last second. */
+  /** Units a second, over the last ten seconds. */
   readonly rate: number
   /** Seconds to the end of the phase at this rate; absent while unknown. */
   readonly remaining?: number
@@ -164,9 +164,12 @@ function stackOf(callee: (...args: never[]) => unknown): { stack?: string } {
   return holder
 }
 
+/** So long that a pause for a validation says little of the time that is left. */
+const recentMilliseconds = 10_000
+
 /** Turns native events into `Progress`: ten a second at most, and always the last one. */
 export class ProgressReport {
-  /** Events of the phase within the last second, and the one before them. */
+  /** Events of the phase within `recentMilliseconds`, and the one before them. */
   #recent: { readonly time: number; readonly done: number }[] = []
   #phase = ''
   #told = -Infinity
@@ -203,7 +206,8 @@ export class ProgressReport {
       this.#recent = []
     }
     this.#recent.push({ time, done })
-    while (this.#recent.length > 2 && this.#recent[1]!.time < time - 1000) this.#recent.shift()
+    while (this.#recent.length > 2 && this.#recent[1]!.time < time - recentMilliseconds)
+      this.#recent.shift()
     const first = this.#recent[0]!
     const rate = time > first.time ? ((done - first.done) / (time - first.time)) * 1000 : 0
     return {
