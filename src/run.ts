@@ -9,6 +9,8 @@ export interface Progress {
   readonly phase: string
   /** Units done in this phase. */
   readonly done: number
+  /** Of these, what was done before it began, as of a checkpoint; absent if nothing was. */
+  readonly begun?: number
   /** Units in all; absent while unknown, as for a stream. */
   readonly total?: number
   /** What `done` counts: 'words', 'bytes', 'rows', ... */
@@ -200,7 +202,10 @@ export class ProgressReport {
     if (last) this.listener(last)
   }
 
-  #progress({ phase, done, total, unit, epoch, loss }: ProgressEvent, time: number): Progress {
+  #progress(
+    { phase, done, begun, total, unit, epoch, loss }: ProgressEvent,
+    time: number,
+  ): Progress {
     if (phase !== this.#phase) {
       this.#phase = phase
       this.#recent = []
@@ -215,6 +220,7 @@ export class ProgressReport {
       done,
       unit,
       rate,
+      ...(begun !== undefined && { begun }),
       ...(total !== undefined && { total }),
       ...(total !== undefined && rate > 0 && { remaining: (total - done) / rate }),
       ...(epoch !== undefined && { epoch }),

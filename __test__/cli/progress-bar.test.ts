@@ -70,11 +70,20 @@ test('each phase leaves one line that says what it did', (t) => {
 
 test('a phase that went on from a checkpoint counts what this run did', (t) => {
   const { bar, written, at } = screen()
-  bar.hear({ ...training, done: 500_000 })
+  const resumed = { ...training, begun: 500_000 }
+  bar.hear({ ...resumed, done: 510_000 })
   at(2000)
-  bar.hear({ ...training, done: 1_000_000 })
+  bar.hear({ ...resumed, done: 1_000_000 })
   bar.end()
   t.is(written.at(-1), 'train  500 k words in 2.00 s, 250 k words/s, loss 2.113\n')
+})
+
+test('a phase that was all but done when it was first heard of counts as a whole', (t) => {
+  const { bar, written, at } = screen()
+  bar.hear({ ...training, done: 900_000 })
+  at(2000)
+  bar.end()
+  t.is(written.at(-1), 'train  1.00 M words in 2.00 s, 500 k words/s, loss 2.113\n')
 })
 
 test('a run that failed leaves no line', (t) => {

@@ -31,8 +31,6 @@ export class ProgressBar {
   readonly #stream: BarStream
   readonly #now: () => number
   readonly #style: Style | undefined
-  /** What was done when the phase was first heard of. */
-  #before = 0
   #last: Progress | undefined
   #phaseStarted: number
   #told: number
@@ -53,10 +51,7 @@ export class ProgressBar {
   readonly hear = (progress: Progress): void => {
     const time = this.#now()
     const isNew = progress.phase !== this.#last?.phase
-    if (isNew) {
-      this.#finishPhase(time)
-      this.#before = progress.done
-    }
+    if (isNew) this.#finishPhase(time)
     this.#last = progress
     if (this.#style) {
       if (!isNew && time - this.#told < redrawAfter) return
@@ -87,15 +82,12 @@ export class ProgressBar {
   }
 
   /** A phase that has ended did all there was to do, whichever event was the last to come through. */
-  #summary({ done, total, unit, loss }: Progress, time: number): string {
-    const all = Math.max(done, total ?? 0)
+  #summary({ done, begun = 0, total, unit, loss }: Progress, time: number): string {
+    const own = Math.max(done, total ?? 0) - begun
     const seconds = (time - this.#phaseStarted) / 1000
-    // More at the first word than a second's work: the run went on from a checkpoint.
-    const isResumed = this.#before * seconds > all - this.#before
-    const begun = isResumed && this.#before < all ? this.#before : 0
-    const speed = seconds > 0 ? `, ${quantity((all - begun) / seconds, unit)}/s` : ''
+    const speed = seconds > 0 ? `, ${quantity(own / seconds, unit)}/s` : ''
     const lastLoss = loss === undefined ? '' : `, loss ${loss.toFixed(3)}`
-    return `${quantity(all - begun, unit)} in ${duration(seconds)}${speed}${lastLoss}`
+    return `${quantity(own, unit)} in ${duration(seconds)}${speed}${lastLoss}`
   }
 
   /** Room for the ^C that a terminal writes, too. */

@@ -16,6 +16,8 @@ pub struct Progress {
     pub unit: &'static str,
     /// Units done in this phase.
     pub done: u64,
+    /// Of these, what was done before it began, as of a checkpoint.
+    pub begun: u64,
     /// Units in all; unknown for a stream.
     pub total: Option<u64>,
     /// The epoch under way, from 1.
@@ -48,7 +50,15 @@ struct Report {
 impl Run {
     /// A run on `threads` threads of its own (0: as many as the process may use).
     pub fn new(threads: usize, seed: u64, stop: Arc<AtomicBool>, sink: Sink) -> Self {
-        let last = Progress { phase: "", unit: "", done: 0, total: None, epoch: None, loss: None };
+        let last = Progress {
+            phase: "",
+            unit: "",
+            done: 0,
+            begun: 0,
+            total: None,
+            epoch: None,
+            loss: None,
+        };
         Self {
             threads: if threads == 0 { processors() } else { threads },
             seed,
@@ -95,7 +105,7 @@ impl Run {
         if !report.last.phase.is_empty() {
             self.send(&mut report);
         }
-        report.last = Progress { phase, unit, done, total, epoch: None, loss: None };
+        report.last = Progress { phase, unit, done, begun: done, total, epoch: None, loss: None };
         (report.losses, report.predictions) = (0.0, 0);
         self.done.store(done, Relaxed);
         self.next_tick.store(0, Relaxed);
@@ -231,6 +241,22 @@ mod tests {
         assert!((2..=5).contains(&events.len()), "at 0, 100, 200, 300 ms and the last: {events:?}");
         assert!(events.is_sorted());
         assert_eq!(*events.last().unwrap(), run.done.load(Relaxed));
+    }
+
+    #[test]
+    fn what_was_done_before_a_phase_is_told_with_all_of_its_events() {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&events);
+        let sink = Box::new(move |progress: Progress| {
+            heard.lock().unwrap().push((progress.begun, progress.done));
+        });
+        let run = Run::new(1, 1, Arc::default(), sink);
+        run.phase("train", "words", 70, Some(100));
+        run.advance(10);
+        run.advance(20);
+        run.phase("write", "rows", 0, None);
+        run.finish();
+        assert_eq!(*events.lock().unwrap(), [(70, 80), (70, 100), (0, 0)]);
     }
 
     #[test]
