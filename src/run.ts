@@ -9,7 +9,7 @@ export interface Progress {
   readonly phase: string
   /** Units done in this phase. */
   readonly done: number
-  /** Of these, what was done before it began, as of a checkpoint; absent if nothing was. */
+  /** Of these, what was done before it began: of a checkpoint, or passed over, as a header; absent if nothing was. */
   readonly begun?: number
   /** Units in all; absent while unknown, as for a stream. */
   readonly total?: number

@@ -16,7 +16,7 @@ pub struct Progress {
     pub unit: &'static str,
     /// Units done in this phase.
     pub done: u64,
-    /// Of these, what was done before it began, as of a checkpoint.
+    /// Of these, what was done before it began: of a checkpoint, or what was passed over, as a header.
     pub begun: u64,
     /// Units in all; unknown for a stream.
     pub total: Option<u64>,

@@ -1,5 +1,5 @@
-//! Sums of the rows of windows as differences of sums over all rows before: a wide window takes as long as a
-//! narrow one, and no loop ends where a processor would have to guess.
+//! Sums of the rows of windows as differences of sums over all rows before: as many additions for a wide window as
+//! for a narrow one.
 
 use inlay_base::SharedRow;
 
