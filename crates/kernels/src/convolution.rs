@@ -26,7 +26,7 @@ pub use winograd::{Plane, Winograd, convolve_winograd};
 use std::ops::Range;
 
 use crate::product::{Place, Soon, ask, begin, read, shares, write};
-use crate::{Activation, Desk, Kernels, Matrix, Packed, Simd, Start, Target, Task};
+use crate::{Activation, Desk, Kernels, Matrix, Packed, Simd, Start, Target, Task, multiply};
 
 /// The place of a tap that falls outside of its item: zeros.
 pub const NOWHERE: u32 = u32::MAX;
@@ -60,9 +60,18 @@ impl Windows<'_> {
 
     /// Whether they are all rows of the output and all taps, in their order.
     fn are_all(&self) -> bool {
-        let in_order = |numbers: &[u32]| numbers.iter().zip(0..).all(|(&number, at)| number == at);
         self.rows.len() == self.outputs && in_order(self.rows) && in_order(self.taps)
     }
+
+    /// Whether each is the row of the input that has its number: what is summed is a product.
+    fn are_rows(&self) -> bool {
+        let one = self.taps.len() == 1 && self.inputs == self.outputs;
+        one && self.places.len() == self.outputs && self.are_all() && in_order(self.places)
+    }
+}
+
+fn in_order(numbers: &[u32]) -> bool {
+    numbers.iter().zip(0..).all(|(&number, at)| number == at)
 }
 
 /// y = `activation`(`start` + Σ x·W) for each window of each item. The weights are [taps x channels,
@@ -88,6 +97,9 @@ pub fn convolve(
     let items = y.rows().checked_div(windows.outputs).unwrap_or(0);
     assert_eq!((items * windows.inputs, items * windows.outputs), (x.rows(), y.rows()));
     assert!(start.bias().is_none_or(|bias| bias.len() == y.columns()));
+    if taps == 1 && windows.are_rows() {
+        return multiply(kernels, x, weights, start, activation, y, desk);
+    }
     let (total, columns) = (items * windows.rows.len(), y.columns());
     let crew = desk.crew_for(total * weights.rows() * columns);
     let zeros = desk.zeros(channels);

@@ -5,10 +5,16 @@ fn numbers(length: usize) -> Vec<f32> {
     (0..length).map(|i| ((i * 7919 + 13) % 1013) as f32 / 506.0 - 1.0).collect()
 }
 
-/// A table without a pattern; each eleventh place is outside.
-fn places(length: usize, inputs: usize) -> Vec<u32> {
-    let place = |i: usize| if i % 11 == 3 { NOWHERE } else { ((i * 31 + 5) % inputs) as u32 };
-    (0..length).map(place).collect()
+/// A table without a pattern, each eleventh place of which is outside; or, for one tap and as many outputs as inputs, that
+/// of windows that are rows.
+fn places(sizes: &Sizes) -> Vec<u32> {
+    let &Sizes { inputs, outputs, taps, .. } = sizes;
+    let place = |i: usize| match i % 11 {
+        _ if (taps, inputs) == (1, outputs) => i as u32,
+        3 => NOWHERE,
+        _ => ((i * 31 + 5) % inputs) as u32,
+    };
+    (0..taps * outputs).map(place).collect()
 }
 
 struct Sizes {
@@ -20,11 +26,12 @@ struct Sizes {
     columns: usize,
 }
 
-const SIZES: [Sizes; 5] = [
+const SIZES: [Sizes; 6] = [
     Sizes { items: 3, inputs: 7, outputs: 5, taps: 3, channels: 1, columns: 1 },
     Sizes { items: 2, inputs: 9, outputs: 17, taps: 4, channels: 10, columns: 37 },
     Sizes { items: 1, inputs: 40, outputs: 40, taps: 9, channels: 33, columns: 16 },
     Sizes { items: 5, inputs: 4, outputs: 3, taps: 2, channels: 5, columns: 70 },
+    Sizes { items: 2, inputs: 20, outputs: 20, taps: 1, channels: 9, columns: 35 },
     Sizes { items: 0, inputs: 4, outputs: 3, taps: 2, channels: 5, columns: 7 },
 ];
 
@@ -46,7 +53,7 @@ fn windows_are_sums_over_their_taps() {
         let x = numbers(items * inputs * channels);
         let weights = numbers(taps * channels * columns);
         let bias = numbers(columns);
-        let table = places(taps * outputs, inputs);
+        let table = places(sizes);
         let rows: Vec<u32> = (0..outputs as u32).collect();
         let numbered: Vec<u32> = (0..taps as u32).collect();
         let windows = Windows { inputs, outputs, rows: &rows, taps: &numbered, places: &table };
@@ -100,7 +107,7 @@ fn gradients_of_weights_are_sums_over_windows() {
         let &Sizes { items, inputs, outputs, taps, channels, columns } = sizes;
         let x = numbers(items * inputs * channels);
         let gradient = numbers(items * outputs * columns);
-        let table = places(taps * outputs, inputs);
+        let table = places(sizes);
         let rows: Vec<u32> = (0..outputs as u32).collect();
         let numbered: Vec<u32> = (0..taps as u32).collect();
         let windows = Windows { inputs, outputs, rows: &rows, taps: &numbered, places: &table };
@@ -130,7 +137,7 @@ fn channels_by_themselves_are_sums_over_their_taps() {
         let x = numbers(items * inputs * channels);
         let (weights, bias) = (numbers(taps * channels), numbers(channels));
         let gradient = numbers(items * outputs * channels);
-        let table = places(taps * outputs, inputs);
+        let table = places(sizes);
         let rows: Vec<u32> = (0..outputs as u32).collect();
         let numbered: Vec<u32> = (0..taps as u32).collect();
         let windows = Windows { inputs, outputs, rows: &rows, taps: &numbered, places: &table };

@@ -58,7 +58,7 @@ pub(crate) struct Wanted {
 }
 
 /// Values of a cache line.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 impl Wanted {
     /// Nothing but what `push` says, to be asked for by the next so many products.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use inlay_base::Crew;
 
-use super::ahead::Wanted;
-use super::{TALLEST, WIDEST};
+use super::ahead::{LINE, Wanted};
+use super::{Matrix, TALLEST, WIDEST};
 use crate::Aligned;
 use crate::bytes::Lines;
 
@@ -49,6 +49,23 @@ impl Desk {
     pub(super) fn rows(&mut self, rows: usize, depth: usize) -> &mut [f32] {
         self.a.grow(0.0, (rows + TALLEST) * depth + 16);
         &mut self.a
+    }
+
+    /// Copies rows of A that would crowd one set of the first cache; and the step from one copy to the next.
+    pub(super) fn spread(
+        &mut self,
+        a: Matrix<'_>,
+        down: Range<usize>,
+        deep: Range<usize>,
+    ) -> (*const f32, usize) {
+        let depth = deep.len();
+        // An odd number of lines: each row begins in a set of its own.
+        let step = (depth.div_ceil(LINE) | 1) * LINE;
+        let room = self.rows(down.len(), step);
+        for (row, to) in down.zip(room.chunks_exact_mut(step)) {
+            to[..depth].copy_from_slice(a.part_of_row(row, deep.clone()));
+        }
+        (room.as_ptr(), step)
     }
 
     /// Room for panels of B.

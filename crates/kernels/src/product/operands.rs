@@ -87,6 +87,12 @@ impl<'a> Matrix<'a> {
         Self::spaced(&self.values[first * self.row_step..], count, self.columns, self.row_step)
     }
 
+    /// The values of a row in some columns, if rows are contiguous.
+    pub(super) fn part_of_row(&self, row: usize, columns: Range<usize>) -> &'a [f32] {
+        debug_assert_eq!(self.column_step, 1);
+        &self.values[row * self.row_step..][columns]
+    }
+
     pub(super) fn at(&self, row: usize, column: usize) -> *const f32 {
         self.values.as_ptr().wrapping_add(row * self.row_step + column * self.column_step)
     }

@@ -29,8 +29,8 @@ fn check(a: &[f32], b: &[f32], c: &[f32], from: &[f32], shape: (usize, usize, us
     }
 }
 
-/// Rows, depth and columns: none, one, whole tiles and blocks, and some more.
-pub(crate) const SHAPES: [(usize, usize, usize); 15] = [
+/// Rows, depth and columns: none, one, whole tiles and blocks, some more, and rows that crowd a set of the first cache.
+pub(crate) const SHAPES: [(usize, usize, usize); 16] = [
     (1, 1, 1),
     (1, 5, 40),
     (3, 0, 4),
@@ -44,6 +44,7 @@ pub(crate) const SHAPES: [(usize, usize, usize); 15] = [
     (64, 64, 64),
     (13, 17, 100),
     (50, 600, 20),
+    (31, 1024, 20),
     (341, 30, 40),
     (3, 20, 3100),
 ];
