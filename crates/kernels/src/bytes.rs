@@ -167,8 +167,8 @@ struct Meaning {
 impl Lines {
     /// Takes in other rows.
     fn turn(&mut self, set: ByteSet, rows: Matrix<'_>, crew: Option<&Crew>) {
-        // Whole vectors of bytes are written.
-        self.stride = rows.columns().next_multiple_of(16).max(16);
+        // Whole vectors of bytes are written; an odd number of lines, so that rows do not crowd a set of the first cache.
+        self.stride = (rows.columns().div_ceil(64) | 1) * 64;
         self.bytes.resize(self.bytes.len().max(rows.rows() * self.stride), 0);
         self.meanings.clear();
         self.meanings.resize(rows.rows(), Meaning::default());
