@@ -2,10 +2,12 @@
 
 use crate::Simd;
 
+/// Steps of the depth between asking for a row and its turn.
+pub(super) const AHEAD: usize = 24;
+
 /// Asks for the rows of B that a tile itself will want: the machine looks ahead within a page only.
 #[inline(always)]
 pub(crate) fn ask<S: Simd, const VECTORS: usize>(simd: S, b: *const f32, step: usize) {
-    const AHEAD: usize = 24;
     for line in (0..VECTORS * S::LANES).step_by(16) {
         simd.prefetch(b.wrapping_add(AHEAD * step + line));
     }

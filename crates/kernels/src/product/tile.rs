@@ -1,5 +1,8 @@
-use super::ahead::{Soon, ask};
+use super::ahead::{AHEAD, Soon, ask};
 use crate::Simd;
+
+/// Values from one step of A to the next, and multiples of it, with which a step's line is asked for.
+const CROWDED: usize = 512;
 
 /// The rows of A under a tile: value (i, p) is at `values[i * row + p * step]`.
 #[derive(Clone, Copy)]
@@ -117,6 +120,8 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
             let (mut a, mut b) = (left.values, right.values);
             // Rows of C are asked for one after the other, those of the next tiles as well: they have left the first cache.
             let mut wanted = to;
+            // Columns of A whose lines crowd few sets of a cache are gone again when the next tile has the rest of a line.
+            let crowded = left.row == 1 && left.step.is_multiple_of(CROWDED);
             macro_rules! add_up {
                 ($last:expr) => {
                     let mut rest = depth;
@@ -130,6 +135,9 @@ impl<const ROWS: usize, const VECTORS: usize> Shape<ROWS, VECTORS> {
                         rest -= steps;
                         for _ in 0..steps {
                             ask::<S, VECTORS>(simd, b, right.step);
+                            if crowded {
+                                simd.prefetch_second(a.wrapping_add(AHEAD * left.step + ROWS - 1));
+                            }
                             let across: [S::Vector; VECTORS] = read(simd, b, $last);
                             for (i, sums) in sums.iter_mut().enumerate() {
                                 let down = simd.splat(*a.add(i * left.row));
