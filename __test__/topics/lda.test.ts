@@ -315,6 +315,9 @@ test('options that have no meaning together are refused', async (t) => {
     { alpha: 1, alphas: [1, 2], topics: 2 },
     { alphas: [1, 2], topics: 3 },
     { optimizeEvery: 0, optimizeBeta: true },
+    { alpha: 1e-50 },
+    { alphas: [1, 1e-30], topics: 2 },
+    { beta: 1e-50 },
     { checkpointEvery: 5 },
   ] as LdaOptions[]) {
     await t.throwsAsync(Lda.train(toy, options), refused)

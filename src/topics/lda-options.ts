@@ -18,7 +18,10 @@ import {
   wrongOption,
 } from '../options.js'
 
-const isPositive = (given: unknown) => Number.isFinite(given) && (given as number) > 0
+/** Below the least, products of both priors are nothing in single precision. */
+const prior = { from: 1e-8, to: 1e6 }
+const isPrior = (given: unknown) =>
+  typeof given === 'number' && given >= prior.from && given <= prior.to
 
 /** How a model is trained. In brackets: the names in tomotopy and gensim. */
 const trainingOptions = {
@@ -27,15 +30,15 @@ const trainingOptions = {
   /** Passes over the text [iterations]. */
   iterations: integer(200, { from: 1, to: 1_000_000 }, 'passes over the text'),
   /** What each topic has in a document before anything is seen, in words [alpha]. */
-  alpha: real(0.1, { above: 0, to: 1e6 }, 'what a topic has in a document beforehand, in words'),
+  alpha: real(0.1, prior, 'what a topic has in a document beforehand, in words'),
   /** One value for each topic in the place of `alpha`, which then are not alike from the start. */
   alphas: custom<readonly number[]>(
-    'an array of numbers above 0',
-    (given) => Array.isArray(given) && given.every(isPositive),
+    'an array of numbers from 1e-8 to 1000000',
+    (given) => Array.isArray(given) && given.every(isPrior),
     'one value for each topic in the place of alpha',
   ),
   /** What each word has in a topic before anything is seen, in words [eta]. */
-  beta: real(0.01, { above: 0, to: 1e6 }, 'what a word has in a topic beforehand, in words'),
+  beta: real(0.01, prior, 'what a word has in a topic beforehand, in words'),
   /** Passes from one fit of the priors to the next (Minka 2000; Wallach 2008): each topic gets an alpha
    * of its own, larger where it is in more documents; 0 leaves them as they are [optim_interval]. */
   optimizeEvery: integer(

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,7 +8,8 @@ use crate::{Error, Result};
 
 /// A file that appears whole or not at all: written beside its target, flushed to the disk and
 /// renamed over it by `commit`. Dropped before that, it leaves nothing; a process that is killed
-/// leaves the old file, and its unfinished one goes with the next write to the same target.
+/// leaves the old file, and its unfinished one goes with the next write to the same target. A link
+/// stays one: what it points to is replaced.
 pub struct AtomicFile {
     writer: Option<BufWriter<File>>,
     target: PathBuf,
@@ -18,8 +20,15 @@ impl AtomicFile {
     /// Opens the file beside `target`.
     pub fn create(target: &Path) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        if target.is_dir() {
+        let linked = target.is_symlink().then(|| fs::canonicalize(target).ok()).flatten();
+        let target = linked.as_deref().unwrap_or(target);
+        let there = fs::metadata(target);
+        if there.as_ref().is_ok_and(fs::Metadata::is_dir) {
             return Err(Error::invalid_file(target, None, "is a directory, not a file"));
+        }
+        if there.is_ok_and(|there| !there.is_file()) {
+            let problem = "is no regular file, which could be replaced by another";
+            return Err(Error::invalid_file(target, None, problem));
         }
         let name = target.file_name().ok_or_else(|| {
             Error::invalid_file(target, None, "does not name a file that could be written")
@@ -27,9 +36,13 @@ impl AtomicFile {
         let mut unfinished = std::ffi::OsString::from(".");
         unfinished.push(name);
         remove_orphans(target, &unfinished);
-        unfinished.push(format!(".{}-{}.tmp", std::process::id(), NUMBER.fetch_add(1, Relaxed)));
+        let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Relaxed));
+        let random = RandomState::new().hash_one(number);
+        unfinished.push(format!(".{process}-{number}-{random:016x}.tmp"));
         let temporary = target.with_file_name(unfinished);
-        let file = File::create(&temporary).map_err(|error| Error::io("write", target, &error))?;
+        // Another process may have the same number where machines or containers share a folder.
+        let file = File::options().write(true).create_new(true).open(&temporary);
+        let file = file.map_err(|error| Error::io("write", target, &error))?;
         let writer = Some(BufWriter::with_capacity(1 << 18, file));
         Ok(Self { writer, target: target.into(), temporary })
     }
@@ -130,6 +143,24 @@ mod tests {
         kept.commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"0012 rows and more");
         assert_eq!(names(folder.path()), ["vectors.bin"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_stays_one_and_what_is_no_file_stays_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let mut file = AtomicFile::create(&link).unwrap();
+        file.write(b"new").unwrap();
+        file.commit().unwrap();
+        assert!(link.is_symlink() && fs::read(&target).unwrap() == b"new");
+        let socket = folder.path().join("socket");
+        let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let outcome = AtomicFile::create(&socket).err();
+        assert!(matches!(outcome, Some(Error::InvalidInput { .. })), "{outcome:?}");
+        assert_eq!(names(folder.path()), ["a", "b", "socket"]);
     }
 
     #[test]

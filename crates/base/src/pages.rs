@@ -4,6 +4,7 @@ use std::slice;
 
 use memmap2::MmapMut;
 
+use crate::memory::{afford, available};
 use crate::{Error, Result};
 
 /// Two MiB: the size of a large page on x86-64 and ARM.
@@ -30,16 +31,10 @@ impl Pages {
             return Ok(Self::empty());
         }
         let asked = length.checked_mul(4).and_then(|bytes| bytes.checked_add(LARGE_PAGE));
-        let out_of_memory = || Error::OutOfMemory {
-            asked: (length as u64).saturating_mul(4),
-            free: available_memory(),
-        };
-        let asked = asked.ok_or_else(out_of_memory)?;
-        // The system promises more memory than it has and then kills whoever uses it.
-        if available_memory().is_some_and(|free| asked as u64 > free) {
-            return Err(out_of_memory());
-        }
-        let map = MmapMut::map_anon(asked).map_err(|_| out_of_memory())?;
+        afford(asked.map(|bytes| bytes as u64))?;
+        let asked = asked.unwrap_or(usize::MAX);
+        let refused = |_| Error::OutOfMemory { asked: asked as u64, free: available() };
+        let map = MmapMut::map_anon(asked).map_err(refused)?;
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage); // a kernel without large pages says no: fine
         let start = map.as_ptr().align_offset(LARGE_PAGE);
@@ -99,16 +94,6 @@ impl Pages {
             None => std::ptr::without_provenance(LARGE_PAGE),
         }
     }
-}
-
-/// Bytes that can be allocated without harm, where the system tells.
-pub(crate) fn available_memory() -> Option<u64> {
-    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let field = |name: &str| -> Option<u64> {
-        let line = info.lines().find(|line| line.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
-    };
-    Some(field("MemAvailable:")? + field("SwapFree:").unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl Bm25 {
             Vectorizer::train(source, reading, (&options, limits), true, run)?;
         let counts = counts.ok_or_else(|| Error::Internal("rows were asked for".into()))?;
         let weights = weighed(&counts, vectorizer.document_frequencies(), saturation);
-        let index = Inverted::products(&weights);
+        let index = Inverted::products(&weights)?;
         Ok(Self { vectorizer, saturation, weights, index })
     }
 
@@ -134,7 +134,7 @@ impl Bm25 {
         if weights.rows() as u64 != vectorizer.documents() {
             return Err(Error::invalid_file(path, None, "it has not a row for each document"));
         }
-        let index = Inverted::products(&weights);
+        let index = Inverted::products(&weights)?;
         Ok(Self { vectorizer, saturation, weights, index })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use inlay_base::{Result, Run};
+use inlay_base::{Result, Run, afford};
 use inlay_corpus::{BATCH, Part, Reading, Seed, Source, Table, each_part};
 
 use crate::hashing;
@@ -56,6 +56,9 @@ impl Counting<'_> {
     /// Counts a source: phase "count" in documents.
     pub fn count<'r>(self, source: Source, reading: Reading, run: &'r Run) -> Result<Counted<'r>> {
         run.phase("count", "documents", 0, None);
+        // Each thread has a place for each column.
+        let columns = self.hashed.map_or(0, |(columns, _)| u64::from(columns));
+        afford(Some(columns * (size_of::<Met>() + 4) as u64 * run.threads() as u64))?;
         let (seed, threads) = (Seed::random(), AtomicUsize::new(0));
         let new = || Counter::new(self, seed, threads.fetch_add(1, Relaxed), run);
         let (counters, parts) =

@@ -30,14 +30,20 @@ pub struct Inverted {
 
 impl Inverted {
     /// For cosines.
-    pub fn cosines(matrix: &SparseMatrix) -> Self {
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn cosines(matrix: &SparseMatrix) -> Result<Self> {
         let scales = (0..matrix.rows()).map(|row| inverse_length(matrix.row(row).values));
-        Self { scales: scales.collect(), by_column: matrix.transpose() }
+        Ok(Self { scales: scales.collect(), by_column: matrix.transpose()? })
     }
 
     /// For products as they are.
-    pub fn products(matrix: &SparseMatrix) -> Self {
-        Self { scales: Vec::new(), by_column: matrix.transpose() }
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn products(matrix: &SparseMatrix) -> Result<Self> {
+        Ok(Self { scales: Vec::new(), by_column: matrix.transpose()? })
     }
 
     /// Rows that can be found.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use bytemuck::AnyBitPattern;
-use inlay_base::{Error, Result, Run, Workers, lock};
+use inlay_base::{Error, Result, Run, Workers, afford, lock};
 use inlay_formats::npz::{self, Csr, CsrParts};
 use inlay_formats::safetensors::{Dtype, Part, Reader};
 use inlay_kernels::{Kernels, Simd, Task, axpy};
@@ -160,7 +160,11 @@ impl SparseMatrix {
     }
 
     /// The rows of a matrix as columns of another: word by documents from document by words.
-    pub fn transpose(&self) -> Self {
+    ///
+    /// # Errors
+    /// `OutOfMemory`: each column has a place, those without values as well.
+    pub fn transpose(&self) -> Result<Self> {
+        afford(Some(16 * (self.columns as u64 + 1) + 8 * self.indices.len() as u64))?;
         let mut offsets = vec![0u64; self.columns + 1];
         self.indices.iter().for_each(|&column| offsets[column as usize + 1] += 1);
         for at in 0..self.columns {
@@ -178,7 +182,7 @@ impl SparseMatrix {
                 values[place] = value;
             }
         }
-        Self { columns: self.rows(), offsets, indices, values }
+        Ok(Self { columns: self.rows(), offsets, indices, values })
     }
 
     /// Some rows, in this order.

@@ -67,7 +67,7 @@ impl TruncatedSvd {
             });
         }
         run.phase("decompose", "products", 0, Some(2 * iterations as u64 + 2));
-        let transposed = matrix.transpose();
+        let transposed = matrix.transpose()?;
         let width = most.min(dimensions + SPARE);
         let mut across = gaussian(matrix.columns(), width, run.seed())?;
         let product = |matrix: &SparseMatrix, dense: &[f32]| {

@@ -71,7 +71,9 @@ impl<V: Stored> Task for Scores<'_, V> {
             scores.fill(0.0);
             return;
         }
-        assert!(stride >= dimensions && rows.len() >= (count - 1) * stride + dimensions);
+        let span =
+            (count - 1).checked_mul(stride).and_then(|before| before.checked_add(dimensions));
+        assert!(stride >= dimensions && span.is_some_and(|span| rows.len() >= span));
         assert_eq!(queries.len() % dimensions, 0);
         let many = queries.len() / dimensions;
         assert_eq!(scores.len(), many * count);

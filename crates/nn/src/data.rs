@@ -1,3 +1,5 @@
+use std::ops::RangeInclusive;
+
 use inlay_base::{Error, Result};
 
 use crate::shape::{Content, Positions, Shape};
@@ -201,6 +203,24 @@ impl Column {
             Some(at) => {
                 let item = self.offsets.partition_point(|&offset| offset <= at) - 1;
                 let problem = format!("item {item} has the id {}; they are below {limit}", ids[at]);
+                Err(Error::InvalidInput { source: name.into(), offset: None, problem })
+            }
+        }
+    }
+
+    /// That values lie in a range.
+    ///
+    /// # Errors
+    /// `InvalidInput` for the first that does not.
+    pub fn inside(&self, name: &str, range: &RangeInclusive<f32>) -> Result<()> {
+        let Cells::Values(values) = &self.cells else { return Ok(()) };
+        match values.iter().position(|value| !range.contains(value)) {
+            None => Ok(()),
+            Some(at) => {
+                let item = self.offsets.partition_point(|&offset| offset <= at / self.width) - 1;
+                let (least, most) = (range.start(), range.end());
+                let problem =
+                    format!("item {item} has the value {}; they are {least} to {most}", values[at]);
                 Err(Error::InvalidInput { source: name.into(), offset: None, problem })
             }
         }

@@ -164,6 +164,15 @@ impl Loss {
         }
     }
 
+    /// Where targets lie, if not anywhere.
+    pub fn range(&self) -> Option<RangeInclusive<f32>> {
+        match self {
+            Self::BinaryCrossEntropy => Some(0.0..=1.0),
+            Self::CosineSimilarity => Some(-1.0..=1.0),
+            _ => None,
+        }
+    }
+
     /// What the losses of items are divided by: rows with a class (by their weights), or values.
     pub fn share(&self, targets: &Column, items: &[usize], window: Window) -> f64 {
         let of_item = |&item: &usize| match (self, targets.ids(item, window)) {

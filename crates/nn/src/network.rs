@@ -1,6 +1,6 @@
 //! A network with what it has learnt, and what it gives.
 
-use inlay_base::{Error, Random, Result};
+use inlay_base::{Error, Random, Result, afford};
 use inlay_kernels::Kernels;
 
 use crate::data::{Column, Window};
@@ -42,6 +42,8 @@ impl Network {
     /// `InvalidInput` for a description that is not understood, or layers that do not fit.
     pub fn new(description: &str, seed: u64) -> Result<Self> {
         let mut network = Self::blank(description)?;
+        // Values and their copies for products.
+        afford(Some(8 * network.size() as u64))?;
         for (number, parameter) in network.parameters.iter_mut().enumerate() {
             parameter.begin(Random::new(seed, number as u64));
         }

@@ -14,6 +14,8 @@ pub use self::piece::{Part, Piece};
 
 /// Values of a piece, about: the work of a task, few enough for every thread to have some, and what fits the second cache with its gradient.
 const PIECE: usize = 1 << 15;
+/// Pieces, at most: a file may name any size before its values are looked for.
+const PIECES: usize = 1 << 16;
 /// Values from which on what a step reads once is not packed for it: that comes from beyond the second cache, where copies would
 /// have to go each time.
 const LARGE: usize = 1 << 18;
@@ -156,7 +158,7 @@ impl Blueprint {
             // A value of a convolution costs a sum over all windows: threads get the least that
             // fills a tile.
             Order::Turned { taps, .. } if taps > 1 => PANEL,
-            _ => (PIECE / along.max(1)).next_multiple_of(PANEL).max(PANEL),
+            _ => (PIECE / along.max(1)).max(across / PIECES).next_multiple_of(PANEL).max(PANEL),
         };
         let (taps, groups) = match self.order {
             Order::Turned { taps, groups, .. } => (taps.max(1), groups),

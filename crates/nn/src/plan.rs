@@ -170,7 +170,12 @@ impl Plan {
     /// `InvalidInput` if something does not fit.
     pub fn new(description: Description, purpose: Purpose<'_>, frozen: &[String]) -> Result<Self> {
         let mut draft = Draft { description: description.inputs, ..Draft::default() };
-        for (input, (_, shape)) in draft.description.iter().enumerate() {
+        for (input, (name, shape)) in draft.description.iter().enumerate() {
+            if !shape.can_be() {
+                return Err(wrong(format!(
+                    "has an input `{name}` of {shape}, too large to be counted"
+                )));
+            }
             let places = (shape.axes > 0).then_some(draft.places.len());
             draft.places.extend(places.map(|_| input));
             draft.slots.push(Slot { shape: shape.clone(), buffer: 0, places });

@@ -33,6 +33,15 @@ pub enum Positions {
     Fixed(Vec<usize>),
 }
 
+/// Values of an item or a parameter, at most: more than any memory has, few enough for sums and products with them.
+const MOST: usize = 1 << 46;
+
+/// Whether so many values along each axis are no more than can be counted.
+pub(crate) fn countable<'a>(axes: impl IntoIterator<Item = &'a usize>) -> bool {
+    let size = axes.into_iter().try_fold(1usize, |size, &axis| size.checked_mul(axis));
+    size.is_some_and(|size| size <= MOST)
+}
+
 impl Shape {
     /// A vector for each item.
     pub fn vector(width: usize) -> Self {
@@ -72,6 +81,15 @@ impl Shape {
             0 => Err(format!("expects rows whose place along {axes} axes is known (`axes`)")),
             known => Err(format!("expects places along {axes} axes, and they have {known}")),
         }
+    }
+
+    /// Whether the values of an item, or of a row if its length is not known, can be counted.
+    pub(crate) fn can_be(&self) -> bool {
+        let axes = match &self.positions {
+            Positions::Any => &[],
+            Positions::Fixed(axes) => &axes[..],
+        };
+        countable(axes.iter().chain([&self.width]))
     }
 
     /// Why a layer that works on values cannot take it, if it cannot.

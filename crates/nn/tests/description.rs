@@ -1,5 +1,6 @@
 //! Descriptions that are wrong say where.
 
+use inlay_base::Error;
 use inlay_nn::Network;
 use serde_json::{Value, json};
 
@@ -42,6 +43,23 @@ fn every_fault_has_its_place() {
         json!([{"kind": "dropout", "probability": 1.0}]),
         "`dropout1` expects a probability from 0 up to 1, got 1",
     );
+}
+
+#[test]
+fn what_no_memory_holds_is_an_error() {
+    let vast = 1u64 << 60;
+    let dense = json!({"kind": "dense", "units": vast});
+    refuses(json!([dense]), "`dense1` makes [2, 3, 1152921504606846976] of [2, 3, 4], too large");
+    let input = json!({"content": "values", "positions": [1u64 << 32, 1u64 << 32], "width": 1});
+    let description = json!({"inputs": [input], "layers": [{"kind": "flatten"}]}).to_string();
+    let error = Network::blank(&description).err().expect("an error").to_string();
+    assert!(error.contains("too large to be counted"), "{error}");
+    let input = json!({"content": "values", "positions": [], "width": 1 << 22});
+    let description = json!({"inputs": [input], "layers": [{"kind": "dense", "units": 1 << 22}]});
+    let outcome = Network::new(&description.to_string(), 1).err();
+    if cfg!(target_os = "linux") {
+        assert!(matches!(outcome, Some(Error::OutOfMemory { .. })), "{outcome:?}");
+    }
 }
 
 #[test]

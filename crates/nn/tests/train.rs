@@ -332,6 +332,26 @@ fn what_does_not_fit_is_said() {
         weights,
         "has 2 classes, and 3 weights came",
     );
+    for (loss, items, score, wanted) in [
+        (Loss::BinaryCrossEntropy, 2, 1.5, "item 1 has the value 1.5; they are 0 to 1"),
+        (Loss::CosineSimilarity, 4, -7.0, "item 1 has the value -7; they are -1 to 1"),
+    ] {
+        let column = |values: Vec<f32>, width| {
+            Column::new("x", Cells::Values(values), None, &Shape::vector(width)).unwrap()
+        };
+        let inputs = match items {
+            2 => vec![column(vec![0.5; 6], 3)],
+            _ => vec![column(vec![0.5; 6], 3), column(vec![0.5; 6], 3)],
+        };
+        let layers = json!([{"kind": "dense", "units": 1}]);
+        let input = json!({"content": "values", "positions": [], "width": 3});
+        let description = json!({"inputs": [input], "layers": layers}).to_string();
+        let mut network = Network::new(&description, 1).unwrap();
+        let examples = Examples { inputs, targets: Some(column(vec![0.5, score], 1)) };
+        let how = training(loss, adam(), 0.01);
+        let error = network.train(&examples, None, &how, &Run::quiet(1, 1)).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
     let nan = Column::new("x", Cells::Values(vec![0.0, 1.0, f32::NAN]), None, &Shape::vector(1));
     let error = nan.err().unwrap().to_string();
     assert!(error.contains("item 2 has a value that is not finite"), "{error}");

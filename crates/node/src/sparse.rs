@@ -130,7 +130,7 @@ pub fn transpose_sparse(
     events: Events<'_, SparseHandle>,
 ) -> napi::Result<RunHandle> {
     let matrix = matrix.shared()?;
-    launch(env, run, events, move |_| Ok(SparseHandle::new(matrix.matrix.transpose())))
+    launch(env, run, events, move |_| Ok(SparseHandle::new(matrix.matrix.transpose()?)))
 }
 
 /// Some rows, in this order.
@@ -211,7 +211,13 @@ pub fn nearest_rows(
     let few = queries.matrix.rows() == 1;
     let priority = if few { Priority::Query } else { Priority::Batch };
     serve(env, priority, events, move |workers| {
-        let index = matrix.cosines.get_or_init(|| Inverted::cosines(&matrix.matrix));
+        let index = match matrix.cosines.get() {
+            Some(index) => index,
+            None => {
+                let index = Inverted::cosines(&matrix.matrix)?;
+                matrix.cosines.get_or_init(|| index)
+            }
+        };
         let found = index.nearest(&queries.matrix, top_k as usize, workers)?;
         Ok(FoundRows::new(&found))
     })

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use inlay_base::{Result, Workers, lock};
+use inlay_base::{Result, Workers, afford, lock};
 use inlay_formats::GiveRows;
 use inlay_kernels::{Kernels, Simd, Task};
 
@@ -194,6 +194,8 @@ fn widest(
 /// Σ (x - mean)(x - mean)ᵀ, all of it.
 fn covariance(matrix: &Rows, rows: usize, mean: &[f64], workers: &dyn Workers) -> Result<Vec<f64>> {
     let dimensions = mean.len();
+    // All of it, and half of it in bands.
+    afford((dimensions as u64).checked_mul(12 * dimensions as u64))?;
     let bands: Vec<usize> = (0..dimensions).step_by(BAND).collect();
     let parts: Vec<Mutex<Vec<f64>>> = bands.iter().map(|_| Mutex::default()).collect();
     // Wide bands first: the later ones are shorter, for half of the matrix mirrors the other.

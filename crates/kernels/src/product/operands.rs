@@ -172,8 +172,14 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Values from the first of a matrix to its last.
+///
+/// # Panics
+/// If there are more than can be counted: no slice has them.
 fn span(rows: usize, columns: usize, step: usize) -> usize {
-    rows.checked_sub(1).map_or(0, |last| last * step + columns)
+    let Some(last) = rows.checked_sub(1) else { return 0 };
+    let span = last.checked_mul(step).and_then(|before| before.checked_add(columns));
+    span.expect("rows that fit memory")
 }
 
 /// What a value of the product begins with.

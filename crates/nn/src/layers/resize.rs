@@ -65,6 +65,9 @@ pub(super) fn resized(values: &[f32], from: &[usize], to: &[usize], width: usize
     now
 }
 
+/// Positions along an axis, at most: each has a list of what it is made of.
+const LONGEST: usize = 1 << 20;
+
 impl Step {
     /// One for each axis that changes.
     fn all(how: (By, bool), from: &[usize], to: &[usize], width: usize) -> Vec<Self> {
@@ -150,8 +153,10 @@ impl Layer for Resize {
         };
         let size = self.size.of(axes.len(), "size")?;
         let most = size.iter().chain(axes).try_fold(1usize, |all, &axis| all.checked_mul(axis));
-        if size.contains(&0) || most.is_none() {
-            return Err(format!("expects a `size` of 1 or more, which fits memory, got {size:?}"));
+        if most.is_none() || size.iter().any(|axis| !(1..=LONGEST).contains(axis)) {
+            return Err(format!(
+                "expects a `size` from 1 to {LONGEST}, which fits memory, got {size:?}"
+            ));
         }
         let how = (self.by, self.align_corners);
         self.steps.get_or_init(|| Step::all(how, axes, &size, input.width));
@@ -309,7 +314,8 @@ mod tests {
     fn a_size_that_cannot_be_is_refused() {
         for (size, problem) in [
             (json!([3]), "a `size` of 2 numbers"),
-            (json!([0, 3]), "a `size` of 1 or more"),
+            (json!([0, 3]), "a `size` from 1 to"),
+            (json!([1 << 30, 1]), "a `size` from 1 to"),
             (json!([1u64 << 40, 1u64 << 40]), "which fits memory"),
         ] {
             let input = json!({"content": "values", "positions": [2, 3], "width": 3});

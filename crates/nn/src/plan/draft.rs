@@ -6,7 +6,7 @@ use super::{Fold, Node, Slot, Work};
 use crate::description::{Described, Masked, wrong};
 use crate::layer::{Layer, Places};
 use crate::layers::masked::{FillMasked, KeepVisible};
-use crate::shape::{Content, Positions, Shape};
+use crate::shape::{Content, Positions, Shape, countable};
 
 #[derive(Default)]
 pub(super) struct Draft {
@@ -97,8 +97,13 @@ impl Draft {
             };
             wrong(format!("`{name}` {problem}; {giver} gives {input}"))
         })?;
-        let moves = layer.places();
-        let count = layer.parameters(input).len();
+        let blueprints = layer.parameters(input);
+        if !shape.can_be() || !blueprints.iter().all(|blueprint| countable(&blueprint.shape)) {
+            return Err(wrong(format!(
+                "`{name}` makes {shape} of {input}, too large to be counted"
+            )));
+        }
+        let (moves, count) = (layer.places(), blueprints.len());
         let parameters = (self.parameters, count);
         self.parameters += count;
         let work = Work::Layer {

@@ -52,7 +52,7 @@ impl<'a> Set<'a> {
             }
         }
         match target {
-            Some(target) => set.check_targets(plan, target)?,
+            Some(target) => set.check_targets(plan, loss, target)?,
             None if set.examples.targets.is_some() => {
                 return Err(problem("the targets", "are not for a loss over pairs".into()));
             }
@@ -92,7 +92,7 @@ impl<'a> Set<'a> {
         self.examples.targets.as_ref().unwrap_or(&self.examples.inputs[0])
     }
 
-    fn check_targets(&self, plan: &Plan, target: &Shape) -> Result<()> {
+    fn check_targets(&self, plan: &Plan, loss: &Loss, target: &Shape) -> Result<()> {
         let name = "the targets";
         let column = self.targets();
         if column.items() != self.items() {
@@ -110,6 +110,9 @@ impl<'a> Set<'a> {
                 let problems = format!("of item {item} have {given} rows, its output has {wanted}");
                 return Err(problem(name, problems));
             }
+        }
+        if let Some(range) = loss.range() {
+            column.inside(name, &range)?;
         }
         column.below(name, plan.slots[plan.output].shape.width, true)
     }
