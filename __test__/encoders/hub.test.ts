@@ -218,6 +218,14 @@ test('a token goes to its hub, and to no host that the hub sends us to', async (
   t.true((await stat(join(path, 'model.safetensors'))).size > 100_000)
 })
 
+test('a token that no header takes is refused, and not told', async (t) => {
+  const one = await hub(t)
+  const failed = download(t, one, { token: 'secret\nsecond' })
+  const error = await t.throwsAsync(failed, { code: 'INVALID_OPTION', message: /`token`/ })
+  t.notRegex(error!.message, /secret/)
+  t.is(one.requests.length, 0)
+})
+
 test.serial("the environment's token is Hugging Face's, and no mirror sees it", async (t) => {
   const one = await hub(t)
   const home = folder(t)

@@ -145,6 +145,12 @@ const moduleOf = (type: string, path = '') => ({
   path,
 })
 
+test('a pooling that modules.json names and the folder lacks is not taken for a mean', async (t) => {
+  const modules = [moduleOf('Transformer'), moduleOf('Pooling', '1_Pooling')]
+  const path = await folderWith(t, { 'modules.json': modules })
+  await t.throwsAsync(SentenceEncoder.load(path), { code: 'NOT_FOUND', message: /1_Pooling/ })
+})
+
 test('modules.json says what becomes of the vectors of tokens', async (t) => {
   const { texts, hidden } = await expectedOf('bert')
   const last = hidden[0]!.at(-1)!
@@ -156,18 +162,18 @@ test('modules.json says what becomes of the vectors of tokens', async (t) => {
   const rising = (values: readonly number[]) =>
     values.reduce((sum, value, i) => sum + value * (i + 1), 0) / ((rows * (rows + 1)) / 2)
   const unit = (values: readonly number[]) => values.map((value) => value / Math.hypot(...values))
-  const vectorWith = async (pooling: object | undefined, ...behind: string[]) => {
+  const vectorWith = async (pooling: object, ...behind: string[]) => {
     const modules = [moduleOf('Transformer'), moduleOf('Pooling', '1_Pooling')]
     const path = await folderWith(t, {
       'modules.json': [...modules, ...behind.map((type) => moduleOf(type, `2_${type}`))],
-      ...(pooling && { '1_Pooling/config.json': pooling }),
+      '1_Pooling/config.json': pooling,
     })
     using encoder = await SentenceEncoder.load(path)
     const found = await encoder.encode(texts.slice(0, 1))
     return found.row(0)
   }
-  const cases: [readonly number[], object | undefined, ...string[]][] = [
-    [mean, undefined],
+  const cases: [readonly number[], object, ...string[]][] = [
+    [mean, {}],
     [mean, { pooling_mode_mean_tokens: true, word_embedding_dimension: 32 }],
     [last.slice(0, 32), { pooling_mode_cls_token: true, pooling_mode_mean_tokens: false }],
     [last.slice(-32), { pooling_mode: 'lasttoken', pooling_mode_mean_tokens: true }],

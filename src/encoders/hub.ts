@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { copyFile, lstat, mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, posix, relative } from 'node:path'
-import { InlayError, shown } from '../errors.js'
+import { InlayError, InvalidOptionError, shown } from '../errors.js'
 import {
   type Options,
   list,
@@ -135,7 +135,13 @@ function hubOf(
     throw wrongOption('endpoint', 'the address of a hub', endpoint, who)
   }
   const own = new URL(endpoint).origin === itself ? process.env['HF_TOKEN'] || undefined : undefined
-  return { endpoint, token: token ?? own }
+  const known = token ?? own
+  if (known !== undefined && !/^[\x21-\x7e]+$/.test(known)) {
+    // It is not told: messages end up in logs.
+    const problem = 'must be one word of plain characters, without a space or the end of a line'
+    throw new InvalidOptionError(`${who}: \`token\` ${problem}`, { option: 'token' })
+  }
+  return { endpoint, token: known }
 }
 
 const isOn = (said: string | undefined) => /^(1|true|yes|on)$/i.test(said ?? '')

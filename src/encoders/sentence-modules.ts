@@ -127,7 +127,9 @@ export async function sentenceModules(folder: ModelFolder): Promise<SentenceModu
   for (const [number, { type, path }] of modules.entries()) {
     folder.file(path, 'modules.json')
     const file = join(path, 'config.json')
-    const config = path === '' ? undefined : await folder.json(file)
+    // Without it a vector would be another one, and nobody would know. `Normalize` has none.
+    const reads = path !== '' && type !== 'Normalize'
+    const config = reads ? await folder.neededJson(file) : undefined
     if (type === 'Pooling') {
       const found = poolingOf(folder, file, config ?? {})
       const pools = found.map((by) => pool({ by }))
