@@ -15,6 +15,7 @@ import {
   type Settings,
   integer,
   isCount,
+  isIterable,
   oneOf,
   real,
   settle,
@@ -279,7 +280,7 @@ export class TransformerEncoder extends TextNetwork {
    *     const encoder = await pretrained.contrast(texts, { epochs: 1 })
    *     const paired = await pretrained.contrast([{ text: 'a cat', positive: 'one cat' }, ...])
    *
-   * @throws {InvalidOptionError} texts and pairs are mixed
+   * @throws {InvalidOptionError} no iterable, as a string is none; texts and pairs are mixed
    * @throws {InlayError} `INVALID_INPUT` an item that is neither; `DIVERGED`
    */
   async contrast(
@@ -314,6 +315,7 @@ async function pairsOf(
   source: Iterable<Text | TextPair> | AsyncIterable<Text | TextPair>,
   who: string,
 ): Promise<{ texts: Text[]; positives?: Text[] }> {
+  if (!isIterable(source)) throw wrongOption('source', 'an iterable of texts or pairs', source, who)
   const [texts, positives]: [Text[], Text[]] = [[], []]
   const turns = new Turns()
   for await (const item of source) {
