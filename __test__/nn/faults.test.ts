@@ -70,6 +70,25 @@ test('what does not fit is one clear error', async (t) => {
   })
 })
 
+test('examples and inputs have no names but those that are known', async (t) => {
+  const refuses = async (examples: object, message: RegExp) => {
+    const training = Network.train(exactlyOne, examples as Parameters<typeof Network.train>[1])
+    await t.throwsAsync(training, { code: 'INVALID_OPTION', message })
+  }
+  const [inputs, targets] = [corners, [0, 1, 1, 0]]
+  await refuses({ inputs, target: targets }, /no part of examples `target`; did you mean `targets`/)
+  await refuses({ inputs: { input: corners, size: [1] }, targets }, /no input `inputs.size`$/)
+  await refuses(undefined as never, /`examples` must be an object with `inputs`, or a stream/)
+  const validation = { inputs, targets, positve: inputs } as never
+  await t.throwsAsync(Network.train(exactlyOne, { inputs, targets }, { validation }), {
+    message: /`validation.positve`; did you mean `validation.positives`/,
+  })
+  using model = await Network.create(exactlyOne)
+  await t.throwsAsync(model.encode({ imput: corners }), {
+    message: /network.encode: there is no input `inputs.imput`; did you mean `inputs.input`/,
+  })
+})
+
 test('descriptions are refused where they do not fit, and are frozen values where they do', (t) => {
   const refuses = (make: () => unknown, message: RegExp) => {
     t.regex(t.throws(make, { code: 'INVALID_OPTION' })!.message, message)
@@ -91,6 +110,10 @@ test('descriptions are refused where they do not fit, and are frozen values wher
   )
   refuses(() => dropout({ probability: 1 }), /dropout: `probability`/)
   refuses(() => values({ shape: [] }), /values: `shape`/)
+  refuses(
+    () => network({ input: [input, input], layers: [flatten()] }),
+    /`input` must be inputs of different names, got "input"/,
+  )
   t.true(Object.isFrozen(exactlyOne) && Object.isFrozen(exactlyOne.layers[0]))
   t.deepEqual(JSON.parse(JSON.stringify(exactlyOne)), exactlyOne)
   t.deepEqual(summary(exactlyOne), [

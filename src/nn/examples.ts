@@ -1,6 +1,6 @@
 // What a network learns from, as columns.
 import type { ColumnHandle } from '../native.js'
-import { type RunSettings, isIterable, refusal, wrongOption } from '../options.js'
+import { type RunSettings, checkKnown, isIterable, refusal, wrongOption } from '../options.js'
 import { type Items, columnOf } from './columns.js'
 import { type Input, type NetworkDescription, summary } from './description.js'
 import { type Loss, companions, wantsClasses } from './losses.js'
@@ -20,6 +20,9 @@ export interface Examples {
   /** For `cosineSimilarity`: what each item is compared with. */
   readonly others?: Items | Readonly<Record<string, Items>>
 }
+
+/** All that examples can have. */
+const parts = ['inputs', 'targets', 'positives', 'negatives', 'others']
 
 /** What a target looks like: classes for one loss, as many numbers as come out for the others. */
 export function targetsOf(description: NetworkDescription, who: string): Omit<Input, 'name'> {
@@ -58,6 +61,11 @@ export async function itemsOf(
   who: string,
   settings: RunSettings,
 ): Promise<ColumnHandle[]> {
+  if (typeof examples !== 'object' || examples === null) {
+    throw wrongOption('examples', 'an object with `inputs`, or a stream', examples, who)
+  }
+  // `target` for `targets` would be no error, but an autoencoder.
+  checkKnown(Object.keys(examples), parts, 'part of examples', who, place)
   const wants = companions(loss)
   if (wants.others && examples.targets === undefined) {
     throw wrongOption(`${place}targets`, 'a score for each pair', undefined, who)
@@ -90,12 +98,14 @@ export async function columnsOf(
   { signal }: RunSettings,
   option = 'inputs',
 ): Promise<ColumnHandle[]> {
+  const alone = inputs.length === 1 && isIterable(given)
+  if (typeof given === 'object' && given !== null && !isIterable(given)) {
+    const names = inputs.map(({ name }) => name)
+    checkKnown(Object.keys(given), names, 'input', who, `${option}.`)
+  }
   const columns: ColumnHandle[] = []
   for (const input of inputs) {
-    const items =
-      inputs.length === 1 && isIterable(given)
-        ? (given as Items)
-        : named(given, input.name, option, who)
+    const items = alone ? (given as Items) : named(given, input.name, option, who)
     columns.push(await columnOf(items, input, option, who, signal))
   }
   return columns
