@@ -192,6 +192,8 @@ test('what cannot be learnt from is refused', async (t) => {
   await refused(rows, { columns: { twn: 'numeric' } }, /no column "twn"/)
   await refused(rows, { columns: { town: 'numeric' } }, /row 0 has no number in `town`: "dear0"/)
   await refused([...rows, { town: 'x' }], {}, /row 20 has nothing in `high`/)
+  await refused([], {}, /there are no rows/)
+  await refused(rows, { validation: [] }, /`validation` has no examples/)
   await refused([...rows, 5], {}, /row 20 is no object: 5/)
   await refused([{ high: 'yes' }, { high: 'no' }], {}, /no column has anything to learn from/)
   await refused(rows, { patience: 2 }, /`patience` has no meaning without `validation`/)

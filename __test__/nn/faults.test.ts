@@ -70,6 +70,24 @@ test('what does not fit is one clear error', async (t) => {
   })
 })
 
+test('nothing to learn from, and nothing held out, is refused', async (t) => {
+  const examples = { inputs: corners, targets: [0, 1, 1, 0] }
+  const refused = (message: RegExp) => ({ code: 'INVALID_INPUT', message })
+  for (const nothing of [[], new Float32Array(0)]) {
+    const none = { inputs: nothing, targets: [] }
+    await t.throwsAsync(Network.train(exactlyOne, none), refused(/train: there are no examples/))
+    // Its loss would be 0 after each epoch, and the first one the best.
+    await t.throwsAsync(
+      Network.train(exactlyOne, examples, { validation: none }),
+      refused(/train: `validation` has no examples/),
+    )
+  }
+  using model = await Network.create(exactlyOne)
+  const none = { inputs: [], targets: [] }
+  await t.throwsAsync(model.evaluate(none), refused(/evaluate: there are no examples/))
+  t.is((await model.encode([])).length, 0)
+})
+
 test('examples and inputs have no names but those that are known', async (t) => {
   const refuses = async (examples: object, message: RegExp) => {
     const training = Network.train(exactlyOne, examples as Parameters<typeof Network.train>[1])

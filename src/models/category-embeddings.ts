@@ -131,6 +131,7 @@ export class CategoryEmbeddings<Task extends TableTask = 'classification'>
       throw wrongOption('target', categoryEmbeddingsOptions.target.expected, name, who)
     }
     const cells = await Cells.of(rows, 'rows', who, run.signal)
+    if (cells.length === 0) throw new InlayError('INVALID_INPUT', `${who}: there are no rows`)
     for (const option of [kinds, dimensions]) checkNames(cells, Object.keys(option ?? {}), who)
     const target = await targetOf(cells, name, task, missing, who)
     const choices = { kinds: kinds ?? {}, missing, minCount, dimensions: dimensions ?? {} }

@@ -52,7 +52,11 @@ export async function wantedOf(
   return targets && columnOf(targets, kind, option, who, signal, true)
 }
 
-/** A column for each input; behind them, if the loss is over pairs, as many of positives and of negatives. */
+/**
+ * A column for each input; behind them, if the loss is over pairs, as many of positives and of negatives.
+ *
+ * @throws {InlayError} `INVALID_INPUT` there are no examples
+ */
 export async function itemsOf(
   inputs: readonly Input[],
   loss: Loss,
@@ -73,7 +77,11 @@ export async function itemsOf(
   if (wants.positives && examples.targets !== undefined) {
     refusal(who)(`${place}targets`, `is not for \`${loss.kind}\`, which takes \`positives\``)
   }
-  const columns = await columnsOf(inputs, examples.inputs, who, settings, `${place}inputs`)
+  // Nothing to learn from would be a network of random parameters; nothing held out has a loss of 0, and the first
+  // epoch would be the best one.
+  const none = place === '' ? 'there are no examples' : '`validation` has no examples'
+  const { inputs: items } = examples
+  const columns = await columnsOf(inputs, items, who, settings, `${place}inputs`, none)
   for (const part of ['positives', 'negatives', 'others'] as const) {
     const [given, option] = [examples[part], `${place}${part}`]
     if (given !== undefined && !wants[part]) {
@@ -90,13 +98,14 @@ export async function itemsOf(
   return columns
 }
 
-/** A column for each input. */
+/** A column for each input; `none` as in `columnOf`. */
 export async function columnsOf(
   inputs: readonly Input[],
   given: Examples['inputs'],
   who: string,
   { signal }: RunSettings,
   option = 'inputs',
+  none?: string,
 ): Promise<ColumnHandle[]> {
   const alone = inputs.length === 1 && isIterable(given)
   if (typeof given === 'object' && given !== null && !isIterable(given)) {
@@ -106,7 +115,9 @@ export async function columnsOf(
   const columns: ColumnHandle[] = []
   for (const input of inputs) {
     const items = alone ? (given as Items) : named(given, input.name, option, who)
-    columns.push(await columnOf(items, input, option, who, signal))
+    // What has none in a further input is said below, where items are counted.
+    const said = columns.length === 0 ? none : undefined
+    columns.push(await columnOf(items, input, option, who, signal, false, said))
   }
   return columns
 }

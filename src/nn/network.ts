@@ -133,7 +133,7 @@ export class Network {
    *     })
    *
    * @throws {InvalidOptionError} before anything is read; a checkpoint of other options or examples
-   * @throws {InlayError} `INVALID_INPUT` examples that do not fit, or that are not finite numbers;
+   * @throws {InlayError} `INVALID_INPUT` examples that do not fit, or none, or that are not finite numbers;
    *   `DIVERGED` a loss or gradient is no longer finite; `DISK_FULL`, `IO` of the checkpoint
    */
   static async train(
