@@ -162,6 +162,24 @@ test('a vector is as long as is asked for, or as the rule has it', async (t) => 
   t.is(flat.dimensions, 7 + 5 + 1)
 })
 
+test('a column is called as it likes: as what every object has, too', async (t) => {
+  const rows = flats(40, 1).map(({ town, size, high: dear }) => ({
+    constructor: town!,
+    valueOf: size!,
+    high: dear!,
+  }))
+  const options = { target: 'high', epochs: 1 } as const
+  using model = await CategoryEmbeddings.train(rows as unknown as Row[], options)
+  t.deepEqual(
+    model.columns.map(({ name, kind }) => [name, kind]),
+    [
+      ['constructor', 'categorical'],
+      ['valueOf', 'numeric'],
+    ],
+  )
+  t.is(model.vectors('constructor').dimensions, 5)
+})
+
 test('how well numbers and pairs of classes are foretold is worked out', async (t) => {
   const area = (seconds: number[], wanted: number[]) => {
     const shares = seconds.flatMap((share) => [1 - share, share])

@@ -153,11 +153,13 @@ export async function columnsOf(
   const turns = new Turns()
   const columns: Column[] = []
   for (const [name, given] of cells.columns) {
-    if (name === target || kinds[name] === 'ignored') continue
+    // A column may be called as what every object has: 'constructor'.
+    const chosen = Object.hasOwn(kinds, name) ? kinds[name] : undefined
+    if (name === target || chosen === 'ignored') continue
     const present = await presentIn(given, nothing, turns)
     if (present.length === 0) continue
     const some = present.length < cells.length
-    if ((kinds[name] ?? (await kindOf(given, nothing, turns))) === 'numeric') {
+    if ((chosen ?? (await kindOf(given, nothing, turns))) === 'numeric') {
       const numbers = await arrayOf(
         present.length,
         (i) => numberOf(given.at(present[i]!), name, present[i]!, who),
@@ -168,7 +170,8 @@ export async function columnsOf(
     }
     const values = await frequent(given, present, minCount, turns)
     if (values.length === 0) continue
-    const width = dimensions[name] ?? widthOf(values.length)
+    const asked = Object.hasOwn(dimensions, name) ? dimensions[name] : undefined
+    const width = asked ?? widthOf(values.length)
     columns.push({ kind: 'categorical', name, values, dimensions: width, missing: some })
   }
   return columns
