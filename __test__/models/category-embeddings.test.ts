@@ -211,6 +211,10 @@ test('what cannot be learnt from is refused', async (t) => {
   await refused(rows, { columns: { town: 'numeric' } }, /row 0 has no number in `town`: "dear0"/)
   await refused([...rows, { town: 'x' }], {}, /row 20 has nothing in `high`/)
   await refused([], {}, /there are no rows/)
+  const huge = rows.map((row, i) => ({ ...row, size: i % 2 === 0 ? 1e308 : -1e308 }))
+  const tooLarge = /the numbers in `size` are too large for a standard deviation/
+  await refused(huge, {}, tooLarge)
+  await refused(huge, { target: 'size', task: 'regression' }, tooLarge)
   await refused(rows, { validation: [] }, /`validation` has no examples/)
   await refused([...rows, 5], {}, /row 20 is no object: 5/)
   await refused([{ high: 'yes' }, { high: 'no' }], {}, /no column has anything to learn from/)

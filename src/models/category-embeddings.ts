@@ -106,7 +106,7 @@ export class CategoryEmbeddings<Task extends TableTask = 'classification'>
    *
    * @throws {InvalidOptionError} before anything is read; there are fewer than two labels
    * @throws {InlayError} `INVALID_INPUT` a file or item that is no row, a row without target, or text in a
-   *   column of numbers; `NOT_FOUND`; `DIVERGED`
+   *   column of numbers, or numbers too large for a standard deviation; `NOT_FOUND`; `DIVERGED`
    */
   static async train<Task extends TableTask = 'classification'>(
     rows: TableSource,

@@ -165,7 +165,8 @@ export async function columnsOf(
         (i) => numberOf(given.at(present[i]!), name, present[i]!, who),
         turns,
       )
-      columns.push({ kind: 'numeric', name, ...(await scaleOf(numbers, turns)), missing: some })
+      const scale = await scaleOf(numbers, name, who, turns)
+      columns.push({ kind: 'numeric', name, ...scale, missing: some })
       continue
     }
     const values = await frequent(given, present, minCount, turns)
@@ -230,9 +231,16 @@ export function numberOf(cell: Cell, name: string, row: number, who: string): nu
   throw invalidRow(who, row, `has no number in \`${name}\`: ${shown(cell)}`)
 }
 
-/** Mean and standard deviation; where all are the same, 1. @internal */
+/**
+ * Mean and standard deviation; where all are the same, 1.
+ *
+ * @throws {InlayError} `INVALID_INPUT` numbers whose squares are none that can be written down
+ * @internal
+ */
 export async function scaleOf(
   numbers: readonly number[],
+  name: string,
+  who: string,
   turns = new Turns(),
 ): Promise<{ mean: number; deviation: number }> {
   const meanOf = async (value: (number: number) => number) => {
@@ -245,6 +253,10 @@ export async function scaleOf(
   }
   const mean = await meanOf((number) => number)
   const variance = await meanOf((number) => (number - mean) ** 2)
+  if (!Number.isFinite(variance)) {
+    const problem = `the numbers in \`${name}\` are too large for a standard deviation`
+    throw new InlayError('INVALID_INPUT', `${who}: ${problem}`, { problem })
+  }
   return { mean, deviation: Math.sqrt(variance) || 1 }
 }
 
