@@ -178,4 +178,13 @@ test('a network that was closed says so', async (t) => {
   )
   model.close()
   await t.throwsAsync(model.encode(corners), { code: 'CLOSED' })
+  const examples = { inputs: corners, targets: [0, 1, 1, 0] }
+  await t.throwsAsync(model.train(examples), { code: 'CLOSED' })
+  // Closed while what goes in is brought over.
+  for (const verb of ['train', 'evaluate'] as const) {
+    const other = await Network.create(exactlyOne)
+    const working = other[verb](examples)
+    other.close()
+    await t.throwsAsync(working, { code: 'CLOSED', message: /called after `close\(\)`/ })
+  }
 })

@@ -226,7 +226,8 @@ export class Network {
     options: NetworkTrainingOptions = {},
   ): Promise<Network> {
     const who = 'network.train'
-    return trained(who, this.description, this.#handle.use(who), examples, options)
+    this.#handle.use(who)
+    return trained(who, this.description, this.#handle, examples, options)
   }
 
   /**
@@ -428,7 +429,7 @@ export class Network {
 async function trained(
   who: string,
   description: NetworkDescription,
-  base: NetworkHandle | undefined,
+  base: Handle<NetworkHandle> | undefined,
   examples: Examples | ExampleStream,
   options: NetworkTrainingOptions,
 ): Promise<Network> {
@@ -455,11 +456,13 @@ async function trained(
   const heldOutWanted =
     validation && (await wantedOf(targets, validation, 'validation.targets', who, runSettings))
   const spec = { description: toJson(description), training: trainingOf(settings, loss) }
+  // Not before: it may have been closed while the examples were brought over.
+  const begun = base?.use(who)
   const native = await run<NetworkHandle>(
     who,
     runSettings,
     (runSpec, events) =>
-      trainNetwork(spec, base, source.native, wanted, heldOut, heldOutWanted, runSpec, events),
+      trainNetwork(spec, begun, source.native, wanted, heldOut, heldOutWanted, runSpec, events),
     feed,
   )
   return Network.of(native, description)
