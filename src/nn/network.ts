@@ -33,7 +33,12 @@ import { run } from '../run.js'
 import { arrayOf } from '../turns.js'
 import { type LayerSummary, type NetworkDescription, summary, toJson } from './description.js'
 import { type Examples, columnsOf, itemsOf, targetsOf, wantedOf } from './examples.js'
-import { type TensorSource, networkLoadingOptions } from './loading.js'
+import {
+  type TensorSource,
+  checkParameters,
+  checkSources,
+  networkLoadingOptions,
+} from './loading.js'
 import { type ExampleStream, isStream, streamOf } from './stream.js'
 import {
   type NetworkTrainingOptions,
@@ -189,6 +194,7 @@ export class Network {
    * `torch.save` wrote it (of which nothing is run), or the several of a large one, whose names are those of the layers (`name: '0'` for the first of
    * an `nn.Sequential`) or what `tensors` says.
    *
+   * @throws {InvalidOptionError} `tensors` has a parameter that the network does not have, or what is no source of one
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT`, with all tensors that are missing or of another shape
    */
   static async load(
@@ -202,12 +208,20 @@ export class Network {
     const files = paths.map((file) => settlePath(file, who))
     const { settings, run: runSettings } = settle(networkLoadingOptions, options, who)
     const { prefix = '', tensors = {}, shared, precision } = settings
+    checkSources(tensors, who)
     const origins = JSON.stringify({ prefix, tensors })
     const how = { origins, bytes: precision === 'int8', shared }
     const native = await run<NetworkHandle>(who, runSettings, (spec, events) =>
       loadNetwork(toJson(description), files, how, spec, events),
     )
-    return Network.#of(native, description)
+    const network = Network.#of(native, description)
+    try {
+      checkParameters(tensors, native, description, who)
+    } catch (error) {
+      network.close()
+      throw error
+    }
+    return network
   }
 
   /** @internal */
