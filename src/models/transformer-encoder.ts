@@ -145,6 +145,8 @@ export const transformerEncoderOptions = {
   maskings: integer(5, { from: 1, to: 1000 }, 'times that a text comes with other words hidden'),
   /** Steps at the beginning over which the learning rate rises from nothing. */
   warmup: integer(100, { from: 0 }, 'steps over which the learning rate rises'),
+  /** How the learning rate goes on from its highest: to zero in a straight line or along half a cosine, or multiplied by
+   * `stepFactor` after each `stepEvery` of the training. */
   schedule: fallingSchedule,
   /** The longest that the gradient may be. */
   clip: real(1, { above: 0 }, 'the longest that the gradient may be'),
