@@ -50,7 +50,7 @@ const cell = (text) => text.replaceAll('|', '\\|')
 /** What the comments of a table of options say, by option; tables that it spreads are looked into. */
 function commentsOf(text, name) {
   const body = new RegExp(`const ${name} = \\{([\\s\\S]*?)(?:\\n\\}|\\}\\n)`).exec(text)?.[1] ?? ''
-  const own = [...body.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(\w+):/g)]
+  const own = [...body.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(\w+)[:,]/g)]
   const found = new Map(own.map(([, comment, option]) => [option, unwrapped(comment)]))
   for (const [, other] of body.matchAll(/\.\.\.(\w+)/g)) {
     for (const [option, comment] of commentsOf(text, other)) found.set(option, comment)

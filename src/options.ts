@@ -204,9 +204,7 @@ export function settleAlone<T extends Table>(table: T, given: unknown, who: stri
     throw new InvalidOptionError(message, { option: '', got: shown(given) })
   }
   const options = new Map(Object.entries(given ?? {}))
-  for (const name of options.keys()) {
-    if (!Object.hasOwn(table, name)) throw unknownOption(name, Object.keys(table), who)
-  }
+  checkKnown(options.keys(), Object.keys(table), 'option', who)
   const settled = Object.entries(table).map(([name, option]) => {
     const chosen = options.get(name)
     if (chosen === undefined) return [name, option.default]
@@ -228,19 +226,33 @@ export function wrongOption(
   return new InvalidOptionError(message, { option, expected, got })
 }
 
+/**
+ * Names among those that are known; `place` stands before each of them.
+ *
+ * @throws {InvalidOptionError} "Word2Vec.train: there is no option `dimension`; did you mean `dimensions`?"
+ */
+export function checkKnown(
+  names: Iterable<string>,
+  known: readonly string[],
+  what: string,
+  who: string,
+  place = '',
+): void {
+  for (const name of names) {
+    if (known.includes(name)) continue
+    const [option, alike] = [place + name, nearest(name, known)]
+    const suggestion = alike === undefined ? undefined : place + alike
+    const question = suggestion === undefined ? '' : `; did you mean \`${suggestion}\`?`
+    const context = suggestion === undefined ? { option } : { option, suggestion }
+    throw new InvalidOptionError(`${who}: there is no ${what} \`${option}\`${question}`, context)
+  }
+}
+
 /** Throws that an option has no place among the others. */
 export function refusal(who: string): (option: string, message: string) => never {
   return (option, message) => {
     throw new InvalidOptionError(`${who}: \`${option}\` ${message}`, { option })
   }
-}
-
-/** "Word2Vec.train: there is no option `dimension`; did you mean `dimensions`?" */
-function unknownOption(option: string, known: readonly string[], who: string): InvalidOptionError {
-  const suggestion = nearest(option, known)
-  const question = suggestion === undefined ? '' : `; did you mean \`${suggestion}\`?`
-  const context = suggestion === undefined ? { option } : { option, suggestion }
-  return new InvalidOptionError(`${who}: there is no option \`${option}\`${question}`, context)
 }
 
 function choice<Value extends string | undefined>(

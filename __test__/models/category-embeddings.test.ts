@@ -162,6 +162,24 @@ test('a vector is as long as is asked for, or as the rule has it', async (t) => 
   t.is(flat.dimensions, 7 + 5 + 1)
 })
 
+test('a column is called as it likes: as what every object has, too', async (t) => {
+  const rows = flats(40, 1).map(({ town, size, high: dear }) => ({
+    constructor: town!,
+    valueOf: size!,
+    high: dear!,
+  }))
+  const options = { target: 'high', epochs: 1 } as const
+  using model = await CategoryEmbeddings.train(rows as unknown as Row[], options)
+  t.deepEqual(
+    model.columns.map(({ name, kind }) => [name, kind]),
+    [
+      ['constructor', 'categorical'],
+      ['valueOf', 'numeric'],
+    ],
+  )
+  t.is(model.vectors('constructor').dimensions, 5)
+})
+
 test('how well numbers and pairs of classes are foretold is worked out', async (t) => {
   const area = (seconds: number[], wanted: number[]) => {
     const shares = seconds.flatMap((share) => [1 - share, share])
@@ -192,6 +210,12 @@ test('what cannot be learnt from is refused', async (t) => {
   await refused(rows, { columns: { twn: 'numeric' } }, /no column "twn"/)
   await refused(rows, { columns: { town: 'numeric' } }, /row 0 has no number in `town`: "dear0"/)
   await refused([...rows, { town: 'x' }], {}, /row 20 has nothing in `high`/)
+  await refused([], {}, /there are no rows/)
+  const huge = rows.map((row, i) => ({ ...row, size: i % 2 === 0 ? 1e308 : -1e308 }))
+  const tooLarge = /the numbers in `size` are too large for a standard deviation/
+  await refused(huge, {}, tooLarge)
+  await refused(huge, { target: 'size', task: 'regression' }, tooLarge)
+  await refused(rows, { validation: [] }, /`validation` has no examples/)
   await refused([...rows, 5], {}, /row 20 is no object: 5/)
   await refused([{ high: 'yes' }, { high: 'no' }], {}, /no column has anything to learn from/)
   await refused(rows, { patience: 2 }, /`patience` has no meaning without `validation`/)

@@ -101,6 +101,16 @@ test('weights of labels move the border', async (t) => {
   t.true(Math.abs(shares[0]! - 0.75) < 0.02, `${shares[0]}`)
 })
 
+test('a label is called as it likes: as what every object has, too', async (t) => {
+  const same = [...ring(100, 3)].map(({ label }) => ({
+    input: [0, 0] as Point,
+    label: label === 'disc' ? 'constructor' : label,
+  }))
+  using classifier = await Classifier.train(points, same, { labelWeights: { ring: 1 } })
+  const shares = (await classifier.predictProbabilities([[0, 0]])).row(0)
+  t.true(Math.abs(shares[0]! - 0.5) < 0.02, `${shares[0]}`)
+})
+
 test('a classifier that was saved predicts the same', async (t) => {
   const path = join(folder(t), 'classifier.safetensors')
   using classifier = await Classifier.train(points, clouds(70, 1), { epochs: 5, dropout: 0.1 })

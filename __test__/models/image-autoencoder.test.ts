@@ -161,6 +161,8 @@ test('what is no picture, or has no meaning, is refused', async (t) => {
   await refused(good, { hidden: [3] }, /`hidden` has no meaning where the architecture is 'conv/)
   await refused(good, { architecture: 'dense' }, /`channels` has no meaning where the architecture/)
   await refused(good, { channels: [] }, /`channels` must be of one convolution or more/)
+  await refused([], {}, /there are no examples/)
+  await refused(good, { validation: [] }, /`validation` has no examples/)
   await refused(7, {}, /`pictures` must be an iterable of pictures, got 7/)
   using model = await ImageAutoencoder.train(good, { ...small, epochs: 1 })
   const codes = Vectors.from(new Float32Array(3), 3)

@@ -105,7 +105,14 @@ test('what is no picture, or has no meaning, is refused', async (t) => {
   await refused([...good, { input: [1, 2], label: 'lies' }], {}, /`examples\[6\]` must be/)
   await refused(good.slice(0, 1), {}, /two labels or more/)
   await refused(good, { layers: [relu()] }, /`channels` has no meaning beside `layers`/)
+  const trained = () => t.fail('it was trained')
+  const named = { shape, layers: [relu({ name: 'probabilities' })], onProgress: trained }
+  await t.throwsAsync(ImageCnn.train(good, named), {
+    code: 'INVALID_OPTION',
+    message: /ImageCnn.train: the network .*`probabilities`/,
+  })
   await refused(good, { channels: [4, 4, 4, 4, 4] }, /`pool4`/)
+  await refused(good, { validation: [] }, /`validation` has no examples/)
   await refused(good, { labelWeights: { falls: 1 } }, /labels of the examples/)
   await refused([{ ...good[0], input: new Float32Array(144).fill(NaN) }, ...good], {}, /not finite/)
   using model = await ImageCnn.train(good, { ...small, epochs: 1 })

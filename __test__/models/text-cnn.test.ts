@@ -125,6 +125,9 @@ test('labels and examples that do not fit are refused', async (t) => {
   const other = [{ input: 'a', label: 'fine' }]
   await t.throwsAsync(TextCnn.train(reviews(4, 1), { validation: other }), refused)
   await t.throwsAsync(TextCnn.train(['a' as never]), refused)
+  await t.throwsAsync(TextCnn.train(reviews(4, 1), { ...small, validation: [] }), {
+    message: /`validation` has no examples/,
+  })
   using cnn = await TextCnn.train(reviews(20, 1), { ...small, epochs: 1 })
   await t.throwsAsync(cnn.evaluate(other), refused)
 })

@@ -101,6 +101,14 @@ test('pairs come together, and their texts part from the others', async (t) => {
   t.is(near.history.length, 10)
   const mixed = ['a text', { text: 'king', positive: 'queen' }]
   await t.throwsAsync(encoder.contrast(mixed), { instanceOf: InvalidOptionError })
+  await t.throwsAsync(encoder.contrast([]), { message: /there are no examples/ })
+  // A string would be gone over letter by letter, and be taken for the path of a file.
+  for (const source of ['corpus.txt', { text: 'sun', positive: 'moon' }, undefined]) {
+    await t.throwsAsync(encoder.contrast(source as never), {
+      instanceOf: InvalidOptionError,
+      message: /`source` must be an iterable of texts or pairs, got /,
+    })
+  }
 })
 
 test('a text is its own positive under other dropout', async (t) => {

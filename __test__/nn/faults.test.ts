@@ -70,6 +70,43 @@ test('what does not fit is one clear error', async (t) => {
   })
 })
 
+test('nothing to learn from, and nothing held out, is refused', async (t) => {
+  const examples = { inputs: corners, targets: [0, 1, 1, 0] }
+  const refused = (message: RegExp) => ({ code: 'INVALID_INPUT', message })
+  for (const nothing of [[], new Float32Array(0)]) {
+    const none = { inputs: nothing, targets: [] }
+    await t.throwsAsync(Network.train(exactlyOne, none), refused(/train: there are no examples/))
+    // Its loss would be 0 after each epoch, and the first one the best.
+    await t.throwsAsync(
+      Network.train(exactlyOne, examples, { validation: none }),
+      refused(/train: `validation` has no examples/),
+    )
+  }
+  using model = await Network.create(exactlyOne)
+  const none = { inputs: [], targets: [] }
+  await t.throwsAsync(model.evaluate(none), refused(/evaluate: there are no examples/))
+  t.is((await model.encode([])).length, 0)
+})
+
+test('examples and inputs have no names but those that are known', async (t) => {
+  const refuses = async (examples: object, message: RegExp) => {
+    const training = Network.train(exactlyOne, examples as Parameters<typeof Network.train>[1])
+    await t.throwsAsync(training, { code: 'INVALID_OPTION', message })
+  }
+  const [inputs, targets] = [corners, [0, 1, 1, 0]]
+  await refuses({ inputs, target: targets }, /no part of examples `target`; did you mean `targets`/)
+  await refuses({ inputs: { input: corners, size: [1] }, targets }, /no input `inputs.size`$/)
+  await refuses(undefined as never, /`examples` must be an object with `inputs`, or a stream/)
+  const validation = { inputs, targets, positve: inputs } as never
+  await t.throwsAsync(Network.train(exactlyOne, { inputs, targets }, { validation }), {
+    message: /`validation.positve`; did you mean `validation.positives`/,
+  })
+  using model = await Network.create(exactlyOne)
+  await t.throwsAsync(model.encode({ imput: corners }), {
+    message: /network.encode: there is no input `inputs.imput`; did you mean `inputs.input`/,
+  })
+})
+
 test('descriptions are refused where they do not fit, and are frozen values where they do', (t) => {
   const refuses = (make: () => unknown, message: RegExp) => {
     t.regex(t.throws(make, { code: 'INVALID_OPTION' })!.message, message)
@@ -91,6 +128,10 @@ test('descriptions are refused where they do not fit, and are frozen values wher
   )
   refuses(() => dropout({ probability: 1 }), /dropout: `probability`/)
   refuses(() => values({ shape: [] }), /values: `shape`/)
+  refuses(
+    () => network({ input: [input, input], layers: [flatten()] }),
+    /`input` must be inputs of different names, got "input"/,
+  )
   t.true(Object.isFrozen(exactlyOne) && Object.isFrozen(exactlyOne.layers[0]))
   t.deepEqual(JSON.parse(JSON.stringify(exactlyOne)), exactlyOne)
   t.deepEqual(summary(exactlyOne), [
@@ -137,4 +178,13 @@ test('a network that was closed says so', async (t) => {
   )
   model.close()
   await t.throwsAsync(model.encode(corners), { code: 'CLOSED' })
+  const examples = { inputs: corners, targets: [0, 1, 1, 0] }
+  await t.throwsAsync(model.train(examples), { code: 'CLOSED' })
+  // Closed while what goes in is brought over.
+  for (const verb of ['train', 'evaluate'] as const) {
+    const other = await Network.create(exactlyOne)
+    const working = other[verb](examples)
+    other.close()
+    await t.throwsAsync(working, { code: 'CLOSED', message: /called after `close\(\)`/ })
+  }
 })

@@ -62,6 +62,36 @@ test('all tensors that are missing or of another shape are listed', async (t) =>
   t.regex(error!.message, /`scores\.weight` \[6, 20\] is missing; `scores\.bias` \[6\] is missing/)
 })
 
+test('what is said of tensors is checked', async (t) => {
+  const description = network({
+    input: ids({ length: 4 }),
+    layers: [
+      embedding({ name: '0', values: 7, dimensions: 5 }),
+      flatten(),
+      dense({ name: '2', units: 6 }),
+    ],
+  })
+  const refuses = async (tensors: object, message: RegExp) => {
+    const options = { tensors: tensors as Record<string, { tensors: string[] }> }
+    const loaded = Network.load(description, '__test__/fixtures/nn/module.safetensors', options)
+    await t.throwsAsync(loaded, { code: 'INVALID_OPTION', message })
+  }
+  const of = (more: object) => ({ '2.weight': { tensors: ['2.weight'], ...more } })
+  await refuses(of({ skp: 1 }), /no field `tensors.2.weight.skp`; did you mean .*\.skip`/)
+  await refuses(of({ skip: -1 }), /`tensors.2.weight.skip` must be an integer from 0 up, got -1/)
+  await refuses(of({ file: 0.5 }), /`tensors.2.weight.file` must be an integer from 0 up, got 0.5/)
+  await refuses(of({ row: '1' }), /`tensors.2.weight.row` must be an integer/)
+  await refuses(of({ reshaped: 1 }), /`tensors.2.weight.reshaped` must be true or false/)
+  for (const tensors of [[], [7]]) {
+    await refuses(of({ tensors }), /`tensors.2.weight.tensors` must be names of tensors, at least/)
+  }
+  // The file has a '2.weight': without a word its own would be taken.
+  await refuses(
+    { '2.wieght': { tensors: ['2.bias'] } },
+    /no parameter `tensors.2.wieght`; did you mean `tensors.2.weight`/,
+  )
+})
+
 test('a network that was saved gives the same, and goes on learning', async (t) => {
   const path = join(folder(t), 'network.safetensors')
   using model = await Network.train(

@@ -144,6 +144,10 @@ test('an evaluation of nothing, or without a loss, is refused', async (t) => {
   using learnt = await Network.train(network1, lanes, { ...windows, epochs: 1 })
   await t.throwsAsync(learnt.evaluate({ inputs: [], targets: [] }), {
     code: 'INVALID_INPUT',
+    message: /there are no examples/,
+  })
+  await t.throwsAsync(learnt.evaluate({ inputs: [[1, 2]], targets: [[-1, -1]] }), {
+    code: 'INVALID_INPUT',
     message: /have nothing that is wanted/,
   })
   const { loss: _, ...without } = network1

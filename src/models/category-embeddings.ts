@@ -106,7 +106,7 @@ export class CategoryEmbeddings<Task extends TableTask = 'classification'>
    *
    * @throws {InvalidOptionError} before anything is read; there are fewer than two labels
    * @throws {InlayError} `INVALID_INPUT` a file or item that is no row, a row without target, or text in a
-   *   column of numbers; `NOT_FOUND`; `DIVERGED`
+   *   column of numbers, or numbers too large for a standard deviation; `NOT_FOUND`; `DIVERGED`
    */
   static async train<Task extends TableTask = 'classification'>(
     rows: TableSource,
@@ -131,6 +131,7 @@ export class CategoryEmbeddings<Task extends TableTask = 'classification'>
       throw wrongOption('target', categoryEmbeddingsOptions.target.expected, name, who)
     }
     const cells = await Cells.of(rows, 'rows', who, run.signal)
+    if (cells.length === 0) throw new InlayError('INVALID_INPUT', `${who}: there are no rows`)
     for (const option of [kinds, dimensions]) checkNames(cells, Object.keys(option ?? {}), who)
     const target = await targetOf(cells, name, task, missing, who)
     const choices = { kinds: kinds ?? {}, missing, minCount, dimensions: dimensions ?? {} }

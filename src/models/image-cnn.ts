@@ -1,5 +1,5 @@
 import { type Embedder, Vectors } from '../embedder.js'
-import { network, values } from '../nn/description.js'
+import { network, summary, values } from '../nn/description.js'
 import type { Layer } from '../nn/layer.js'
 import { batchNorm, dense, dropout, flatten, relu } from '../nn/layers.js'
 import { type Loss, crossEntropy } from '../nn/losses.js'
@@ -228,6 +228,10 @@ export class ImageCnn extends NetworkModel implements Embedder<Picture> {
       crossEntropy({ classWeights }),
     )
     const scale = await channelScale(given.inputs, shape, 'examples', who, run.signal)
+    const about: About = { labels: labels.names, shape, scale }
+    const asked = withProbabilities(description, aboutOf(file, about))
+    // Before it learns: one of its own layers may have the name of the last one.
+    summary(asked, who)
     const columns = async ({ inputs, labels: wanted }: Collected<Picture>, option: string) => ({
       inputs: scaled(inputs, shape, scale, option, who),
       targets: await labels.classesOf(wanted, option, who),
@@ -238,8 +242,6 @@ export class ImageCnn extends NetworkModel implements Embedder<Picture> {
       ...networkTraining(settings, options, run),
       ...(heldOut && { validation: await columns(heldOut, 'validation') }),
     })
-    const about: About = { labels: labels.names, shape, scale }
-    const asked = withProbabilities(description, aboutOf(file, about))
     const found = await trained.transfer(asked, run)
     return new ImageCnn(found, about, trained.history)
   }

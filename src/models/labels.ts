@@ -106,7 +106,8 @@ export class Labels {
   /** What each class counts, 1 where nothing is said. */
   weights(given: Readonly<Record<string, number>> = {}, who: string): number[] {
     for (const label of Object.keys(given)) this.classOf(label, 'labelWeights', who)
-    return this.names.map((label) => given[label] ?? 1)
+    // A label may be called as what every object has: 'constructor'.
+    return this.names.map((label) => (Object.hasOwn(given, label) ? given[label]! : 1))
   }
 
   /** The most probable label of each row of probabilities. */

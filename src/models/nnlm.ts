@@ -113,7 +113,8 @@ export const nnlmOptions = {
   softmax: softmaxOption,
   /** The vectors that words begin with; they decide the dimensions. Default: random ones. */
   initialVectors: wordVectors('the vectors that words begin with'),
-  /** The learning rate at the beginning; it falls linearly to nothing. */
+  /** How the learning rate goes on from its highest: to zero in a straight line or along half a cosine, or multiplied by
+   * `stepFactor` after each `stepEvery` of the training. */
   schedule: fallingSchedule,
   /** Words of a batch. */
   batchSize: integer(256, { from: 1, to: 1_000_000 }, 'words of a batch'),

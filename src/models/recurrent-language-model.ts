@@ -110,7 +110,8 @@ export const recurrentLanguageModelOptions = {
   truncate: { ...networkTrainingOptions.truncate, default: 35 as number },
   /** The highest learning rate [lr]. */
   learningRate: real(0.002, { above: 0 }, 'the highest learning rate'),
-  /** The learning rate at the beginning; it falls linearly to nothing. */
+  /** How the learning rate goes on from its highest: to zero in a straight line or along half a cosine, or multiplied by
+   * `stepFactor` after each `stepEvery` of the training. */
   schedule: fallingSchedule,
   /** The longest that the gradient may be; a longer one is made as long as this [max_norm]. */
   clip: real(1, { above: 0 }, 'the longest that the gradient may be'),

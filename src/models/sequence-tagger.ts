@@ -134,8 +134,10 @@ export const sequenceTaggerOptions = {
   layers: integer(1, { from: 1, to: 64 }, 'recurrent layers on top of each other'),
   /** With which values become zero while training. */
   dropout: real(0.4, { from: 0, below: 1 }, 'with which values become zero while training'),
-  /** The learning rate at the beginning; it falls linearly to nothing. */
+  /** The highest learning rate. */
   learningRate: real(0.003, { above: 0 }, 'the highest learning rate'),
+  /** How the learning rate goes on from its highest: to zero in a straight line or along half a cosine, or multiplied by
+   * `stepFactor` after each `stepEvery` of the training. */
   schedule: fallingSchedule,
   /** Sentences whose loss is worked out after each epoch. */
   validation: iterable<TaggedSentences>(

@@ -43,7 +43,7 @@ export async function targetOf(
   const numberIn = (cell: Cell, row: number) => numberOf(cell, name, row, who)
   if (task === 'regression') {
     const numbers = await ofTarget(cells, name, nothing, who, numberIn)
-    return { task, name, ...(await scaleOf(numbers)) }
+    return { task, name, ...(await scaleOf(numbers, name, who)) }
   }
   const [found, fractions] = [new Set<string>(), [] as Cell[]]
   await ofTarget(cells, name, nothing, who, (cell) => {

@@ -53,6 +53,8 @@ export const transformerClassifierOptions = {
   ),
   /** The highest learning rate. */
   learningRate: real(0.0005, { above: 0 }, 'the highest learning rate'),
+  /** How the learning rate goes on from its highest: to zero in a straight line or along half a cosine, or multiplied by
+   * `stepFactor` after each `stepEvery` of the training. */
   schedule: fallingSchedule,
 }
 

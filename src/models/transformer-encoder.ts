@@ -15,6 +15,7 @@ import {
   type Settings,
   integer,
   isCount,
+  isIterable,
   oneOf,
   real,
   settle,
@@ -144,6 +145,8 @@ export const transformerEncoderOptions = {
   maskings: integer(5, { from: 1, to: 1000 }, 'times that a text comes with other words hidden'),
   /** Steps at the beginning over which the learning rate rises from nothing. */
   warmup: integer(100, { from: 0 }, 'steps over which the learning rate rises'),
+  /** How the learning rate goes on from its highest: to zero in a straight line or along half a cosine, or multiplied by
+   * `stepFactor` after each `stepEvery` of the training. */
   schedule: fallingSchedule,
   /** The longest that the gradient may be. */
   clip: real(1, { above: 0 }, 'the longest that the gradient may be'),
@@ -279,7 +282,7 @@ export class TransformerEncoder extends TextNetwork {
    *     const encoder = await pretrained.contrast(texts, { epochs: 1 })
    *     const paired = await pretrained.contrast([{ text: 'a cat', positive: 'one cat' }, ...])
    *
-   * @throws {InvalidOptionError} texts and pairs are mixed
+   * @throws {InvalidOptionError} no iterable, as a string is none; texts and pairs are mixed
    * @throws {InlayError} `INVALID_INPUT` an item that is neither; `DIVERGED`
    */
   async contrast(
@@ -314,6 +317,7 @@ async function pairsOf(
   source: Iterable<Text | TextPair> | AsyncIterable<Text | TextPair>,
   who: string,
 ): Promise<{ texts: Text[]; positives?: Text[] }> {
+  if (!isIterable(source)) throw wrongOption('source', 'an iterable of texts or pairs', source, who)
   const [texts, positives]: [Text[], Text[]] = [[], []]
   const turns = new Turns()
   for await (const item of source) {

@@ -1,5 +1,6 @@
 // Brings items from JavaScript to where networks read them, some thousands at a time, so that the event loop
 // is free in between.
+import { InlayError } from '../errors.js'
 import { ColumnHandle } from '../native.js'
 import { isIterable, wrongOption } from '../options.js'
 import { Turns } from '../turns.js'
@@ -32,9 +33,10 @@ const ignored = 2 ** 32 - 1
 export type Kind = Pick<Input, 'content' | 'positions' | 'width' | 'axes'>
 
 /**
- * A column of items. `targets` may be -1: nothing is wanted there.
+ * A column of items. `targets` may be -1: nothing is wanted there. `none` is what is said of no items; without, there may be none.
  *
  * @throws {InvalidOptionError} an item is no number and no array of numbers, or an id no whole number from 0
+ * @throws {InlayError} `INVALID_INPUT` there are no items
  */
 export async function columnOf(
   items: Items,
@@ -43,11 +45,16 @@ export async function columnOf(
   who: string,
   signal?: AbortSignal,
   targets = false,
+  none?: string,
 ): Promise<ColumnHandle> {
   const filling = new Filling(kind, targets)
+  const checkSome = (count: number) => {
+    if (count === 0 && none !== undefined) throw new InlayError('INVALID_INPUT', `${who}: ${none}`)
+  }
   const turns = new Turns(signal)
   if (ArrayBuffer.isView(items)) {
     if (kind.positions === null) throw wrongOption(option, 'an array of sequences', items, who)
+    checkSome(items.length)
     for (let at = 0; at < items.length; at += TOGETHER) {
       filling.addNumbers(items, at, option, who)
       if (turns.isOver(TOGETHER)) await turns.next()
@@ -75,6 +82,7 @@ export async function columnOf(
       if (turns.isOver(Math.min(length - from, TOGETHER))) await turns.next()
     }
   }
+  checkSome(number)
   filling.flush()
   return filling.column
 }

@@ -145,6 +145,9 @@ export function network(
     ...(loss && { loss }),
   })
   summary(description, 'network')
+  const names = inputs.map(({ name }) => name)
+  const twice = names.find((name, at) => names.indexOf(name) < at)
+  if (twice !== undefined) throw wrongOption('input', 'inputs of different names', twice, 'network')
   if (loss) checkLast(loss, layers.at(-1)!, 'network')
   return description
 }

@@ -1,6 +1,6 @@
 // What a network learns from, as columns.
 import type { ColumnHandle } from '../native.js'
-import { type RunSettings, isIterable, refusal, wrongOption } from '../options.js'
+import { type RunSettings, checkKnown, isIterable, refusal, wrongOption } from '../options.js'
 import { type Items, columnOf } from './columns.js'
 import { type Input, type NetworkDescription, summary } from './description.js'
 import { type Loss, companions, wantsClasses } from './losses.js'
@@ -20,6 +20,9 @@ export interface Examples {
   /** For `cosineSimilarity`: what each item is compared with. */
   readonly others?: Items | Readonly<Record<string, Items>>
 }
+
+/** All that examples can have. */
+const parts = ['inputs', 'targets', 'positives', 'negatives', 'others']
 
 /** What a target looks like: classes for one loss, as many numbers as come out for the others. */
 export function targetsOf(description: NetworkDescription, who: string): Omit<Input, 'name'> {
@@ -49,7 +52,11 @@ export async function wantedOf(
   return targets && columnOf(targets, kind, option, who, signal, true)
 }
 
-/** A column for each input; behind them, if the loss is over pairs, as many of positives and of negatives. */
+/**
+ * A column for each input; behind them, if the loss is over pairs, as many of positives and of negatives.
+ *
+ * @throws {InlayError} `INVALID_INPUT` there are no examples
+ */
 export async function itemsOf(
   inputs: readonly Input[],
   loss: Loss,
@@ -58,6 +65,11 @@ export async function itemsOf(
   who: string,
   settings: RunSettings,
 ): Promise<ColumnHandle[]> {
+  if (typeof examples !== 'object' || examples === null) {
+    throw wrongOption('examples', 'an object with `inputs`, or a stream', examples, who)
+  }
+  // `target` for `targets` would be no error, but an autoencoder.
+  checkKnown(Object.keys(examples), parts, 'part of examples', who, place)
   const wants = companions(loss)
   if (wants.others && examples.targets === undefined) {
     throw wrongOption(`${place}targets`, 'a score for each pair', undefined, who)
@@ -65,7 +77,11 @@ export async function itemsOf(
   if (wants.positives && examples.targets !== undefined) {
     refusal(who)(`${place}targets`, `is not for \`${loss.kind}\`, which takes \`positives\``)
   }
-  const columns = await columnsOf(inputs, examples.inputs, who, settings, `${place}inputs`)
+  // Nothing to learn from would be a network of random parameters; nothing held out has a loss of 0, and the first
+  // epoch would be the best one.
+  const none = place === '' ? 'there are no examples' : '`validation` has no examples'
+  const { inputs: items } = examples
+  const columns = await columnsOf(inputs, items, who, settings, `${place}inputs`, none)
   for (const part of ['positives', 'negatives', 'others'] as const) {
     const [given, option] = [examples[part], `${place}${part}`]
     if (given !== undefined && !wants[part]) {
@@ -82,21 +98,26 @@ export async function itemsOf(
   return columns
 }
 
-/** A column for each input. */
+/** A column for each input; `none` as in `columnOf`. */
 export async function columnsOf(
   inputs: readonly Input[],
   given: Examples['inputs'],
   who: string,
   { signal }: RunSettings,
   option = 'inputs',
+  none?: string,
 ): Promise<ColumnHandle[]> {
+  const alone = inputs.length === 1 && isIterable(given)
+  if (typeof given === 'object' && given !== null && !isIterable(given)) {
+    const names = inputs.map(({ name }) => name)
+    checkKnown(Object.keys(given), names, 'input', who, `${option}.`)
+  }
   const columns: ColumnHandle[] = []
   for (const input of inputs) {
-    const items =
-      inputs.length === 1 && isIterable(given)
-        ? (given as Items)
-        : named(given, input.name, option, who)
-    columns.push(await columnOf(items, input, option, who, signal))
+    const items = alone ? (given as Items) : named(given, input.name, option, who)
+    // What has none in a further input is said below, where items are counted.
+    const said = columns.length === 0 ? none : undefined
+    columns.push(await columnOf(items, input, option, who, signal, false, said))
   }
   return columns
 }

@@ -1,5 +1,7 @@
 // What `Network.load` reads of files, and how.
-import { custom, flag, oneOf } from '../options.js'
+import type { NetworkHandle } from '../native.js'
+import { checkKnown, custom, flag, integer, oneOf, wrongOption } from '../options.js'
+import { type NetworkDescription, summary } from './description.js'
 
 /** Of which tensors of a file a parameter is made. */
 export interface TensorSource {
@@ -13,6 +15,20 @@ export interface TensorSource {
   readonly reshaped?: boolean
   /** Only this row of the tensor, for a parameter that is a vector. */
   readonly row?: number
+}
+
+/** What a `TensorSource` may hold. */
+const sourceFields = {
+  tensors: custom<readonly string[]>(
+    'names of tensors, at least one',
+    (given) =>
+      Array.isArray(given) && given.length > 0 && given.every((name) => typeof name === 'string'),
+    'their names',
+  ),
+  file: integer(undefined, { from: 0 }, 'in which of the files they are'),
+  skip: integer(0, { from: 0 }, 'rows that are left out before the first'),
+  reshaped: flag(false, 'whether their rows may be of another shape'),
+  row: integer(undefined, { from: 0 }, 'only this row of the tensor'),
 }
 
 /** Every option of `Network.load`. */
@@ -41,4 +57,32 @@ export const networkLoadingOptions = {
     (given) => typeof given === 'string',
     'what stands before names',
   ),
+}
+
+/** @throws {InvalidOptionError} a source that says something else than a `TensorSource` does @internal */
+export function checkSources(sources: Readonly<Record<string, TensorSource>>, who: string): void {
+  for (const [parameter, source] of Object.entries(sources)) {
+    const place = `tensors.${parameter}.`
+    checkKnown(Object.keys(source), Object.keys(sourceFields), 'field', who, place)
+    for (const [name, { accepts, expected }] of Object.entries(sourceFields)) {
+      const given = source[name as keyof TensorSource]
+      if (given === undefined || accepts(given)) continue
+      throw wrongOption(place + name, expected, given, who)
+    }
+  }
+}
+
+/** @throws {InvalidOptionError} a source of a parameter that the network does not have @internal */
+export function checkParameters(
+  sources: Readonly<Record<string, TensorSource>>,
+  native: NetworkHandle,
+  description: NetworkDescription,
+  who: string,
+): void {
+  const has = (name: string) => native.parameterShape(name) !== null
+  const given = Object.keys(sources)
+  if (given.every(has)) return
+  const layers = summary(description, who).map((layer) => layer.name)
+  const known = layers.flatMap((layer) => [`${layer}.weight`, `${layer}.bias`].filter(has))
+  checkKnown(given, [...given.filter(has), ...known], 'parameter', who, 'tensors.')
 }

@@ -33,7 +33,12 @@ import { run } from '../run.js'
 import { arrayOf } from '../turns.js'
 import { type LayerSummary, type NetworkDescription, summary, toJson } from './description.js'
 import { type Examples, columnsOf, itemsOf, targetsOf, wantedOf } from './examples.js'
-import { type TensorSource, networkLoadingOptions } from './loading.js'
+import {
+  type TensorSource,
+  checkParameters,
+  checkSources,
+  networkLoadingOptions,
+} from './loading.js'
 import { type ExampleStream, isStream, streamOf } from './stream.js'
 import {
   type NetworkTrainingOptions,
@@ -133,7 +138,7 @@ export class Network {
    *     })
    *
    * @throws {InvalidOptionError} before anything is read; a checkpoint of other options or examples
-   * @throws {InlayError} `INVALID_INPUT` examples that do not fit, or that are not finite numbers;
+   * @throws {InlayError} `INVALID_INPUT` examples that do not fit, or none, or that are not finite numbers;
    *   `DIVERGED` a loss or gradient is no longer finite; `DISK_FULL`, `IO` of the checkpoint
    */
   static async train(
@@ -189,6 +194,7 @@ export class Network {
    * `torch.save` wrote it (of which nothing is run), or the several of a large one, whose names are those of the layers (`name: '0'` for the first of
    * an `nn.Sequential`) or what `tensors` says.
    *
+   * @throws {InvalidOptionError} `tensors` has a parameter that the network does not have, or what is no source of one
    * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT`, with all tensors that are missing or of another shape
    */
   static async load(
@@ -202,12 +208,20 @@ export class Network {
     const files = paths.map((file) => settlePath(file, who))
     const { settings, run: runSettings } = settle(networkLoadingOptions, options, who)
     const { prefix = '', tensors = {}, shared, precision } = settings
+    checkSources(tensors, who)
     const origins = JSON.stringify({ prefix, tensors })
     const how = { origins, bytes: precision === 'int8', shared }
     const native = await run<NetworkHandle>(who, runSettings, (spec, events) =>
       loadNetwork(toJson(description), files, how, spec, events),
     )
-    return Network.#of(native, description)
+    const network = Network.#of(native, description)
+    try {
+      checkParameters(tensors, native, description, who)
+    } catch (error) {
+      network.close()
+      throw error
+    }
+    return network
   }
 
   /** @internal */
@@ -226,7 +240,8 @@ export class Network {
     options: NetworkTrainingOptions = {},
   ): Promise<Network> {
     const who = 'network.train'
-    return trained(who, this.description, this.#handle.use(who), examples, options)
+    this.#handle.use(who)
+    return trained(who, this.description, this.#handle, examples, options)
   }
 
   /**
@@ -428,7 +443,7 @@ export class Network {
 async function trained(
   who: string,
   description: NetworkDescription,
-  base: NetworkHandle | undefined,
+  base: Handle<NetworkHandle> | undefined,
   examples: Examples | ExampleStream,
   options: NetworkTrainingOptions,
 ): Promise<Network> {
@@ -455,11 +470,13 @@ async function trained(
   const heldOutWanted =
     validation && (await wantedOf(targets, validation, 'validation.targets', who, runSettings))
   const spec = { description: toJson(description), training: trainingOf(settings, loss) }
+  // Not before: it may have been closed while the examples were brought over.
+  const begun = base?.use(who)
   const native = await run<NetworkHandle>(
     who,
     runSettings,
     (runSpec, events) =>
-      trainNetwork(spec, base, source.native, wanted, heldOut, heldOutWanted, runSpec, events),
+      trainNetwork(spec, begun, source.native, wanted, heldOut, heldOutWanted, runSpec, events),
     feed,
   )
   return Network.of(native, description)

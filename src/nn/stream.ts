@@ -1,7 +1,7 @@
 // Examples that do not fit the memory: read block by block, no faster than they are learnt from.
 import { InlayError } from '../errors.js'
 import { ExampleStream as NativeStream } from '../native.js'
-import { isIterable, wrongOption } from '../options.js'
+import { checkKnown, isIterable, wrongOption } from '../options.js'
 import type { Feeder, MakeFeeder } from '../run.js'
 import { Turns } from '../turns.js'
 import { Filling, type Item, type Kind } from './columns.js'
@@ -14,6 +14,9 @@ export interface Example {
   /** As in `Examples.targets`; all examples have one or none has. */
   readonly target?: Item
 }
+
+/** All that an example can have. */
+const parts = ['input', 'target']
 
 /** Examples one after the other. */
 type Sequence = Iterable<Example> | AsyncIterable<Example>
@@ -156,6 +159,8 @@ class Reader implements Feeder {
     if (typeof example !== 'object' || example === null || example.input === undefined) {
       throw wrongOption(name, 'an object with `input`', example, who)
     }
+    checkKnown(Object.keys(example), parts, 'part of an example', who, `${name}.`)
+    this.#checkNames(example.input, `${name}.input.`)
     for (const [i, { name: input }] of this.shape.inputs.entries()) {
       columns[i]!.add(this.#item(example.input, input, name), `${name}.input`, who)
     }
@@ -165,6 +170,13 @@ class Reader implements Feeder {
       throw wrongOption(`${name}.target`, expected, example.target, who)
     }
     if (example.target !== undefined) wanted.add(example.target, `${name}.target`, who)
+  }
+
+  /** Items by the names of inputs, and no others. */
+  #checkNames(given: Example['input'], place: string): void {
+    const names = this.shape.inputs.map((input) => input.name)
+    if (typeof given !== 'object' || !names.some((name) => Object.hasOwn(given, name))) return
+    checkKnown(Object.keys(given), names, 'input', this.who, place)
   }
 
   #item(given: Example['input'], input: string, name: string): Item {

@@ -75,9 +75,8 @@ export const fallingSchedule = oneOf(
   'how the learning rate goes on',
 )
 
-/** Every option of `Network.train`. In brackets: PyTorch's names. */
-export const networkTrainingOptions = {
-  ...learningOptions,
+/** The options that `Network.train` has alone. In brackets: PyTorch's names. */
+export const networkOnlyOptions = {
   /** Positions of a window [bptt]: long sequences are learnt from window by window. What a layer carries along
    * a sequence goes on from each to the next, and gradients end where a window begins (truncated
    * backpropagation through time, Williams and Peng 1990). A step is one window of each item of a batch.
@@ -89,6 +88,9 @@ export const networkTrainingOptions = {
   /** Of a stream, whose end nobody knows: the steps along which the learning rate falls, where `schedule` lets it fall. */
   steps: integer(undefined, { from: 1 }, 'steps along which the rate of a stream falls'),
 }
+
+/** Every option of `Network.train`. */
+export const networkTrainingOptions = { ...learningOptions, ...networkOnlyOptions }
 
 /** The options of `Network.train`: see `networkTrainingOptions`. */
 export type NetworkTrainingOptions = Options<typeof networkTrainingOptions> & RunOptions

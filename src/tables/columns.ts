@@ -153,22 +153,26 @@ export async function columnsOf(
   const turns = new Turns()
   const columns: Column[] = []
   for (const [name, given] of cells.columns) {
-    if (name === target || kinds[name] === 'ignored') continue
+    // A column may be called as what every object has: 'constructor'.
+    const chosen = Object.hasOwn(kinds, name) ? kinds[name] : undefined
+    if (name === target || chosen === 'ignored') continue
     const present = await presentIn(given, nothing, turns)
     if (present.length === 0) continue
     const some = present.length < cells.length
-    if ((kinds[name] ?? (await kindOf(given, nothing, turns))) === 'numeric') {
+    if ((chosen ?? (await kindOf(given, nothing, turns))) === 'numeric') {
       const numbers = await arrayOf(
         present.length,
         (i) => numberOf(given.at(present[i]!), name, present[i]!, who),
         turns,
       )
-      columns.push({ kind: 'numeric', name, ...(await scaleOf(numbers, turns)), missing: some })
+      const scale = await scaleOf(numbers, name, who, turns)
+      columns.push({ kind: 'numeric', name, ...scale, missing: some })
       continue
     }
     const values = await frequent(given, present, minCount, turns)
     if (values.length === 0) continue
-    const width = dimensions[name] ?? widthOf(values.length)
+    const asked = Object.hasOwn(dimensions, name) ? dimensions[name] : undefined
+    const width = asked ?? widthOf(values.length)
     columns.push({ kind: 'categorical', name, values, dimensions: width, missing: some })
   }
   return columns
@@ -227,9 +231,16 @@ export function numberOf(cell: Cell, name: string, row: number, who: string): nu
   throw invalidRow(who, row, `has no number in \`${name}\`: ${shown(cell)}`)
 }
 
-/** Mean and standard deviation; where all are the same, 1. @internal */
+/**
+ * Mean and standard deviation; where all are the same, 1.
+ *
+ * @throws {InlayError} `INVALID_INPUT` numbers whose squares are none that can be written down
+ * @internal
+ */
 export async function scaleOf(
   numbers: readonly number[],
+  name: string,
+  who: string,
   turns = new Turns(),
 ): Promise<{ mean: number; deviation: number }> {
   const meanOf = async (value: (number: number) => number) => {
@@ -242,6 +253,10 @@ export async function scaleOf(
   }
   const mean = await meanOf((number) => number)
   const variance = await meanOf((number) => (number - mean) ** 2)
+  if (!Number.isFinite(variance)) {
+    const problem = `the numbers in \`${name}\` are too large for a standard deviation`
+    throw new InlayError('INVALID_INPUT', `${who}: ${problem}`, { problem })
+  }
   return { mean, deviation: Math.sqrt(variance) || 1 }
 }
 
