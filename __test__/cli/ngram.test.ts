@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import * as zlib from 'node:zlib'
 import ava from 'ava'
 import { NgramLanguageModel } from 'inlay'
 import { folder, inlay, start } from './inlay.js'
@@ -75,6 +76,37 @@ for (const [command, problem] of [
     t.deepEqual(readdirSync(inside), ['text.txt'])
   })
 }
+
+/** One frame of zstd with one block that is stored as it is: at most 255 bytes. */
+function zstd(content: string): Buffer {
+  const bytes = Buffer.from(content)
+  const block = Buffer.alloc(3)
+  block.writeUIntLE((bytes.length << 3) | 1, 0, 3)
+  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, bytes.length]), block, bytes])
+}
+
+test('lines of packed files are told by content, not by name', async (t) => {
+  const lines = text.split('\n').slice(0, 2).join('\n')
+  const inside = folder(t, {
+    'text.txt': text,
+    'some.txt': lines,
+    'packed.txt': zlib.gzipSync(lines),
+    'plain.gz': lines,
+    'some.zst': zstd(lines),
+  })
+  await inlay(inside, 'ngram train text.txt -o m.safetensors --order 2 -q')
+  const { stdout } = await inlay(inside, 'ngram score m.safetensors some.txt')
+  for (const name of ['packed.txt', 'plain.gz']) {
+    const scored = await inlay(inside, `ngram score m.safetensors ${name}`)
+    t.deepEqual(scored, { code: 0, signal: null, stdout, stderr: '' }, name)
+  }
+  const { code, ...said } = await inlay(inside, 'ngram score m.safetensors some.zst')
+  if ('createZstdDecompress' in zlib) t.is(said.stdout, stdout)
+  else {
+    t.is(code, 1)
+    t.regex(said.stderr, /^inlay: the file some\.zst: it is packed by zstd, [^\n]*`zstd -dc`\n$/)
+  }
+})
 
 test('lines of standard input are answered as they come, and Ctrl-C ends the waiting', async (t) => {
   const inside = folder(t, { 'text.txt': text })
