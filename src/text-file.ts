@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { type Duplex, Readable, pipeline } from 'node:stream'
 import * as zlib from 'node:zlib'
-import { type ErrorCode, InlayError } from './errors.js'
+import { InlayError } from './errors.js'
 
 /** How bytes become text. */
 interface Reading {
@@ -110,12 +110,19 @@ function placeOf(file: string, who: string | undefined): string {
   return who === undefined ? `the file ${file}` : `${who}: ${file}`
 }
 
-function errorOf(error: unknown, file: string, who: string | undefined): unknown {
+/** The error of a file that cannot be read, with the words and the context that Rust gives it. @internal */
+export function errorOf(error: unknown, file: string, who?: string): unknown {
   if (error instanceof InlayError || !(error instanceof Error)) return error
   if (error.name === 'AbortError') return error
   const { code = '' } = error as NodeJS.ErrnoException
-  const isDamaged = /^(Z_|ZSTD_|ERR_ENCODING_INVALID)/.test(code)
-  const kind: ErrorCode = isDamaged ? 'INVALID_INPUT' : code === 'ENOENT' ? 'NOT_FOUND' : 'IO'
+  if (code === 'ENOENT') {
+    const problem = `file not found: ${file}`
+    const message = who === undefined ? problem : `${who}: ${problem}`
+    return new InlayError('NOT_FOUND', message, { what: 'file', name: file })
+  }
   const problem = code.startsWith('ERR_ENCODING') ? 'it is not UTF-8' : error.message
-  return new InlayError(kind, `${placeOf(file, who)}: ${problem}`, { path: file, problem })
+  const message = `${placeOf(file, who)}: ${problem}`
+  const isDamaged = /^(Z_|ZSTD_|ERR_ENCODING_INVALID)/.test(code)
+  if (isDamaged) return new InlayError('INVALID_INPUT', message, { source: file, problem })
+  return new InlayError('IO', message, { doing: 'read', path: file, reason: problem })
 }

@@ -53,6 +53,11 @@ test('a list grows, and is read from a file after @', (t) => {
   ])
 })
 
+test('a file of a list that is not there is told with its flag', (t) => {
+  const message = '--stop-words @nofile: file not found: nofile'
+  t.throws(() => given('--stop-words', '@nofile'), { code: 'NOT_FOUND', message })
+})
+
 test('after -- everything is an operand', (t) => {
   const { operands } = parse(flags, ['a', '--lowercase', '--', '--b', '-3'])
   t.deepEqual(operands, ['a', '--b', '-3'])

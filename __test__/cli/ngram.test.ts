@@ -77,6 +77,13 @@ for (const [command, problem] of [
   })
 }
 
+test('a text that is not there is told before anything is answered', async (t) => {
+  const inside = folder(t, { 'text.txt': text })
+  await inlay(inside, 'ngram train text.txt -o m.safetensors --order 2 -q')
+  const { code, stdout, stderr } = await inlay(inside, 'ngram score m.safetensors text.txt nofile')
+  t.deepEqual([code, stdout, stderr], [1, '', 'inlay: file not found: nofile\n'])
+})
+
 /** One frame of zstd with one block that is stored as it is: at most 255 bytes. */
 function zstd(content: string): Buffer {
   const bytes = Buffer.from(content)

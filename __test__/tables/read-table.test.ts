@@ -133,8 +133,10 @@ test('what is no table is refused with file and line', async (t) => {
   await refused('a.jsonl', '{"a":1}\n{a}', /line 2 is no JSON: "\{a\}"/)
   await refused('a.jsonl', '[1]', /line 1 is no object: an array of 1/)
   await refused('a.jsonl', '{"a":{}}', /line 1 has no string, number or boolean in `a`/)
-  const nowhere = collected(readTable(join(folder(t), 'nowhere.csv')))
-  await t.throwsAsync(nowhere, { code: 'NOT_FOUND' })
+  const name = join(folder(t), 'nowhere.csv')
+  const message = `readTable: file not found: ${name}`
+  const error = await t.throwsAsync(collected(readTable(name)), { code: 'NOT_FOUND', message })
+  t.like(error, { context: { what: 'file', name } })
 })
 
 test('wrong options are refused at once', (t) => {
