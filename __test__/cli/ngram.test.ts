@@ -63,6 +63,7 @@ for (const [command, problem] of [
   ['ngram train text.txt', /-o MODEL is missing/],
   ['ngram train text.txt -o text.txt', /overwrite text\.txt/],
   ['ngram train text.txt -o m.arpa --prune 1', /--prune must be/],
+  ['ngram train text.txt -o m.arpa --prune 0,,1', /--prune has nothing between commas/],
   ['ngram train text.txt -o m.arpa --discount-fallback x', /--discount-fallback must be/],
   ['ngram train text.txt -o m.arpa --order 11', /--order must be an integer/],
   ['ngram score m.arpa --by word --max-perplexity 5', /cannot both be given/],

@@ -155,15 +155,19 @@ function valueOf({ shape }: Option<unknown>, text: string, name: string): unknow
 
 /** "the,of,and", or "@FILE" with one word on each line. */
 function listOf(text: string, name: string): string[] {
-  const words = text.startsWith('@')
-    ? textOfList(text.slice(1), `${name} ${text}`).split(/\r?\n/)
-    : text.split(',')
-  return words.filter((word) => word !== '')
+  if (text.startsWith('@')) {
+    const lines = textOfList(text.slice(1), `${name} ${text}`).split(/\r?\n/)
+    return lines.filter((word) => word !== '')
+  }
+  const words = text.split(',')
+  // Left out, it would move the numbers behind it to other places.
+  if (words.includes('')) throw new UsageError(`${name} has nothing between commas: "${text}"`)
+  return words
 }
 
 function textOfList(file: string, who: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
     throw errorOf(error, file, who)
   }
