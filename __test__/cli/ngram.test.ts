@@ -62,6 +62,8 @@ test('ngram score, perplexity and generate answer on standard output', async (t)
 for (const [command, problem] of [
   ['ngram train text.txt', /-o MODEL is missing/],
   ['ngram train text.txt -o text.txt', /overwrite text\.txt/],
+  ['ngram train text.txt -o m.arpa.zst', /-o: the name must end in .* got "m\.arpa\.zst"/],
+  ['ngram train text.txt -o n.foo', /-o: the name must end in .* got "n\.foo"/],
   ['ngram train text.txt -o m.arpa --prune 1', /--prune must be/],
   ['ngram train text.txt -o m.arpa --prune 0,,1', /--prune has nothing between commas/],
   ['ngram train text.txt -o m.arpa --discount-fallback x', /--discount-fallback must be/],

@@ -79,6 +79,10 @@ const train: Command = {
       throw new UsageError('--quantization has no meaning for an ARPA file, which has exact values')
     }
     checkWritten([...corpora, ...(phrases === undefined ? [] : [phrases])], { '-o': target })
+    if (!/\.(safetensors|arpa|arpa\.gz)$/i.test(target)) {
+      const known = '.safetensors, .arpa or .arpa.gz'
+      throw new UsageError(`-o: the name must end in ${known}, got "${target}"`)
+    }
     const { signal } = session
     const ngrams = await session.withProgress({ quiet }, async (onProgress) => {
       const run = { signal, onProgress, threads: options.threads }
