@@ -1,9 +1,9 @@
 // Text of files, read in pieces: what becomes JavaScript's strings in any case. What Rust reads, it opens itself.
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream'
-import { createGunzip } from 'node:zlib'
-import { type ErrorCode, InlayError } from './errors.js'
+import { type Duplex, Readable, pipeline } from 'node:stream'
+import * as zlib from 'node:zlib'
+import { InlayError } from './errors.js'
 
 /** How bytes become text. */
 interface Reading {
@@ -14,16 +14,15 @@ interface Reading {
 }
 
 /**
- * A file's text, piece after piece, without a byte order mark; unpacked if its name ends in .gz.
+ * A file's text, piece after piece, without a byte order mark; gzip and zstd are unpacked.
  *
- * @throws {InlayError} `NOT_FOUND`, `IO`; `INVALID_INPUT` it is not UTF-8, or no gzip
+ * @throws {InlayError} `NOT_FOUND`, `IO`; `INVALID_INPUT` it is not UTF-8, or damaged; `UNSUPPORTED` it is zstd, which
+ *   Node.js unpacks from 22.15 on
  */
 export async function* textOf(file: string, reading: Reading = {}): AsyncGenerator<string> {
   const bytes = createReadStream(file)
-  const isPacked = /\.gz$/i.test(file)
   try {
-    // What goes wrong is told by the one that is read.
-    yield* textOfBytes(isPacked ? pipeline(bytes, createGunzip(), () => {}) : bytes, file, reading)
+    yield* textOfBytes(bytes, file, reading)
   } finally {
     bytes.destroy()
   }
@@ -37,7 +36,9 @@ export async function* textOfBytes(
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: invalidUtf8 === 'error' })
   try {
-    for await (const chunk of bytes) yield decoder.decode(chunk, { stream: true })
+    for await (const chunk of unpacked(bytes, name, who)) {
+      yield decoder.decode(chunk, { stream: true })
+    }
     yield decoder.decode()
   } catch (error) {
     throw errorOf(error, name, who)
@@ -61,13 +62,67 @@ export async function* linesOf(texts: AsyncIterable<string>): AsyncGenerator<str
   if (rest !== '') yield [withoutReturn(rest)]
 }
 
-function errorOf(error: unknown, file: string, who: string | undefined): unknown {
+/** How packed bytes begin: gzip (RFC 1952), zstd (RFC 8878). */
+const beginnings = { gzip: Buffer.from([0x1f, 0x8b]), zstd: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]) }
+
+/** Bytes as they were before gzip or zstd packed them: told by how they begin, as Rust tells it. */
+async function* unpacked(
+  bytes: AsyncIterable<Buffer>,
+  name: string,
+  who: string | undefined,
+): AsyncGenerator<Buffer> {
+  const pieces = bytes[Symbol.asyncIterator]()
+  let head: Buffer = Buffer.alloc(0)
+  // A line of standard input that is shorter than a beginning is not kept waiting for more.
+  const isOpen = () =>
+    Object.values(beginnings).some(
+      (one) => head.length < one.length && head.equals(one.subarray(0, head.length)),
+    )
+  while (isOpen()) {
+    const { done, value } = await pieces.next()
+    if (done === true) break
+    head = head.length === 0 ? value : Buffer.concat([head, value])
+  }
+  const whole = joined(head, pieces)
+  const unpacker = unpackerOf(head, name, who)
+  // What goes wrong is told by the one that is read.
+  yield* unpacker === undefined ? whole : pipeline(Readable.from(whole), unpacker, () => {})
+}
+
+async function* joined(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield head
+  yield* { [Symbol.asyncIterator]: () => rest }
+}
+
+/** What unpacks bytes that begin so; none for those that are not packed. */
+function unpackerOf(head: Buffer, name: string, who: string | undefined): Duplex | undefined {
+  const begins = (one: Buffer) => head.subarray(0, one.length).equals(one)
+  if (begins(beginnings.gzip)) return zlib.createGunzip()
+  if (!begins(beginnings.zstd)) return undefined
+  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Duplex }
+  if (createZstdDecompress !== undefined) return createZstdDecompress()
+  const problem =
+    'it is packed by zstd, which Node.js unpacks from 22.15 on: unpack it, or pipe it from `zstd -dc`'
+  throw new InlayError('UNSUPPORTED', `${placeOf(name, who)}: ${problem}`, { path: name, problem })
+}
+
+function placeOf(file: string, who: string | undefined): string {
+  return who === undefined ? `the file ${file}` : `${who}: ${file}`
+}
+
+/** The error of a file that cannot be read, with the words and the context that Rust gives it. @internal */
+export function errorOf(error: unknown, file: string, who?: string): unknown {
   if (error instanceof InlayError || !(error instanceof Error)) return error
   if (error.name === 'AbortError') return error
   const { code = '' } = error as NodeJS.ErrnoException
-  const isDamaged = code.startsWith('Z_') || code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
-  const kind: ErrorCode = isDamaged ? 'INVALID_INPUT' : code === 'ENOENT' ? 'NOT_FOUND' : 'IO'
+  if (code === 'ENOENT') {
+    const problem = `file not found: ${file}`
+    const message = who === undefined ? problem : `${who}: ${problem}`
+    return new InlayError('NOT_FOUND', message, { what: 'file', name: file })
+  }
   const problem = code.startsWith('ERR_ENCODING') ? 'it is not UTF-8' : error.message
-  const where = who === undefined ? `the file ${file}` : `${who}: ${file}`
-  return new InlayError(kind, `${where}: ${problem}`, { path: file, problem })
+  const message = `${placeOf(file, who)}: ${problem}`
+  const isDamaged = /^(Z_|ZSTD_|ERR_ENCODING_INVALID)/.test(code)
+  if (isDamaged) return new InlayError('INVALID_INPUT', message, { source: file, problem })
+  return new InlayError('IO', message, { doing: 'read', path: file, reason: problem })
 }

@@ -44,13 +44,25 @@ test('the beginning of a choice is enough when there is only one such', (t) => {
 })
 
 test('a list grows, and is read from a file after @', (t) => {
-  const file = join(folder(t, { 'words.txt': 'c\nd,e\n' }), 'words.txt')
+  const file = join(folder(t, { 'words.txt': '\uFEFFc\n\nd,e\n' }), 'words.txt')
   t.deepEqual(given('--stop-words', 'a,b', '--stop-words', `@${file}`).stopWords, [
     'a',
     'b',
     'c',
     'd,e',
   ])
+})
+
+test('a list with nothing between commas is refused', (t) => {
+  for (const typed of ['0,,1', ',a', 'a,']) {
+    const message = `--stop-words has nothing between commas: "${typed}"`
+    t.throws(() => given('--stop-words', typed), { instanceOf: UsageError, message })
+  }
+})
+
+test('a file of a list that is not there is told with its flag', (t) => {
+  const message = '--stop-words @nofile: file not found: nofile'
+  t.throws(() => given('--stop-words', '@nofile'), { code: 'NOT_FOUND', message })
 })
 
 test('after -- everything is an operand', (t) => {

@@ -20,9 +20,10 @@ export function start(
   cwd: string,
   line: string,
   stdin: 'ignore' | 'pipe' = 'ignore',
+  env = process.env,
 ): { child: ChildProcess; ended: Promise<Ended> } {
   const argv = [main, ...line.split(/\s+/).filter((word) => word !== '')]
-  const child = spawn(process.execPath, argv, { cwd, stdio: [stdin, 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, argv, { cwd, env, stdio: [stdin, 'pipe', 'pipe'] })
   if (!child.stdout || !child.stderr) throw new Error('there are pipes')
   let stdout = ''
   let stderr = ''

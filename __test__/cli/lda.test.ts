@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import ava from 'ava'
 import { Lda, WordVectors } from 'inlay'
-import { colouredText, folder, inlay } from './inlay.js'
+import { colouredText, folder, inlay, start } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -43,6 +43,38 @@ test('lda train finds topics, topics prints them, and transform gives those of n
   t.regex(saved.stderr, /4 documents of 3 topics in new\.bin\n$/)
   using vectors = await WordVectors.open(join(inside, 'new.bin'))
   t.deepEqual(vectors.vector('3'), same.row(3))
+})
+
+test('lda transform takes standard input as it takes a file, and Ctrl-C ends the waiting', async (t) => {
+  const noise = Buffer.concat([Buffer.from('\uFEFFred1\rred2\n'), Buffer.from([0xff, 10])])
+  const inside = folder(t, {
+    'text.txt': colouredText(300),
+    'noise.txt': noise,
+    'paragraphs.txt': 'red1 red2\nred3\n\nblue1\n',
+  })
+  const spool = folder(t)
+  const env = { ...process.env, TMPDIR: spool, TEMP: spool }
+  const flags = '--topics 3 --iterations 20 --min-count 1 -q'
+  t.is((await inlay(inside, `lda train text.txt -o m ${flags}`)).code, 0)
+  for (const [file, how] of [
+    ['noise.txt', '--invalid-utf8 replace'],
+    ['noise.txt', ''],
+    ['paragraphs.txt', '--sentences paragraph'],
+  ] as const) {
+    const named = await inlay(inside, `lda transform m ${file} ${how} -q`)
+    const { child, ended } = start(inside, `lda transform m ${how} -q`, 'pipe', env)
+    child.stdin!.end(readFileSync(join(inside, file)))
+    const stderr = named.stderr.replace(file, 'standard input')
+    t.deepEqual(await ended, { ...named, stderr }, `${file} ${how}`)
+  }
+  const waiting = start(inside, 'lda transform m -q', 'pipe', env)
+  waiting.child.stdin!.write('red1\n')
+  // The file of what came is there: it reads.
+  while (readdirSync(spool).length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  waiting.child.kill('SIGINT')
+  const stopped = { code: 130, signal: null, stdout: '', stderr: 'inlay: stopped\n' }
+  t.deepEqual(await waiting.ended, stopped)
+  t.deepEqual(readdirSync(spool), [])
 })
 
 test('lda map prints a page of its topics', async (t) => {

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import * as zlib from 'node:zlib'
 import ava from 'ava'
 import { NgramLanguageModel } from 'inlay'
 import { folder, inlay, start } from './inlay.js'
@@ -61,7 +62,10 @@ test('ngram score, perplexity and generate answer on standard output', async (t)
 for (const [command, problem] of [
   ['ngram train text.txt', /-o MODEL is missing/],
   ['ngram train text.txt -o text.txt', /overwrite text\.txt/],
+  ['ngram train text.txt -o m.arpa.zst', /-o: the name must end in .* got "m\.arpa\.zst"/],
+  ['ngram train text.txt -o n.foo', /-o: the name must end in .* got "n\.foo"/],
   ['ngram train text.txt -o m.arpa --prune 1', /--prune must be/],
+  ['ngram train text.txt -o m.arpa --prune 0,,1', /--prune has nothing between commas/],
   ['ngram train text.txt -o m.arpa --discount-fallback x', /--discount-fallback must be/],
   ['ngram train text.txt -o m.arpa --order 11', /--order must be an integer/],
   ['ngram score m.arpa --by word --max-perplexity 5', /cannot both be given/],
@@ -75,6 +79,44 @@ for (const [command, problem] of [
     t.deepEqual(readdirSync(inside), ['text.txt'])
   })
 }
+
+test('a text that is not there is told before anything is answered', async (t) => {
+  const inside = folder(t, { 'text.txt': text })
+  await inlay(inside, 'ngram train text.txt -o m.safetensors --order 2 -q')
+  const { code, stdout, stderr } = await inlay(inside, 'ngram score m.safetensors text.txt nofile')
+  t.deepEqual([code, stdout, stderr], [1, '', 'inlay: file not found: nofile\n'])
+})
+
+/** One frame of zstd with one block that is stored as it is: at most 255 bytes. */
+function zstd(content: string): Buffer {
+  const bytes = Buffer.from(content)
+  const block = Buffer.alloc(3)
+  block.writeUIntLE((bytes.length << 3) | 1, 0, 3)
+  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, bytes.length]), block, bytes])
+}
+
+test('lines of packed files are told by content, not by name', async (t) => {
+  const lines = text.split('\n').slice(0, 2).join('\n')
+  const inside = folder(t, {
+    'text.txt': text,
+    'some.txt': lines,
+    'packed.txt': zlib.gzipSync(lines),
+    'plain.gz': lines,
+    'some.zst': zstd(lines),
+  })
+  await inlay(inside, 'ngram train text.txt -o m.safetensors --order 2 -q')
+  const { stdout } = await inlay(inside, 'ngram score m.safetensors some.txt')
+  for (const name of ['packed.txt', 'plain.gz']) {
+    const scored = await inlay(inside, `ngram score m.safetensors ${name}`)
+    t.deepEqual(scored, { code: 0, signal: null, stdout, stderr: '' }, name)
+  }
+  const { code, ...said } = await inlay(inside, 'ngram score m.safetensors some.zst')
+  if ('createZstdDecompress' in zlib) t.is(said.stdout, stdout)
+  else {
+    t.is(code, 1)
+    t.regex(said.stderr, /^inlay: the file some\.zst: it is packed by zstd, [^\n]*`zstd -dc`\n$/)
+  }
+})
 
 test('lines of standard input are answered as they come, and Ctrl-C ends the waiting', async (t) => {
   const inside = folder(t, { 'text.txt': text })

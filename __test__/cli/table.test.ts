@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import ava from 'ava'
 import { WordVectors } from 'inlay'
-import { folder, inlay } from './inlay.js'
+import { folder, goesOnAfter, inlay } from './inlay.js'
 
 // One process at a time: dozens at once would only wait for each other.
 const test = ava.serial
@@ -47,6 +47,12 @@ test('numbers are foretold too', async (t) => {
   t.true(r2 > 0.98, stdout)
   const found = await inlay(inside, 'table predict m.safetensors fruits.csv --delimiter ; -q')
   t.is(found.stdout.trim().split('\n').length, 240)
+})
+
+test('table train that is stopped says so, and goes on from its checkpoint', async (t) => {
+  const inside = folder(t, { 'fruits.csv': csv })
+  const flags = '--target taste --delimiter ; --epochs 400 --batch-size 4 --threads 1'
+  await goesOnAfter(t, ['SIGINT', 130], inside, `table train fruits.csv -o m.safetensors ${flags}`)
 })
 
 test('what is missing or wrong is told in one line', async (t) => {

@@ -41,6 +41,7 @@ test('wrong use is one line, and nothing that is read is overwritten', async (t)
     ['tfidf train text.txt -o text.txt', /would overwrite text\.txt/],
     ['tfidf train text.txt -o v --max-ngram 0', /--max-ngram must be/],
     ['tfidf train text.txt -o v --unit characters --stop-words the', /stop/],
+    ['tfidf train text.txt -o v --hashed-columns 50 --terms terms.txt', /--terms has no meaning/],
     ['tfidf transform v.safetensors text.txt', /-o MATRIX is missing/],
     ['tfidf transform text.txt text.txt -o m.npz', /text\.txt/],
   ] as const) {

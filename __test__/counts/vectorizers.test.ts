@@ -122,6 +122,7 @@ test('Chinese texts are cut into words', async (t) => {
 
 test('hashed terms need no training', async (t) => {
   const vectorizer = NgramVectorizer.hashing({ columns: 32 })
+  t.like(vectorizer.options, { columns: 32, alternateSign: true })
   t.is(vectorizer.columns, 32)
   t.is(vectorizer.terms.length, 0)
   const matrix = await vectorizer.transform(texts)
@@ -143,7 +144,8 @@ test('a vectorizer comes back from its file; other and damaged files are refused
     (await opened.transform(manyTexts.slice(0, 50))).parts(),
     (await vectorizer.transform(manyTexts.slice(0, 50))).parts(),
   )
-  await t.throwsAsync(NgramVectorizer.open(path), { instanceOf: InvalidOptionError })
+  const message = `NgramVectorizer.open: ${path}: it holds a TfidfVectorizer`
+  await t.throwsAsync(NgramVectorizer.open(path), { code: 'INVALID_INPUT', message })
   const bytes = readFileSync(path)
   for (const length of [0, 10, 1000, bytes.length - 1]) {
     truncateSync(path, length)

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -248,6 +248,14 @@ test('progress tells what is done, phase after phase', async (t) => {
   // A phase of a few milliseconds may pass unheard.
   t.is([...phases].at(-1), 'estimate')
   t.is(model.order, 3)
+})
+
+test('an ARPA file is not written as zstd, which is only read', async (t) => {
+  const target = join(folder(t), 'model.arpa.zst')
+  const model = await NgramLanguageModel.train(['a b', 'a c', 'b c'], tiny)
+  const message = /^NgramLanguageModel\.saveArpa: `path` must be a name that does not end in \.zst/
+  await t.throwsAsync(model.saveArpa(target), { code: 'INVALID_OPTION', message })
+  t.false(existsSync(target))
 })
 
 test('a full disk is its own error, and leaves no file', async (t) => {

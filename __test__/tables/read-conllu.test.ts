@@ -85,7 +85,7 @@ test('what cannot be read is told', async (t) => {
   await t.throwsAsync(all('missing.conllu'), { code: 'NOT_FOUND', message: /missing\.conllu/ })
   const noise = file(t, 'a.conllu', Buffer.from([49, 9, 0xff, 10]))
   await t.throwsAsync(all(noise), { code: 'INVALID_INPUT', message: /not UTF-8/ })
-  const packed = file(t, 'a.conllu.gz', treebank)
+  const packed = file(t, 'a.conllu', gzipSync(treebank).subarray(0, 40))
   await t.throwsAsync(all(packed), { code: 'INVALID_INPUT' })
   t.throws(() => readConllu('a', { column: 'deprel' as never }), { code: 'INVALID_OPTION' })
 })

@@ -92,6 +92,8 @@ test('files without names, with lines before them, with white space, and packed 
     { n: '1', letter: 'x' },
     { n: '2', letter: 'y' },
   ])
+  t.deepEqual(await rows(t, 'named.gz', 'a\n1\n'), [{ a: '1' }])
+  t.deepEqual(await rows(t, 'packed.csv', gzipSync('a\n1\n')), [{ a: '1' }])
   t.deepEqual(await rows(t, 'table.txt', 'a;b\n1;2', { delimiter: ';' }), [{ a: '1', b: '2' }])
 })
 
@@ -127,12 +129,14 @@ test('what is no table is refused with file and line', async (t) => {
   await refused('a.csv', 'a,b,a\n', /line 1 names the column "a" twice/)
   await refused('a.csv', '', /the file is empty/)
   await refused('a.csv', Buffer.from([0x61, 0xff, 0x0a]), /is not UTF-8/)
-  await refused('a.csv.gz', 'no gzip', /incorrect header/)
+  await refused('a.csv', gzipSync('a\n1\n').subarray(0, 12), /unexpected end/)
   await refused('a.jsonl', '{"a":1}\n{a}', /line 2 is no JSON: "\{a\}"/)
   await refused('a.jsonl', '[1]', /line 1 is no object: an array of 1/)
   await refused('a.jsonl', '{"a":{}}', /line 1 has no string, number or boolean in `a`/)
-  const nowhere = collected(readTable(join(folder(t), 'nowhere.csv')))
-  await t.throwsAsync(nowhere, { code: 'NOT_FOUND' })
+  const name = join(folder(t), 'nowhere.csv')
+  const message = `readTable: file not found: ${name}`
+  const error = await t.throwsAsync(collected(readTable(name)), { code: 'NOT_FOUND', message })
+  t.like(error, { context: { what: 'file', name } })
 })
 
 test('wrong options are refused at once', (t) => {

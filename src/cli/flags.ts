@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { readFileSync } from 'node:fs'
 import { shown } from '../errors.js'
 import { type Limits, type Option, type Options, type Table, nearest } from '../options.js'
+import { errorOf } from '../text-file.js'
 
 /** Wrong use of the command line: one line, a hint where to read more, exit code 2. */
 export class UsageError extends Error {}
@@ -134,12 +135,12 @@ function read({ option }: Flag, { name, text, isInline }: Typed, isNegated: bool
   if (text === undefined || text === '' || isFlag) {
     throw new UsageError(`${name} needs a value: ${option.expected}`)
   }
-  const value = valueOf(option, text)
+  const value = valueOf(option, text, name)
   if (option.accepts(value)) return value
   throw new UsageError(`${name} must be ${option.expected}, got ${shown(value)}`)
 }
 
-function valueOf({ shape }: Option<unknown>, text: string): unknown {
+function valueOf({ shape }: Option<unknown>, text: string, name: string): unknown {
   if (shape.kind === 'integer' || shape.kind === 'real') {
     const number = Number(text)
     return text.trim() === '' || Number.isNaN(number) ? text : number
@@ -148,16 +149,28 @@ function valueOf({ shape }: Option<unknown>, text: string): unknown {
     const begun = shape.choices.filter((choice) => choice.startsWith(text))
     return shape.choices.includes(text) || begun.length !== 1 ? text : begun[0]
   }
-  if (shape.kind === 'list') return listOf(text)
+  if (shape.kind === 'list') return listOf(text, name)
   return text
 }
 
 /** "the,of,and", or "@FILE" with one word on each line. */
-function listOf(text: string): string[] {
-  const words = text.startsWith('@')
-    ? readFileSync(text.slice(1), 'utf8').split(/\r?\n/)
-    : text.split(',')
-  return words.filter((word) => word !== '')
+function listOf(text: string, name: string): string[] {
+  if (text.startsWith('@')) {
+    const lines = textOfList(text.slice(1), `${name} ${text}`).split(/\r?\n/)
+    return lines.filter((word) => word !== '')
+  }
+  const words = text.split(',')
+  // Left out, it would move the numbers behind it to other places.
+  if (words.includes('')) throw new UsageError(`${name} has nothing between commas: "${text}"`)
+  return words
+}
+
+function textOfList(file: string, who: string): string {
+  try {
+    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '')
+  } catch (error) {
+    throw errorOf(error, file, who)
+  }
 }
 
 function unknownFlag(typed: string, flags: readonly Flag[]): UsageError {

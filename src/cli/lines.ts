@@ -1,17 +1,29 @@
 // Lines of text that a command answers as they come: of files, or of standard input.
+import { accessSync, constants } from 'node:fs'
 import { addAbortSignal } from 'node:stream'
 import type { CorpusSource, Texts } from '../corpus/source.js'
-import { linesOf, textOf, textOfBytes } from '../text-file.js'
+import { errorOf, linesOf, textOf, textOfBytes } from '../text-file.js'
 import type { Session } from './session.js'
 
 /** One line that is damaged is no reason to leave the others without an answer. */
 const lenient = { invalidUtf8: 'replace' } as const
 
-/** The lines of files, one file after the other, or of standard input; those of a piece together. */
-export async function* linesFrom(
-  paths: readonly string[],
-  session: Session,
-): AsyncGenerator<string[]> {
+/**
+ * The lines of files, one file after the other, or of standard input; those of a piece together. A file
+ * that cannot be read is told at once, before any line is answered.
+ */
+export function linesFrom(paths: readonly string[], session: Session): AsyncGenerator<string[]> {
+  for (const path of paths) {
+    try {
+      accessSync(path, constants.R_OK)
+    } catch (error) {
+      throw errorOf(error, path)
+    }
+  }
+  return piecesFrom(paths, session)
+}
+
+async function* piecesFrom(paths: readonly string[], session: Session): AsyncGenerator<string[]> {
   for (const path of paths) yield* linesOf(textOf(path, lenient))
   if (paths.length > 0) return
   // It may be that nobody types anything more.

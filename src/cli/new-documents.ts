@@ -1,9 +1,11 @@
 // inlay MODEL VERB: the lines of a file, or of standard input, as rows of numbers, by a model that was
 // trained before: what `doc2vec infer`, `lda transform` and `sentences encode` have in common.
-import { createInterface } from 'node:readline'
+import { addAbortSignal } from 'node:stream'
 import type { CorpusSource } from '../corpus/source.js'
 import { Phrases } from '../corpus/phrases.js'
 import type { Vectors } from '../embedder.js'
+import { InlayError } from '../errors.js'
+import { SpooledFile } from '../spooled-file.js'
 import { type Options, type RunOptions, type Table, text } from '../options.js'
 import { type Command, type FlagGroup, group } from './command.js'
 import { type RowFiles, checkRows, parted, rowFiles, saveRows, tellRows } from './rows.js'
@@ -61,15 +63,13 @@ export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model
         const run = { signal: session.signal, onProgress }
         using model = await maker.open(path, run, others)
         using joined = phrases === undefined ? undefined : await Phrases.open(phrases, run)
-        const source =
-          file === undefined
-            ? createInterface({ input: process.stdin, crlfDelay: Infinity })
-            : { files: [file] }
-        const rows = await maker.make(model, source, {
-          ...others,
-          ...(joined && { phrases: joined }),
-          ...run,
-        })
+        const made = (from: string) =>
+          maker.make(
+            model,
+            { files: [from] },
+            { ...others, ...(joined && { phrases: joined }), ...run },
+          )
+        const rows = await (file === undefined ? ofInput(made, session) : made(file))
         const names = Array.from({ length: rows.length }, (_, i) => `${i}`)
         await saveRows(rows, names, files, run)
         return rows
@@ -77,5 +77,26 @@ export function newDocumentsCommand<Model extends Disposable>(maker: Maker<Model
       const rows = await session.withProgress(files, work)
       tellRows(rows, ['documents', maker.values], files, session)
     },
+  }
+}
+
+const INPUT = 'standard input'
+
+/** What is made of standard input: of a file that keeps it, so that it is read as any other file is. */
+async function ofInput<Made>(
+  make: (path: string) => Promise<Made>,
+  session: Session,
+): Promise<Made> {
+  // It may be that nobody types anything more.
+  const input = addAbortSignal(session.signal, process.stdin)
+  const spooled = await SpooledFile.of(input, INPUT, INPUT)
+  try {
+    return await make(spooled.path)
+  } catch (error) {
+    if (!(error instanceof InlayError)) throw error
+    // Nobody knows the file by its path.
+    throw new InlayError(error.code, error.message.replaceAll(spooled.path, INPUT), error.context)
+  } finally {
+    await spooled.remove()
   }
 }

@@ -79,6 +79,10 @@ const train: Command = {
       throw new UsageError('--quantization has no meaning for an ARPA file, which has exact values')
     }
     checkWritten([...corpora, ...(phrases === undefined ? [] : [phrases])], { '-o': target })
+    if (!/\.(safetensors|arpa|arpa\.gz)$/i.test(target)) {
+      const known = '.safetensors, .arpa or .arpa.gz'
+      throw new UsageError(`-o: the name must end in ${known}, got "${target}"`)
+    }
     const { signal } = session
     const ngrams = await session.withProgress({ quiet }, async (onProgress) => {
       const run = { signal, onProgress, threads: options.threads }
@@ -134,12 +138,10 @@ const score: Command = {
       throw new UsageError('--by word and --max-perplexity cannot both be given')
     }
     const { signal } = session
+    const pieces = linesFrom(texts, session)
     using opened = await open(path, { signal })
     if (maxPerplexity !== undefined) {
-      for await (const line of opened.filter(each(linesFrom(texts, session)), {
-        maxPerplexity,
-        signal,
-      }))
+      for await (const line of opened.filter(each(pieces), { maxPerplexity, signal }))
         session.print(line)
       return
     }
@@ -147,7 +149,7 @@ const score: Command = {
       by === 'word' ? 'word\tlog10\torder\tunknown' : 'log10\twords\tunknown\tperplexity',
     )
     const turns = new Turns(signal)
-    for await (const lines of linesFrom(texts, session)) {
+    for await (const lines of pieces) {
       if (by === 'word') {
         for (const line of lines) {
           session.print(wordRows(opened.score(line)))

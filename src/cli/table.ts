@@ -1,5 +1,5 @@
 // inlay table: labels and numbers of the rows of tables, and the vectors of their categories.
-import { type Options, list, text } from '../options.js'
+import { type Options, type RunOptions, list, text } from '../options.js'
 import { CategoryEmbeddings } from '../models/category-embeddings.js'
 import { type TableTask, categoryEmbeddingsOptions } from '../models/category-options.js'
 import { type ReadTableOptions, readTable, readTableOptions } from '../tables/read-table.js'
@@ -7,6 +7,7 @@ import { type Command, group } from './command.js'
 import { checkEnding, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
+import { checkpoint, resumable } from './resume.js'
 import type { Session } from './session.js'
 import { quietFlags, runFlags } from './train.js'
 
@@ -21,8 +22,11 @@ const kindFlags = {
   ignored: list('columns that are left out'),
 }
 const { target, task, columns: _, ...all } = categoryEmbeddingsOptions
+const resuming = { checkpoint, checkpointEvery: all.checkpointEvery }
 const trainingFlags = Object.fromEntries(
-  Object.entries(all).filter(([, { shape }]) => shape.kind !== 'value'),
+  Object.entries(all).filter(
+    ([name, { shape }]) => shape.kind !== 'value' && !Object.hasOwn(resuming, name),
+  ),
 )
 const taskFlags = { target, task }
 const validationFlags = { validation: text('a table whose loss is worked out after each epoch') }
@@ -41,7 +45,11 @@ const train: Command = {
   operands: { TABLE: table },
   count: { from: 1, to: 1 },
   groups: [
-    group('Files', { ...output, ...validationFlags }, { short: { output: 'o' } }),
+    group(
+      'Files',
+      { ...output, ...validationFlags, ...resuming },
+      { flags: { checkpoint: 'resume' }, short: { output: 'o' } },
+    ),
     group('Columns', { ...taskFlags, ...kindFlags }),
     group('Table', tableFlags),
     group('Training', trainingFlags),
@@ -66,14 +74,17 @@ const train: Command = {
     } = read
     if (to === undefined) throw new UsageError('-o MODEL is missing')
     if (wanted === undefined) throw new UsageError('--target COLUMN is missing')
-    checkWritten(validation === undefined ? [path] : [path, validation], { '-o': to })
+    checkWritten(validation === undefined ? [path] : [path, validation], {
+      '-o': to,
+      '--resume': options.checkpoint,
+    })
     const kinds = Object.fromEntries(
       Object.entries({ categorical, numeric, ignored }).flatMap(([kind, names = []]) =>
         names.map((name) => [name, kind as keyof typeof kindFlags]),
       ),
     )
     const { signal } = session
-    const columns = await session.withProgress({ quiet }, async (onProgress) => {
+    const work = async (onProgress: RunOptions['onProgress']) => {
       using trained = await CategoryEmbeddings.train<TableTask>(readTable(path, reading), {
         ...options,
         target: wanted,
@@ -84,7 +95,10 @@ const train: Command = {
       })
       await trained.save(to, { signal })
       return trained.columns
-    })
+    }
+    const columns = await resumable(options.checkpoint, session, () =>
+      session.withProgress({ quiet }, work),
+    )
     if (!quiet)
       session.note(`what \`${wanted}\` is from ${quantity(columns.length, 'columns')} in ${to}`)
   },

@@ -153,7 +153,7 @@ async function* wordsFrom(
 ): AsyncGenerator<(readonly string[])[]> {
   const [path = 'standard input'] = paths
   const pieces = linesFrom(paths, session)
-  if ((format ?? (/\.conllu(\.gz)?$/i.test(path) ? 'conllu' : 'lines')) === 'lines') {
+  if ((format ?? (/\.conllu(\.(gz|zst))?$/i.test(path) ? 'conllu' : 'lines')) === 'lines') {
     for await (const lines of pieces) {
       yield lines.map((line) => line.split(/\s+/).filter((word) => word !== ''))
     }

@@ -45,6 +45,9 @@ const train: Command = {
   async run(given: TrainGiven, corpora: readonly string[], session: Session) {
     const { output, matrix: weights, terms, quiet, ...options } = given
     if (output === undefined) throw new UsageError('-o VECTORIZER is missing')
+    if (terms !== undefined && options.hashedColumns !== undefined) {
+      throw new UsageError('--terms has no meaning with --hashed-columns, which keeps no terms')
+    }
     checkWritten(corpora, { '-o': output, '--matrix': weights, '--terms': terms })
     const { signal } = session
     const work = async (onProgress: RunOptions['onProgress']) => {

@@ -1,5 +1,6 @@
 import type { Corpus } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
+import { InlayError } from '../errors.js'
 import type { AnalysisSpec, VectorizerHandle } from '../native.js'
 import { untrainedVectorizer } from '../native.js'
 import {
@@ -11,9 +12,8 @@ import {
   oneOf,
   settle,
   settleAlone,
-  wrongOption,
 } from '../options.js'
-import type { Path } from '../path.js'
+import { type Path, settlePath } from '../path.js'
 import { analysisOptions, limitOptions, readingOptions, settleAnalysis } from './analysis.js'
 import { SparseMatrix } from './sparse-matrix.js'
 import { Vectorizer, type VectorizerSpec, open, train } from './vectorizer.js'
@@ -54,6 +54,9 @@ export type HashingOptions = Options<typeof hashingOptions>
 export interface NgramVectorizerSettings extends Readonly<AnalysisSpec> {
   readonly binary: boolean
   readonly norm: 'none' | 'l1' | 'l2'
+  /** Columns that terms are hashed into, if they are. */
+  readonly columns: number | undefined
+  readonly alternateSign: boolean
 }
 
 /**
@@ -71,8 +74,8 @@ export class NgramVectorizer extends Vectorizer {
   /** @internal */
   constructor(native: VectorizerHandle) {
     super(native)
-    const { binary, norm } = native.weighting()
-    this.options = { ...native.analysis(), binary, norm }
+    const { binary, norm, hashedColumns: columns, alternateSign } = native.weighting()
+    this.options = { ...native.analysis(), binary, norm, columns, alternateSign }
   }
 
   /**
@@ -134,8 +137,7 @@ export class NgramVectorizer extends Vectorizer {
   static async open(path: Path, options: RunOptions = {}): Promise<NgramVectorizer> {
     const who = 'NgramVectorizer.open'
     const native = await open(path, options, who)
-    if (native.weighting().idf)
-      throw wrongOption('path', 'a NgramVectorizer', 'a TfidfVectorizer', who)
+    if (native.weighting().idf) throw anotherKind(path, 'TfidfVectorizer', who)
     return new NgramVectorizer(native)
   }
 }
@@ -155,4 +157,11 @@ export function analysisOf(
   settings: Omit<AnalysisSpec, 'stopWords'> & { readonly stopWords: readonly string[] },
 ): AnalysisSpec {
   return { ...settings, stopWords: [...settings.stopWords] }
+}
+
+/** The error of a file that holds the other vectorizer. */
+export function anotherKind(path: Path, found: string, who: string): InlayError {
+  const source = settlePath(path, who)
+  const problem = `it holds a ${found}`
+  return new InlayError('INVALID_INPUT', `${who}: ${source}: ${problem}`, { source, problem })
 }

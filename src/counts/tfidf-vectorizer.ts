@@ -9,12 +9,11 @@ import {
   integer,
   oneOf,
   settle,
-  wrongOption,
 } from '../options.js'
 import { InvalidOptionError } from '../errors.js'
 import type { Path } from '../path.js'
 import { analysisOptions, limitOptions, readingOptions, settleAnalysis } from './analysis.js'
-import { analysisOf } from './ngram-vectorizer.js'
+import { analysisOf, anotherKind } from './ngram-vectorizer.js'
 import { SparseMatrix } from './sparse-matrix.js'
 import { Vectorizer, type VectorizerSpec, open, train } from './vectorizer.js'
 
@@ -113,15 +112,12 @@ export class TfidfVectorizer extends Vectorizer {
   /**
    * Opens a vectorizer that `save` wrote. Its terms are mapped, not read.
    *
-   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no vectorizer, or damaged
-   * @throws {InvalidOptionError} the file is a NgramVectorizer
+   * @throws {InlayError} `NOT_FOUND`; `INVALID_INPUT` the file is no TfidfVectorizer, or damaged
    */
   static async open(path: Path, options: RunOptions = {}): Promise<TfidfVectorizer> {
     const who = 'TfidfVectorizer.open'
     const native = await open(path, options, who)
-    if (!native.weighting().idf) {
-      throw wrongOption('path', 'a TfidfVectorizer', 'a NgramVectorizer', who)
-    }
+    if (!native.weighting().idf) throw anotherKind(path, 'NgramVectorizer', who)
     return new TfidfVectorizer(native)
   }
 

@@ -235,11 +235,15 @@ export class NgramLanguageModel {
    * Writes an ARPA file, with gzip if its name ends in `.gz`: what lmplz writes for the same text, byte
    * for byte.
    *
+   * @throws {InvalidOptionError} the name ends in `.zst`, which is only read
    * @throws {InlayError} `DISK_FULL`, `IO`
    */
   async saveArpa(path: Path, options: RunOptions = {}): Promise<void> {
     const who = 'NgramLanguageModel.saveArpa'
     const file = settlePath(path, who)
+    if (/\.zst$/i.test(file)) {
+      throw wrongOption('path', 'a name that does not end in .zst, which is only read', file, who)
+    }
     const runSettings = settle({}, options, who).run
     const native = this.#handle.use(who)
     await run<void>(who, runSettings, (spec, events) => saveArpa(native, file, spec, events))

@@ -13,10 +13,10 @@ import {
   text,
 } from '../options.js'
 import { run, unlessAborted } from '../run.js'
+import { SpooledFile } from '../spooled-file.js'
 import { type MediaSource, type SettledSource, partsOf, settleSource } from './bytes.js'
 import { Ffmpeg } from './ffmpeg.js'
 import type { Image } from './read-image.js'
-import { SpooledFile } from './spooled-file.js'
 
 /** What may be said when a film is read. */
 export const readVideoOptions = {

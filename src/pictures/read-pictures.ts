@@ -1,7 +1,7 @@
 // Picture files as networks take them: pixels of one shape, of files and of folders whose names are labels.
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ErrorCode, InlayError } from '../errors.js'
+import { InlayError } from '../errors.js'
 import { readImageOptions } from '../media/read-image.js'
 import type { Labelled } from '../models/labels.js'
 import { fitPictures } from '../native.js'
@@ -116,8 +116,12 @@ export async function filesOfFolder(
   const list = async (folder: string) => {
     const entries = await readdir(folder, { withFileTypes: true }).catch(
       (error: NodeJS.ErrnoException) => {
-        const code: ErrorCode = error.code === 'ENOENT' ? 'NOT_FOUND' : 'IO'
-        throw new InlayError(code, `${who}: ${folder}: ${error.message}`, { path: folder })
+        if (error.code === 'ENOENT') {
+          const context = { what: 'folder', name: folder }
+          throw new InlayError('NOT_FOUND', `${who}: folder not found: ${folder}`, context)
+        }
+        const context = { doing: 'read', path: folder, reason: error.message }
+        throw new InlayError('IO', `${who}: ${folder}: ${error.message}`, context)
       },
     )
     return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))

@@ -22,7 +22,7 @@ const places = { upos: 3, xpos: 4 } as const
 /**
  * The sentences of a CoNLL-U file (https://universaldependencies.org/format.html), as often as they are asked for: its words,
  * each with what stands in one column, `_` where nothing does. Words that are written as one have a line each, and their
- * sum (`3-4`) is left out, as are empty nodes (`8.1`). Files that end in .gz are unpacked.
+ * sum (`3-4`) is left out, as are empty nodes (`8.1`). Gzip is unpacked, and zstd from Node.js 22.15 on.
  *
  *     const tagger = await SequenceTagger.train(readConllu('en_ewt-ud-train.conllu.gz'))
  *

@@ -49,7 +49,7 @@ export type ReadTableOptions = Options<typeof readTableOptions>
 /**
  * The rows of a file, as often as they are asked for; each time it is read anew, and never held as a whole.
  * CSV is RFC 4180 (quotes, ends of lines within them, CRLF, a byte order mark), and all its cells are strings;
- * of JSON lines each is an object of strings, numbers, booleans and null. Files that end in .gz are unpacked.
+ * of JSON lines each is an object of strings, numbers, booleans and null. Gzip is unpacked, and zstd from Node.js 22.15 on.
  *
  *     for await (const row of readTable('people.csv.gz')) console.log(row.occupation)
  *
@@ -61,7 +61,7 @@ export function readTable(path: Path, options: ReadTableOptions = {}): AsyncIter
   const who = 'readTable'
   const file = settlePath(path, who)
   const settings = settleAlone(readTableOptions, options, who)
-  const name = file.toLowerCase().replace(/\.gz$/, '')
+  const name = file.toLowerCase().replace(/\.(gz|zst)$/, '')
   const { format = /\.(jsonl|ndjson)$/.test(name) ? 'jsonl' : 'csv' } = settings
   if (format === 'jsonl') {
     for (const option of ['delimiter', 'header', 'skipLines', 'trim'] as const) {

@@ -1,8 +1,8 @@
-// A stream kept in a temporary file, for programs that go back and forth in it.
+// A stream kept in a temporary file, for what is read by its path, or back and forth.
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { InlayError } from '../errors.js'
+import { InlayError } from './errors.js'
 
 /** Bytes at most: 16 GB. */
 const MOST = 2 ** 34
@@ -21,7 +21,7 @@ export class SpooledFile {
     who: string,
   ): Promise<SpooledFile> {
     const folder = await mkdtemp(join(tmpdir(), 'inlay-'))
-    const spooled = new SpooledFile(join(folder, 'film'), folder)
+    const spooled = new SpooledFile(join(folder, 'content'), folder)
     try {
       const file = await open(spooled.path, 'wx')
       try {
