@@ -58,6 +58,13 @@ async function main({ Word2Vec }) {
   if (neighbours.length !== 2) throw new Error(JSON.stringify(neighbours))
 }
 `
+/** What a bundler may rename: messages and stacks say the names of classes and functions. */
+const named = `
+const functions = Object.entries(await import('inlay')).filter(([, it]) => typeof it === 'function')
+const wrong = functions.filter(([name, it]) => it.name !== name)
+if (wrong.length > 0) throw new Error(wrong.map(([name, it]) => name + ' is called ' + it.name).join(', '))
+console.log(functions.length)
+`
 const typed = `
 import { Word2Vec, type Neighbour, type Progress } from 'inlay'
 export async function neighbours(path: string): Promise<readonly Neighbour[]> {
@@ -99,6 +106,7 @@ try {
     .map((name) => resolve(folder, name))
   writeFileSync(join(home, 'package.json'), '{ "private": true }')
   writeFileSync(join(home, 'use.mjs'), `import * as inlay from 'inlay'\n${use}\nawait main(inlay)`)
+  writeFileSync(join(home, 'named.mjs'), named)
   writeFileSync(join(home, 'use.cjs'), `${use}\nmain(require('inlay'))`)
 
   check('installs without a network and without scripts', () => {
@@ -119,6 +127,9 @@ try {
   })
   check('works as a module', () => void run(process.execPath, ['use.mjs']))
   check('works by require', () => void run(process.execPath, ['use.cjs']))
+  check('classes and functions bear the names by which they are exported', () =>
+    run(process.execPath, ['named.mjs']).trim(),
+  )
   check('has a command line', () => {
     const bin = installed('.bin', process.platform === 'win32' ? 'inlay.cmd' : 'inlay')
     if (!existsSync(bin)) throw new Error('npm linked no command inlay')
