@@ -11,6 +11,7 @@
 //!
 //! A source is read once. What comes out does not depend on the number of threads or on how the
 //! source was cut.
+#![forbid(unsafe_code)]
 
 mod alphanumeric;
 mod blocks;

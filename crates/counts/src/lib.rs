@@ -3,6 +3,7 @@
 //! ```text
 //! texts ─▶ terms ─▶ numbers and counts by thread ─▶ vocabulary ─▶ sparse rows ─▶ cosines, BM25, SVD
 //! ```
+#![forbid(unsafe_code)]
 
 mod bm25;
 mod counting;

@@ -4,6 +4,7 @@
 //! Readers tell formats by content, check every size against the file's length before they
 //! allocate, hold a block of rows in memory and no second copy, and name the file and the byte
 //! where something is wrong.
+#![forbid(unsafe_code)]
 
 pub mod arpa;
 mod array;

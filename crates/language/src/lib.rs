@@ -5,6 +5,7 @@
 //!        KenLM's  n-grams   of each      probabilities,  hashed by
 //!        numbers  sorted    order        back-offs       context, word
 //! ```
+#![forbid(unsafe_code)]
 
 mod arpa;
 mod bins;

@@ -1,4 +1,5 @@
 //! Pictures and sounds: encoded files to pixels and samples, and pixels to what encoders take.
+#![forbid(unsafe_code)]
 
 #[cfg(test)]
 mod damage;

@@ -1,5 +1,6 @@
 //! Networks as data: a description in JSON, compiled once into steps over packed rows; training from
 //! start to end; any layer's output as vectors; weights under PyTorch's names.
+#![forbid(unsafe_code)]
 
 #[cfg(test)]
 mod check;

@@ -2,6 +2,7 @@
 //!
 //! Everything that is cut is a volume [time, rows, columns, channels]: a picture has one frame, a spectrogram a
 //! row for each of its frames and a column for each of its bands, samples one row.
+#![forbid(unsafe_code)]
 
 mod channels;
 mod cut;

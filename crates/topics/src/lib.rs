@@ -5,6 +5,7 @@
 //! ids ─▶ grid ─▶ sweeps ─▶ model
 //!                rounds;  sampler: dense | sparse;  priors
 //! ```
+#![forbid(unsafe_code)]
 
 mod checkpoint;
 mod coherence;

@@ -1,5 +1,6 @@
 //! Rows with names: exact nearest neighbours, analogies, evaluation, reduced precision, transforms,
 //! principal components, files.
+#![forbid(unsafe_code)]
 
 mod components;
 mod eigen;

@@ -1,6 +1,7 @@
 //! Word vectors: what predicts what (`context`) x how a prediction is scored (`objective`), in one
 //! loop over a corpus (`train`, `lesson`). And texts by the vectors of their words (`sentences`) or tokens
 //! (`static_encoder`).
+#![forbid(unsafe_code)]
 
 mod checkpoint;
 pub mod classifier;
