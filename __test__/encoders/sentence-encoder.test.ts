@@ -196,7 +196,7 @@ test('modules.json says what becomes of the vectors of tokens', async (t) => {
     code: 'UNSUPPORTED',
     message: /pools by "median"/,
   })
-  await t.throwsAsync(vectorWith(undefined, 'WordWeights'), {
+  await t.throwsAsync(vectorWith({}, 'WordWeights'), {
     code: 'UNSUPPORTED',
     message: /a module WordWeights/,
   })
