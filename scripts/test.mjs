@@ -4,7 +4,7 @@
 //     npm test                     all
 //     npm test -- layout rust      these suites only
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { findRust } from './rust.mjs'
@@ -36,9 +36,12 @@ const noise =
 
 const testWorkspace = ['test', '--workspace', '--no-fail-fast']
 
+/** Whether an instruction set can change what a crate does: it depends on the kernels, or is them. */
+const standsOnKernels = (manifest) => readFileSync(manifest, 'utf8').includes('inlay-kernels')
+
 /**
- * The test programs of the crates in which an instruction set can change what happens. They are run
- * as they are: cargo would build other ones for fewer crates, with other features.
+ * The test programs of the crates that stand on the kernels. They are run as they are: cargo would
+ * build other ones for fewer crates, with other features.
  */
 function kernelTests(env) {
   const args = [...testWorkspace, '--no-run', '--message-format=json-render-diagnostics']
@@ -48,9 +51,7 @@ function kernelTests(env) {
     .filter((line) => line.startsWith('{"reason":"compiler-artifact"'))
     .map((line) => JSON.parse(line))
     .filter(({ executable, profile, manifest_path: path }) => {
-      return (
-        executable && profile.test && /crates[\\/](kernels|vectors|words|counts)[\\/]/.test(path)
-      )
+      return executable && profile.test && standsOnKernels(path)
     })
     .map(({ executable, manifest_path: path }) => {
       return { command: executable, args: ['--quiet'], cwd: dirname(path) }
