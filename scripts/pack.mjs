@@ -33,6 +33,9 @@ export function pack(folder) {
       cwd: root,
       stdio: 'pipe',
     })
+    execFileSync(process.execPath, [join(root, 'scripts', 'notices.mjs'), staging], {
+      stdio: 'pipe',
+    })
     for (const binary of binaries) {
       const platform = binary.split('.')[1]
       copyFileSync(join(root, 'native', binary), join(staging, platform, binary))
