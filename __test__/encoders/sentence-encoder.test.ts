@@ -202,6 +202,18 @@ test('modules.json says what becomes of the vectors of tokens', async (t) => {
   })
 })
 
+test('prompts that say nothing are an error, and not left out', async (t) => {
+  for (const about of [
+    { prompts: 'query: ' },
+    { prompts: { query: 5 } },
+    { prompts: { query: 'q: ' }, default_prompt_name: 'nope' },
+  ]) {
+    const path = await folderWith(t, { 'config_sentence_transformers.json': about })
+    const message = /config_sentence_transformers\.json: `(prompts|default_prompt_name)` must be/
+    await t.throwsAsync(SentenceEncoder.load(path), { code: 'INVALID_INPUT', message })
+  }
+})
+
 test('prompts stand before texts, by name or as they are', async (t) => {
   const path = await folderWith(t, {
     'config_sentence_transformers.json': {

@@ -266,6 +266,22 @@ test('a folder that is not what it should be is one clear error', async (t) => {
   await t.throwsAsync(StaticEncoder.load(bert), { code: 'UNSUPPORTED' })
 })
 
+test('a folder with other files is not written over, and one of its own is replaced', async (t) => {
+  const path = await folderWith(t, 'model2vec', { 'notes.txt': 'mine' })
+  const before = await readFile(join(path, 'model.safetensors'))
+  using encoder = await StaticEncoder.load(join(golden, 'plain'))
+  const message = /`folder` must be a folder without other files/
+  await t.throwsAsync(encoder.save(path), { code: 'INVALID_OPTION', message })
+  t.deepEqual(await readFile(join(path, 'model.safetensors')), before)
+  const file = join(path, 'notes.txt')
+  await t.throwsAsync(encoder.save(file), { code: 'INVALID_OPTION', message: /a folder/ })
+  const own = join(path, 'own')
+  await encoder.save(own)
+  await encoder.save(own)
+  using again = await StaticEncoder.load(own)
+  t.is(await again.fingerprint(), await encoder.fingerprint())
+})
+
 test('folders without a list of modules are found by where their files are', async (t) => {
   for (const model of ['plain', 'nested']) {
     const path = await folderWith(t, model, { 'modules.json': null })

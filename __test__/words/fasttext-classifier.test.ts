@@ -218,6 +218,9 @@ test('vectors to start from bring their words along', async (t) => {
 })
 
 test('class weights of labels that no line has are an error', async (t) => {
+  const map = new Map([['colour', 2]]) as unknown as Record<string, number>
+  const trained = FastTextClassifier.train(examples, { ...quick, classWeights: map })
+  await t.throwsAsync(trained, { code: 'INVALID_OPTION', message: /`classWeights` must be/ })
   const classWeights = { colour: 2, sound: 1 }
   await t.throwsAsync(FastTextClassifier.train(examples, { ...quick, classWeights }), {
     code: 'NOT_FOUND',

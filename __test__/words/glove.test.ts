@@ -226,6 +226,7 @@ test('what is saved opens as it was, and its vectors open like any others', asyn
   using back = await WordVectors.open(text)
   t.deepEqual(await back.matrix(), await model.vectors.matrix())
   const vocabulary = join(inside, 'vocab.txt')
+  await t.throwsAsync(model.saveParameters(dump, { vocabulary: dump }), refused)
   await model.saveParameters(dump, { vocabulary })
   using dumped = await Glove.openParameters(dump, { vocabulary })
   t.deepEqual(await dumped.vectors.matrix(), await model.vectors.matrix())

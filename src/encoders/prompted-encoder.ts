@@ -1,7 +1,7 @@
 // What encoders of texts have in common that come from folders: prompts, and what is said of the vectors that they give.
 import { type Text, type Texts, isShort } from '../corpus/source.js'
 import { type Embedder, Vectors } from '../embedder.js'
-import { InlayError } from '../errors.js'
+import { InlayError, shown } from '../errors.js'
 import {
   type Options,
   type RunOptions,
@@ -72,6 +72,30 @@ export class SentenceVectors extends Vectors {
   }
 }
 
+const wrongPrompts = (problem: string) =>
+  new InlayError('INVALID_INPUT', `config_sentence_transformers.json: ${problem}`, {
+    source: 'config_sentence_transformers.json',
+    problem,
+  })
+
+function promptsOf(given: unknown): Record<string, string> {
+  const isText = (entry: [string, unknown]): entry is [string, string] =>
+    typeof entry[1] === 'string'
+  const entries = typeof given === 'object' && given !== null ? Object.entries(given) : []
+  if (typeof given === 'object' && !Array.isArray(given) && entries.every(isText)) {
+    return Object.fromEntries(entries)
+  }
+  throw wrongPrompts(`\`prompts\` must be texts by their names, got ${shown(given)}`)
+}
+
+function defaultOf(prompts: Readonly<Record<string, string>>, name: unknown): string {
+  if (name === undefined) return ''
+  if (typeof name === 'string' && Object.hasOwn(prompts, name)) return prompts[name]!
+  const known = Object.keys(prompts).join(', ') || 'none'
+  const problem = `\`default_prompt_name\` must be one of \`prompts\` (${known})`
+  throw wrongPrompts(`${problem}, got ${shown(name)}`)
+}
+
 /** An encoder of texts that may put something before each of them. */
 export abstract class PromptedEncoder implements Embedder<Text> {
   /** Values of a vector. */
@@ -84,11 +108,9 @@ export abstract class PromptedEncoder implements Embedder<Text> {
 
   /** @internal `about`: what is in `config_sentence_transformers.json`. */
   protected constructor({ prompts, default_prompt_name: name }: Json) {
-    const isText = (entry: [string, unknown]): entry is [string, string] =>
-      typeof entry[1] === 'string'
-    this.prompts = Object.freeze(Object.fromEntries(Object.entries(prompts ?? {}).filter(isText)))
-    this.#defaultPrompt =
-      typeof name === 'string' && Object.hasOwn(this.prompts, name) ? this.prompts[name]! : ''
+    const texts = promptsOf(prompts ?? {})
+    this.prompts = Object.freeze(texts)
+    this.#defaultPrompt = defaultOf(texts, name ?? undefined)
   }
 
   /**

@@ -1,12 +1,11 @@
 // An encoder as a folder of sentence-transformers: what it was loaded from, with the weights that it has now.
-import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, normalize, resolve } from 'node:path'
-import { type RunSettings, wrongOption } from '../options.js'
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { RunSettings } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { Fields, type Json, ModelFolder } from './model-folder.js'
 import type { SentenceParts } from './sentence-parts.js'
-import { refused } from './whole-files.js'
+import { type Content, writeFolder } from './whole-folder.js'
 
 /** What may lie beside the weights of a text model and belongs to it. */
 const tokenizerFiles = [
@@ -47,9 +46,6 @@ export async function lengthOf(
 
 const WEIGHTS = 'model.safetensors'
 
-/** What a file holds, or how it is written. */
-type Content = Uint8Array | string | ((path: string) => Promise<void>)
-
 /** Writes an encoder. @throws {InlayError} see `encoder.save` */
 export async function saveSentenceFolder(
   parts: SentenceParts,
@@ -58,66 +54,7 @@ export async function saveSentenceFolder(
   who: string,
 ): Promise<void> {
   const target = resolve(settlePath(to, who, 'folder'))
-  const files = await filesOf(parts, run, who)
-  const isThere = await checkTarget(target, [...files.keys()], who)
-  const parent = dirname(target)
-  const beside = join(parent, `.${basename(target)}-${randomUUID()}`)
-  try {
-    await mkdir(beside, { recursive: true })
-    for (const [name, content] of files) {
-      run.signal?.throwIfAborted()
-      const path = join(beside, name)
-      await mkdir(dirname(path), { recursive: true })
-      if (typeof content === 'function') await content(path)
-      else await writeFile(path, content, { flush: true })
-    }
-    if (isThere) await replace(target, beside)
-    else await rename(beside, target)
-  } catch (error) {
-    await rm(beside, { recursive: true, force: true })
-    throw refused(error, who)
-  }
-}
-
-/** The old folder stays until the new one is whole, and comes back where that cannot take its place. */
-async function replace(target: string, beside: string): Promise<void> {
-  const old = `${beside}-old`
-  await rename(target, old)
-  try {
-    await rename(beside, target)
-  } catch (error) {
-    await rename(old, target)
-    throw error
-  }
-  await rm(old, { recursive: true, force: true })
-}
-
-/** Whether there is a folder to be replaced. @throws {InvalidOptionError} it holds something else */
-async function checkTarget(
-  target: string,
-  names: readonly string[],
-  who: string,
-): Promise<boolean> {
-  const found = await readdir(target, { recursive: true, withFileTypes: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      if (error.code === 'ENOTDIR') throw wrongOption('folder', 'a folder', target, who)
-      throw refused(error, who)
-    },
-  )
-  if (found === undefined) return false
-  const known = new Set(names.map((name) => normalize(join(target, name))))
-  const foreign = found.find((entry) => {
-    return !entry.isDirectory() && !known.has(join(entry.parentPath, entry.name))
-  })
-  if (foreign === undefined) return true
-  const name = join(foreign.parentPath, foreign.name).slice(target.length + 1)
-  throw wrongOption(
-    'folder',
-    `a folder without other files than a model's: not ${name}`,
-    target,
-    who,
-  )
+  await writeFolder(target, await filesOf(parts, run, who), run, who)
 }
 
 /** All files by their names. */

@@ -127,8 +127,8 @@ export async function sentenceModules(folder: ModelFolder): Promise<SentenceModu
   for (const [number, { type, path }] of modules.entries()) {
     folder.file(path, 'modules.json')
     const file = join(path, 'config.json')
-    // Without it a vector would be another one, and nobody would know. `Normalize` has none.
-    const reads = path !== '' && type !== 'Normalize'
+    // Without it a vector would be another one, and nobody would know.
+    const reads = path !== '' && (type === 'Pooling' || type === 'Dense')
     const config = reads ? await folder.neededJson(file) : undefined
     if (type === 'Pooling') {
       const found = poolingOf(folder, file, config ?? {})

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { type Texts, feed, isShort, settleSource } from '../corpus/source.js'
 import { Handle } from '../handle.js'
 import {
@@ -42,9 +42,9 @@ import {
   isStaticFolder,
   model2vecTokens,
   readStaticFolder,
-  writeStaticFolder,
+  describedFolder,
 } from './static-folder.js'
-import { makeFolder, writeWhole } from './whole-files.js'
+import { writeFolder } from './whole-folder.js'
 
 /** Every option of `StaticEncoder.load`. */
 export const staticEncoderOptions = {
@@ -204,11 +204,12 @@ export class StaticEncoder extends PromptedEncoder {
   }
 
   /**
-   * Writes a folder that `StaticEncoder.load` reads, and model2vec and sentence-transformers in Python. Each file is there
-   * in full or not at all.
+   * Writes a folder that `StaticEncoder.load` reads, and model2vec and sentence-transformers in Python. It is there in full
+   * or not at all, in the place of one that holds no other files.
    *
    *     await encoder.save('small', { precision: 'float16' }) // vectors that are the same to three digits
    *
+   * @throws {InvalidOptionError} `folder` holds something else
    * @throws {InlayError} `INVALID_INPUT` a value beyond what float16 can hold; `DISK_FULL`, `IO`
    */
   async save(
@@ -221,14 +222,15 @@ export class StaticEncoder extends PromptedEncoder {
     const isHalf = saving.precision === 'float16'
     const { dimensions, maxTokens } = this
     const native = this.#handle.use(who)
-    await makeFolder(path, who)
-    await writeStaticFolder(path, { ...this.#about, dimensions, maxTokens }, who)
-    await writeWhole(join(path, 'tokenizer.json'), await this.#tokenizer(settings, who), who)
+    const files = describedFolder({ ...this.#about, dimensions, maxTokens })
+    files.set('tokenizer.json', await this.#tokenizer(settings, who))
     const name = this.#about.library === 'model2vec' ? 'embeddings' : 'embedding.weight'
-    const file = join(path, 'model.safetensors')
-    await run<void>(who, settings, (spec, events) =>
-      saveStatic(native, file, name, isHalf, spec, events),
+    files.set('model.safetensors', (file) =>
+      run<void>(who, settings, (spec, events) =>
+        saveStatic(native, file, name, isHalf, spec, events),
+      ),
     )
+    await writeFolder(resolve(path), files, settings, who)
   }
 
   /** A number that names all that a vector depends on but the text: rows, tokenizer, prompts. An index that keeps it can

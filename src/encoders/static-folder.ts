@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { InlayError, shown } from '../errors.js'
 import { Fields, type Json, type ModelFolder } from './model-folder.js'
 import { modulesOf } from './sentence-modules.js'
-import { writeWhole } from './whole-files.js'
+import type { Content } from './whole-folder.js'
 
 /** What a folder says of a static encoder. */
 export interface StaticFolder {
@@ -105,23 +105,27 @@ export type SavedFolder = Pick<StaticFolder, 'library' | 'config' | 'about' | 'n
   readonly dimensions: number
 }
 
-/** Writes what `readStaticFolder` reads, so that model2vec and sentence-transformers read it too. */
-export async function writeStaticFolder(
-  path: string,
-  { library, config, about, normalizes, maxTokens, dimensions }: SavedFolder,
-  who: string,
-): Promise<void> {
+/** The files that say what `readStaticFolder` reads, as model2vec and sentence-transformers do. */
+export function describedFolder({
+  library,
+  config,
+  about,
+  normalizes,
+  maxTokens,
+  dimensions,
+}: SavedFolder): Map<string, Content> {
+  const files = new Map<string, Content>()
   const write = (name: string, content: unknown) =>
-    writeWhole(join(path, name), JSON.stringify(content, undefined, 2) + '\n', who)
+    files.set(name, JSON.stringify(content, undefined, 2) + '\n')
   const moduleOf = (idx: number, type: string, within: string) => {
     const name = `sentence_transformers.models.${type}`
     return { idx, name: String(idx), path: within, type: name }
   }
   const modules = [moduleOf(0, 'StaticEmbedding', '')]
   if (normalizes) modules.push(moduleOf(1, 'Normalize', '1_Normalize'))
-  await write('modules.json', modules)
+  write('modules.json', modules)
   if (library === 'model2vec') {
-    await write('config.json', {
+    write('config.json', {
       ...config,
       model_type: 'model2vec',
       architectures: ['StaticModel'],
@@ -131,6 +135,7 @@ export async function writeStaticFolder(
     })
   }
   if (library !== 'model2vec' || Object.keys(about).length > 0) {
-    await write(aboutFile, { model_type: 'SentenceTransformer', ...about })
+    write(aboutFile, { model_type: 'SentenceTransformer', ...about })
   }
+  return files
 }

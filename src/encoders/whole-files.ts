@@ -1,6 +1,6 @@
 // Files that are there in full or not at all, and what the system says when they cannot be.
 import { randomUUID } from 'node:crypto'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { InlayError } from '../errors.js'
 
 /** Writes a file. @throws {InlayError} `DISK_FULL`, `IO` */
@@ -17,13 +17,6 @@ export async function writeWhole(
     await rm(partial, { force: true })
     throw refused(error, who)
   }
-}
-
-/** Makes a folder, where there is none. @throws {InlayError} `DISK_FULL`, `IO` */
-export async function makeFolder(path: string, who: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw refused(error, who)
-  })
 }
 
 /** What the system refuses, as an error of ours; other errors as they are. */

@@ -60,10 +60,9 @@ export const classifierOptions = {
   classWeights: custom<Readonly<Record<string, number>>>(
     'an object of numbers above 0, by label',
     (given) =>
-      typeof given === 'object' &&
-      given !== null &&
-      !Array.isArray(given) &&
-      Object.values(given).every((weight) => Number.isFinite(weight) && weight > 0),
+      // Neither an array nor a map, whose entries are not its properties.
+      Object.prototype.toString.call(given) === '[object Object]' &&
+      Object.values(given as object).every((weight) => Number.isFinite(weight) && weight > 0),
     'how much the lines of a label count',
   ),
   /** Bytes that are no UTF-8: an error with file and offset, U+FFFD in their place, or the word

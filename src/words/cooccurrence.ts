@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { type CorpusSettings, Corpus, corpusOptions, readCorpus } from '../corpus/corpus.js'
 import type { CorpusSource } from '../corpus/source.js'
 import { Handle } from '../handle.js'
@@ -33,6 +34,17 @@ export const countingOptions = {
   /** Bytes that counting and shuffling take at most, on all threads together; what does not fit
    * goes to temporary files [-memory, in GB]. */
   memory: integer(1_000_000_000, { from: 16_000_000 }, 'bytes for counting and shuffling, at most'),
+}
+
+/** Where a vocabulary goes, if anywhere: not over what it belongs to. */
+export function settleVocabulary(
+  given: Path | undefined,
+  file: string,
+  who: string,
+): string | undefined {
+  const path = given === undefined ? undefined : settlePath(given, who, 'vocabulary')
+  if (path === undefined || resolve(path) !== resolve(file)) return path
+  throw wrongOption('vocabulary', 'another file than what it belongs to', path, who)
 }
 
 /** Every option of `Cooccurrence.count`. */
@@ -125,7 +137,7 @@ export class Cooccurrence {
   ): Promise<void> {
     const who = 'Cooccurrence.save'
     const file = settlePath(path, who)
-    const words = vocabulary === undefined ? undefined : settlePath(vocabulary, who, 'vocabulary')
+    const words = settleVocabulary(vocabulary, file, who)
     const runSettings = settle({}, options, who).run
     const native = this.native(who)
     await run<void>(who, runSettings, (spec, events) =>

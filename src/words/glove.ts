@@ -27,7 +27,13 @@ import {
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
 import { WordVectors } from '../vectors/word-vectors.js'
-import { Cooccurrence, countPairs, countingOptions, refuseVain } from './cooccurrence.js'
+import {
+  Cooccurrence,
+  countPairs,
+  countingOptions,
+  refuseVain,
+  settleVocabulary,
+} from './cooccurrence.js'
 
 /** How a model is trained. In brackets: the names in the C tool. */
 const trainingOptions = {
@@ -244,7 +250,7 @@ export class Glove {
   ): Promise<void> {
     const who = 'Glove.saveParameters'
     const file = settlePath(path, who)
-    const words = vocabulary === undefined ? undefined : settlePath(vocabulary, who, 'vocabulary')
+    const words = settleVocabulary(vocabulary, file, who)
     const runSettings = settle({}, options, who).run
     const native = this.#handle.use(who)
     await run<void>(who, runSettings, (spec, events) =>
