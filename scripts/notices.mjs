@@ -10,7 +10,7 @@ import { findRust } from './rust.mjs'
 
 const folder = process.argv[2] && resolve(process.argv[2])
 process.chdir(join(import.meta.dirname, '..'))
-const name = 'THIRD-PARTY.txt'
+const notices = 'THIRD-PARTY.txt'
 
 /** The crates of others in the binary, by name. */
 function thirdParties() {
@@ -40,7 +40,7 @@ function thirdParties() {
   visit(packages.find((crate) => crate.name === 'inlay-node').id)
   return packages
     .filter(({ id, source }) => reached.has(id) && source !== null)
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** The texts beside a crate's Cargo.toml that say what may be done with it. */
@@ -83,8 +83,7 @@ function entry(crate) {
     `  ${repository ?? 'no repository is named'}`,
   ]
   if (license.includes('MPL')) {
-    const source = `https://static.crates.io/crates/${name}/${name}-${version}.crate`
-    lines.push(`  used unchanged; its source: ${source}`)
+    lines.push(`  used unchanged; its source: ${repository}, version ${version}`)
   }
   if (licenceTexts(crate).length === 0) {
     const by = authors.length > 0 ? `; by ${authors.join(', ')}` : ''
@@ -104,12 +103,12 @@ holds nothing of others.`,
   ...crates.map(entry),
   ...texts,
 ]
-writeFileSync(name, `${parts.join('\n\n')}\n`)
+writeFileSync(notices, `${parts.join('\n\n')}\n`)
 
 for (const platform of folder ? readdirSync(folder) : []) {
-  copyFileSync(name, join(folder, platform, name))
+  copyFileSync(notices, join(folder, platform, notices))
   const path = join(folder, platform, 'package.json')
   const description = JSON.parse(readFileSync(path, 'utf8'))
-  description.files = [...new Set([...description.files, name])]
+  description.files = [...new Set([...description.files, notices])]
   writeFileSync(path, `${JSON.stringify(description, null, 2)}\n`)
 }
