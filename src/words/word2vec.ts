@@ -195,8 +195,9 @@ export class Word2Vec {
    *     const newer = await model.update('news.txt', { epochs: 2 })
    *     newer.updated // { kept: 70_000, added: 1_200 }
    *
-   * Options that are not given are as this model was trained with; `dimensions` and `objective`
-   * cannot change.
+   * Options of the training that are not given are as this model was trained with; `dimensions` and
+   * `objective` cannot change. Those of reading, such as `tokenizer`, `lowercase` and `minCount`, are
+   * not kept with a model: give them as before.
    *
    * @throws as `Word2Vec.train`
    */
