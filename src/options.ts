@@ -281,6 +281,12 @@ function described({ from, above, to, below }: Limits): string {
   return most === '' && from !== undefined ? ` from ${from} up` : `${least}${most}`
 }
 
+/** A word, if it is one. @throws {InvalidOptionError} */
+export function settleWord(given: unknown, who: string): string {
+  if (typeof given === 'string') return given
+  throw wrongOption('word', 'a string', given, who)
+}
+
 /** The known name that the fewest edits make of `name`, if it is alike at all. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const scored = known.map((other) => ({ other, edits: editsBetween(fold(name), fold(other)) }))

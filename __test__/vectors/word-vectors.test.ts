@@ -133,6 +133,14 @@ test('unknown words are an error that names them', async (t) => {
   await t.throwsAsync(clock.rank('three', 'midnight'), notFound)
 })
 
+test('what is no word, and no list of queries, is refused', async (t) => {
+  const refused = { instanceOf: InvalidOptionError }
+  t.throws(() => clock.doesntMatch([1, 2] as unknown as string[]), refused)
+  for (const queries of ['six', new Set(['six']), undefined]) {
+    await t.throwsAsync(clock.mostSimilarEach(queries as unknown as string[]), refused)
+  }
+})
+
 test('wrong queries are refused', async (t) => {
   const wrong = [5, null, {}, { positive: [] }, { positive: 5 }, { near: 'three' }, [], () => {}]
   for (const query of wrong) {

@@ -192,6 +192,15 @@ for (const { option, value } of wrongValues(fastTextOptions)) {
   })
 }
 
+test('what is no word is refused', async (t) => {
+  using model = await FastText.train([['a', 'b']], { minCount: 1, dimensions: 4, buckets: 10 })
+  const word = 5 as unknown as string
+  const message = /`word` must be a string, got 5/
+  t.throws(() => model.vector(word), { instanceOf: InvalidOptionError, message })
+  t.throws(() => model.subwords(word), { instanceOf: InvalidOptionError, message })
+  t.throws(() => model.similarity('a', word), { instanceOf: InvalidOptionError, message })
+})
+
 test('options that have no meaning together are refused', async (t) => {
   for (const options of [
     { objective: 'hierarchical-softmax', negative: 5 },

@@ -17,6 +17,7 @@ import {
   integer,
   list,
   settle,
+  settleWord,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
@@ -128,7 +129,8 @@ export class Corpus {
 
   /** How often a word occurs; 0 when it is not in the vocabulary. Takes microseconds. */
   count(word: string): number {
-    return this.#handle.use('Corpus.count').count(word)
+    const who = 'Corpus.count'
+    return this.#handle.use(who).count(settleWord(word, who))
   }
 
   /**

@@ -23,6 +23,7 @@ import {
   oneOf,
   settle,
   settleAlone,
+  settleWord,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
@@ -430,8 +431,8 @@ export class WordVectors {
     return this.#handle.use(who)
   }
 
-  #known(word: unknown, who: string): string {
-    if (typeof word !== 'string') throw wrongOption('word', 'a string', word, who)
+  #known(given: unknown, who: string): string {
+    const word = settleWord(given, who)
     if (this.native(who).find(word) >= 0) return word
     throw new InlayError('NOT_FOUND', `${who}: there is no word ${shown(word)}`, { word })
   }
@@ -450,6 +451,9 @@ export class WordVectors {
     options: SearchOptions,
     who: string,
   ): Promise<Neighbour[][]> {
+    if (!Array.isArray(queries)) {
+      throw wrongOption('queries', 'an array of words, vectors or queries', queries, who)
+    }
     const { settings, signal } = settleSearch(options, who)
     const answers: Neighbour[][] = []
     for (let from = 0; from < queries.length; from += TOGETHER) {
@@ -475,7 +479,8 @@ export class WordVectors {
 }
 
 function listOfWords(words: unknown, who: string): string[] {
-  if (Array.isArray(words) && words.length > 0) return words as string[]
+  const areWords = Array.isArray(words) && words.every((word) => typeof word === 'string')
+  if (areWords && words.length > 0) return words
   throw wrongOption('words', 'an array of one word at least', words, who)
 }
 

@@ -16,8 +16,9 @@ import {
   integer,
   maybeOneOf,
   real,
-  settle,
   refusal,
+  settle,
+  settleWord,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { run } from '../run.js'
@@ -172,7 +173,8 @@ export class FastText {
    * microseconds.
    */
   vector(word: string): Float32Array | undefined {
-    return this.#handle.use('FastText.vector').vector(word) ?? undefined
+    const who = 'FastText.vector'
+    return this.#handle.use(who).vector(settleWord(word, who)) ?? undefined
   }
 
   /**
@@ -181,7 +183,8 @@ export class FastText {
    *     model.subwords('cat').map(({ text }) => text) // '<ca', '<cat', '<cat>', 'cat', 'cat>', 'at>'
    */
   subwords(word: string): Subword[] {
-    const { texts, vectors } = this.#handle.use('FastText.subwords').ngrams(word)
+    const who = 'FastText.subwords'
+    const { texts, vectors } = this.#handle.use(who).ngrams(settleWord(word, who))
     const { dimensions } = this
     return decode(texts).map((text, i) => {
       const from = i * dimensions
@@ -235,7 +238,7 @@ export class FastText {
     const who = 'FastText.similarity'
     const native = this.#handle.use(who)
     for (const word of [a, b]) {
-      if (native.vector(word) === null) {
+      if (native.vector(settleWord(word, who)) === null) {
         const message = `${who}: no n-gram of the unknown word "${word}" has a vector`
         throw new InlayError('NOT_FOUND', message, { word })
       }

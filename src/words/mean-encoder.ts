@@ -22,6 +22,7 @@ import {
   oneOf,
   real,
   settle,
+  settleWord,
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
@@ -177,8 +178,7 @@ export class MeanEncoder implements Embedder<Text> {
   /** What a word weighs: 1 for 'equal'. */
   weightOf(word: string): number {
     const who = 'MeanEncoder.weightOf'
-    if (typeof word !== 'string') throw wrongOption('word', 'a string', word, who)
-    return this.#handle.use(who).weightOf(word)
+    return this.#handle.use(who).weightOf(settleWord(word, who))
   }
 
   /**
