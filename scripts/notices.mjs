@@ -76,7 +76,8 @@ function distinctTexts(crates) {
 
 /** What is said of one crate. */
 function entry(crate) {
-  const { name, version, license, repository, authors } = crate
+  const { name, version, repository, authors } = crate
+  const license = crate.license ?? 'see its text below'
   const lines = [
     `${name} ${version}`,
     `  ${license}`,

@@ -281,6 +281,20 @@ function described({ from, above, to, below }: Limits): string {
   return most === '' && from !== undefined ? ` from ${from} up` : `${least}${most}`
 }
 
+/** Whether it is an object of such values by their names: neither an array nor a map, whose entries are not its properties. */
+export function isRecordOf(
+  given: unknown,
+  fits: (value: unknown) => boolean,
+): given is Readonly<Record<string, unknown>> {
+  const isObject = Object.prototype.toString.call(given) === '[object Object]'
+  return isObject && Object.values(given as object).every(fits)
+}
+
+/** Whether it is the same with a value at least. */
+export function isFilledRecordOf(given: unknown, fits: (value: unknown) => boolean): boolean {
+  return isRecordOf(given, fits) && Object.keys(given).length > 0
+}
+
 /** A word, if it is one. @throws {InvalidOptionError} */
 export function settleWord(given: unknown, who: string): string {
   if (typeof given === 'string') return given

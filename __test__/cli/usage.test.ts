@@ -122,6 +122,9 @@ const failing: readonly [line: string, message: RegExp][] = [
   ['word2vec train missing.txt -o v.safetensors', /missing\.txt/],
   ['word2vec train noise -o nowhere/v.safetensors', /there is no folder .*nowhere/],
   ['word2vec train noise -o folder.bin', /that is a folder/],
+  ...(process.platform === 'win32'
+    ? []
+    : [['tfidf train few -o /dev/null', /no regular file/] as [string, RegExp]]),
   ['word2vec train noise -o v.bin --resume nowhere/state', /--resume .*there is no folder/],
   ['word2vec train noise -o v.bin --stop-words @nothing.txt', /nothing\.txt/],
   ['word2vec train few -o v.bin', /\(--min-count\)/],

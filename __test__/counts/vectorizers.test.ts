@@ -120,6 +120,12 @@ test('Chinese texts are cut into words', async (t) => {
   t.is(vectorizer.columnOf('来到北京'), undefined)
 })
 
+test('more hashed columns than there is memory for are an error', async (t) => {
+  if (process.platform !== 'linux') return t.pass('only there the system tells what it has')
+  const vectorizer = NgramVectorizer.hashing({ columns: 2 ** 30 })
+  await t.throwsAsync(vectorizer.transform(texts, { threads: 1024 }), { code: 'OUT_OF_MEMORY' })
+})
+
 test('hashed terms need no training', async (t) => {
   const vectorizer = NgramVectorizer.hashing({ columns: 32 })
   t.like(vectorizer.options, { columns: 32, alternateSign: true })

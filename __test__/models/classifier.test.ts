@@ -173,6 +173,8 @@ test('examples that are none are refused', async (t) => {
     validation: [one],
   })
   await refuses(clouds(14, 1), /`labelWeights` must be of the labels/, { labelWeights: { a: 1 } })
+  const map = new Map([['disc', 3]]) as unknown as Record<string, number>
+  await refuses(clouds(14, 1), /`labelWeights` must be an object/, { labelWeights: map })
   await refuses(
     clouds(14, 1),
     /Classifier\.train: `patience` has no meaning without `validation`/,

@@ -149,6 +149,7 @@ test('what is wrong with an example is said with its number', async (t) => {
   await wrong({ input: [1, 'b'], target: 0 }, /examples\[20\]\.input/)
   await wrong({ input: [1, 2] }, /examples\[20\]\.target/)
   await wrong({ target: 1 }, /examples\[20\]` must be an object with `input`/)
+  await wrong({ input: null, target: 1 }, /examples\[20\]` must be an object with `input`/)
   await wrong({ input: [1, 2], targets: 1 }, /`examples\[20\].targets`; did you mean .*\.target`/)
   await wrong({ input: { input: [1, 2], size: 1 }, target: 1 }, /no input .*\[20\].input.size`$/)
   await wrong(5, /examples\[20\]/)

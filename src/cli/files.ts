@@ -19,8 +19,10 @@ function checkWritable(path: string, flag: string): void {
   const stat = statSync(folder, { throwIfNoEntry: false })
   if (!stat) throw new Error(`${flag} ${path}: there is no folder ${folder}`)
   if (!stat.isDirectory()) throw new Error(`${flag} ${path}: ${folder} is not a folder`)
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new Error(`${flag} ${path}: that is a folder`)
+  const there = statSync(path, { throwIfNoEntry: false })
+  if (there?.isDirectory()) throw new Error(`${flag} ${path}: that is a folder`)
+  if (there?.isFile() === false) {
+    throw new Error(`${flag} ${path}: that is no regular file, which could be replaced by another`)
   }
   try {
     accessSync(folder, constants.W_OK)

@@ -9,6 +9,7 @@ import {
   custom,
   flag,
   integer,
+  isRecordOf,
   oneOf,
   settle,
   wrongOption,
@@ -79,11 +80,8 @@ const wrongPrompts = (problem: string) =>
   })
 
 function promptsOf(given: unknown): Record<string, string> {
-  const isText = (entry: [string, unknown]): entry is [string, string] =>
-    typeof entry[1] === 'string'
-  const entries = typeof given === 'object' && given !== null ? Object.entries(given) : []
-  if (typeof given === 'object' && !Array.isArray(given) && entries.every(isText)) {
-    return Object.fromEntries(entries)
+  if (isRecordOf(given, (prompt) => typeof prompt === 'string')) {
+    return { ...(given as Record<string, string>) }
   }
   throw wrongPrompts(`\`prompts\` must be texts by their names, got ${shown(given)}`)
 }

@@ -39,10 +39,10 @@ import {
 import { SentenceEncoder, widthOf } from './sentence-encoder.js'
 import {
   type StaticFolder,
+  describedFolder,
   isStaticFolder,
   model2vecTokens,
   readStaticFolder,
-  describedFolder,
 } from './static-folder.js'
 import { writeFolder } from './whole-folder.js'
 

@@ -6,6 +6,7 @@ import {
   custom,
   integer,
   isCount,
+  isFilledRecordOf,
   list,
   oneOf,
   real,
@@ -20,13 +21,6 @@ export type TableTask = 'classification' | 'regression'
 const { freeze: _, ...training } = learningOptions
 const kinds: ReadonlySet<unknown> = new Set<ColumnKind>(['categorical', 'numeric', 'ignored'])
 
-const isRecordOf = (given: unknown, fits: (value: unknown) => boolean) =>
-  typeof given === 'object' &&
-  given !== null &&
-  !Array.isArray(given) &&
-  Object.keys(given).length > 0 &&
-  Object.values(given).every(fits)
-
 /** Every option of `CategoryEmbeddings.train`. */
 export const categoryEmbeddingsOptions = {
   /** The column that is foretold; it must be given. */
@@ -37,7 +31,7 @@ export const categoryEmbeddingsOptions = {
    * ('007' does not), categorical otherwise. */
   columns: custom<Readonly<Record<string, ColumnKind>>>(
     "an object of 'categorical', 'numeric' and 'ignored'",
-    (given) => isRecordOf(given, (kind) => kinds.has(kind)),
+    (given) => isFilledRecordOf(given, (kind) => kinds.has(kind)),
     'what columns are',
   ),
   /** Strings that stand for nothing, as null, undefined, NaN and the empty string always do: '?', 'NA'. */
@@ -49,7 +43,7 @@ export const categoryEmbeddingsOptions = {
   /** Values of a category's vector, by column. Default: 1.6·n⁰·⁵⁶ for n categories, at most 600. */
   dimensions: custom<Readonly<Record<string, number>>>(
     'an object of integers from 1 up',
-    (given) => isRecordOf(given, isCount),
+    (given) => isFilledRecordOf(given, isCount),
     "values of a category's vector, by column",
   ),
   /** Units of hidden layers, one after the other. Default: [128, 64]. */

@@ -2,7 +2,7 @@
 import type { Vectors } from '../embedder.js'
 import type { NetworkDescription } from '../nn/description.js'
 import { softmax } from '../nn/layers.js'
-import { custom, iterable, wrongOption } from '../options.js'
+import { custom, isFilledRecordOf, iterable, wrongOption } from '../options.js'
 import { Turns, arrayOf } from '../turns.js'
 import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
 import { differentStrings, widthOf } from './network-model.js'
@@ -33,11 +33,7 @@ export interface Collected<Input> {
 export const labelWeights = custom<Readonly<Record<string, number>>>(
   'an object of numbers from 0 up, at least one',
   (given) =>
-    typeof given === 'object' &&
-    given !== null &&
-    !Array.isArray(given) &&
-    Object.keys(given).length > 0 &&
-    Object.values(given).every((weight) => Number.isFinite(weight) && weight >= 0),
+    isFilledRecordOf(given, (weight) => Number.isFinite(weight) && (weight as number) >= 0),
   'what each label counts',
 )
 

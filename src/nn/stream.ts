@@ -156,13 +156,14 @@ class Reader implements Feeder {
   #add(example: Example, columns: readonly Filling[], wanted: Filling): void {
     const { who } = this
     const name = `examples[${this.#number++}]`
-    if (typeof example !== 'object' || example === null || example.input === undefined) {
+    const input = example?.input ?? undefined
+    if (typeof example !== 'object' || input === undefined) {
       throw wrongOption(name, 'an object with `input`', example, who)
     }
     checkKnown(Object.keys(example), parts, 'part of an example', who, `${name}.`)
-    this.#checkNames(example.input, `${name}.input.`)
-    for (const [i, { name: input }] of this.shape.inputs.entries()) {
-      columns[i]!.add(this.#item(example.input, input, name), `${name}.input`, who)
+    this.#checkNames(input, `${name}.input.`)
+    for (const [i, { name: of }] of this.shape.inputs.entries()) {
+      columns[i]!.add(this.#item(input, of, name), `${name}.input`, who)
     }
     this.#wanted ??= example.target !== undefined || wanted.kind.content === 'ids'
     if (this.#wanted !== (example.target !== undefined)) {

@@ -10,6 +10,7 @@ import {
   custom,
   flag,
   integer,
+  isRecordOf,
   oneOf,
   real,
   runOptions,
@@ -59,10 +60,7 @@ export const classifierOptions = {
    * one-versus-all: how much it counts where a line has it. */
   classWeights: custom<Readonly<Record<string, number>>>(
     'an object of numbers above 0, by label',
-    (given) =>
-      // Neither an array nor a map, whose entries are not its properties.
-      Object.prototype.toString.call(given) === '[object Object]' &&
-      Object.values(given as object).every((weight) => Number.isFinite(weight) && weight > 0),
+    (given) => isRecordOf(given, (weight) => Number.isFinite(weight) && (weight as number) > 0),
     'how much the lines of a label count',
   ),
   /** Bytes that are no UTF-8: an error with file and offset, U+FFFD in their place, or the word

@@ -5,11 +5,17 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
+/// Bytes that every machine has: not worth a look at what the system says.
+const LITTLE: u64 = 1 << 23;
+
 /// Nothing, if so many bytes can be had; `None` stands for more than can be counted.
 ///
 /// # Errors
 /// `OutOfMemory`.
 pub fn afford(bytes: Option<u64>) -> Result<()> {
+    if bytes.is_some_and(|bytes| bytes <= LITTLE) {
+        return Ok(());
+    }
     let (asked, free) = (bytes.unwrap_or(u64::MAX), available());
     match bytes.is_none() || free.is_some_and(|free| asked > free) {
         true => Err(Error::OutOfMemory { asked, free }),

@@ -32,7 +32,7 @@ impl Pages {
         }
         let asked = length.checked_mul(4).and_then(|bytes| bytes.checked_add(LARGE_PAGE));
         afford(asked.map(|bytes| bytes as u64))?;
-        let asked = asked.unwrap_or(usize::MAX);
+        let asked = asked.unwrap_or(usize::MAX); // which nobody can afford
         let refused = |_| Error::OutOfMemory { asked: asked as u64, free: available() };
         let map = MmapMut::map_anon(asked).map_err(refused)?;
         #[cfg(target_os = "linux")]

@@ -305,3 +305,18 @@ impl Task for Product<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_no_memory_has_room_for_are_an_error() {
+        let mut matrix = SparseMatrix::new(4, vec![0, 2], vec![1, 3], vec![5.0, 7.0]).unwrap();
+        assert_eq!(matrix.transpose().unwrap().row(3).values, [7.0]);
+        matrix.columns = 1 << 50;
+        if cfg!(target_os = "linux") {
+            assert!(matches!(matrix.transpose(), Err(Error::OutOfMemory { .. })));
+        }
+    }
+}

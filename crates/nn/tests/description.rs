@@ -54,6 +54,11 @@ fn what_no_memory_holds_is_an_error() {
     let description = json!({"inputs": [input], "layers": [{"kind": "flatten"}]}).to_string();
     let error = Network::blank(&description).err().expect("an error").to_string();
     assert!(error.contains("too large to be counted"), "{error}");
+    // What a file may say before its values are looked for takes no memory by itself.
+    let input = json!({"content": "values", "positions": [], "width": 2});
+    let layers = json!([{"kind": "dense", "units": 1u64 << 40}]);
+    let blank = Network::blank(&json!({"inputs": [input], "layers": layers}).to_string()).unwrap();
+    assert!(blank.parameters().iter().all(|parameter| parameter.pieces() <= 1 << 16));
     let input = json!({"content": "values", "positions": [], "width": 1 << 22});
     let description = json!({"inputs": [input], "layers": [{"kind": "dense", "units": 1 << 22}]});
     let outcome = Network::new(&description.to_string(), 1).err();

@@ -297,4 +297,12 @@ mod tests {
         assert_eq!((again.directions, again.deviations), (found.directions, found.deviations));
         assert_eq!(rows.components(9, &Run::quiet(1, 1)).unwrap().directions.len(), 9);
     }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_covariance_that_no_memory_has_room_for_is_an_error() {
+        let rows = Rows::from_values(&vec![0.0; 1 << 22], 1 << 21).unwrap();
+        let outcome = rows.components(1, &Run::quiet(1, 1)).err();
+        assert!(matches!(outcome, Some(inlay_base::Error::OutOfMemory { .. })), "{outcome:?}");
+    }
 }
