@@ -64,7 +64,8 @@ pub use gather::{gather, scatter};
 pub use keys::same;
 pub use logarithm::{log_sigmoid, logarithms};
 pub use logistic::{
-    Ahead, Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast, learn,
+    Ahead, Learner, Output, Step, exchange, exchange_in_turn, exchange_pairs, fit, fit_abreast,
+    learn,
 };
 pub use math::{exp, ln};
 pub(crate) use math::{exp_of_share, normal};
@@ -80,7 +81,7 @@ pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,
     prefetch, prefetch_to_write, weigh_rows,
 };
-pub use running::{mean_between, run_on};
+pub use running::{Between, run_on, slide};
 pub use scalar::Scalar;
 pub use search::{Scores, Stored};
 pub use simd::Simd;

@@ -18,7 +18,7 @@
 //! | `exchange_pairs` | each input with an output of its own |
 //! | `learn` | one hidden vector, its change given back |
 //! | `fit` | one hidden vector, its change given back; the outputs stay |
-//! | `fit_abreast` | several hidden vectors, each with a target, all with the same noise; the outputs stay |
+//! | `fit_abreast` | several hidden vectors, each with a target and a row that learns, all with the same noise; the outputs stay |
 
 mod abreast;
 mod column;
@@ -32,7 +32,7 @@ use inlay_base::SharedRow;
 
 use crate::{Simd, exp, ln, prefetch_to_write};
 
-pub use abreast::fit_abreast;
+pub use abreast::{Learner, fit_abreast};
 pub use column::{fit, learn};
 pub use pairs::exchange_pairs;
 pub use tile::exchange;

@@ -5,7 +5,7 @@ mod hierarchical_softmax;
 mod negative_sampling;
 
 use inlay_base::{Random, SharedRow};
-use inlay_kernels::{Output, Simd, Step};
+use inlay_kernels::{Learner, Output, Simd, Step};
 
 use crate::lesson::Now;
 use crate::view::View;
@@ -55,11 +55,13 @@ pub trait Objective: Sync {
         noise.clear();
     }
 
-    /// Fetches what `target` will be told by, where that is known soon enough to be of use.
+    /// A row that `target` will be told by, where that is known soon enough to be asked for.
     #[inline(always)]
-    fn expect<S: Simd>(&self, _simd: S, _target: u32, _rows: &View<'_>) {}
+    fn expects<'v>(&self, _target: u32, _rows: &'v View<'_>) -> Option<SharedRow<'v>> {
+        None
+    }
 
-    /// How hidden vectors should change while all outputs stay.
+    /// Rows learn from hidden vectors while all outputs stay.
     fn fit<S: Simd>(&self, simd: S, predictions: Predictions<'_, '_>);
 
     /// One step of every input with every output; returns the loss before. Asks for the rows `ahead`.
@@ -82,16 +84,37 @@ pub trait Objective: Sync {
 pub struct Predictions<'p, 'v> {
     /// Hidden vectors, end to end.
     pub hidden: &'p [f32],
-    /// What each is to predict.
-    pub targets: &'p [u32],
+    /// Values of a hidden vector that belong to the row which learns: its first.
+    pub columns: usize,
+    /// What each is to predict, the row that learns, and its part of the vector's change.
+    pub pupils: &'p [Pupil<'v>],
     /// Noise that was drawn before, for all of them.
     pub noise: &'p [Output<'v>],
     /// The rows that words are scored by.
     pub rows: &'v View<'v>,
     /// How far a step goes.
     pub step: Step,
+    /// Rows that will be read soon.
+    pub ahead: &'p [SharedRow<'v>],
     /// Room.
-    pub outputs: &'p mut Vec<Output<'v>>,
-    /// How each hidden vector should change, end to end.
-    pub gradients: &'p mut [f32],
+    pub room: &'p mut Room<'v>,
+}
+
+/// What learns from a hidden vector.
+#[derive(Clone, Copy)]
+pub struct Pupil<'v> {
+    /// What the vector is to predict.
+    pub target: u32,
+    /// The row that learns.
+    pub row: SharedRow<'v>,
+    /// Its part of the vector's change.
+    pub scale: f32,
+}
+
+/// Room for what a fit works out on its way.
+#[derive(Default)]
+pub struct Room<'v> {
+    outputs: Vec<Output<'v>>,
+    learners: Vec<Learner<'v>>,
+    gradient: Vec<f32>,
 }

@@ -1,35 +1,50 @@
 //! Several hidden vectors at a time, each with a target of its own, all with the same noise; outputs
 //! stay, so that nothing depends on who stands beside whom.
 
+use inlay_base::SharedRow;
+
 use super::tile::PAIRS;
 use super::{Output, Step, share, slope};
 use crate::{Simd, Task};
 
-/// How hidden vectors, end to end, should change to fit their own targets and the noise that they
-/// share: gradients, end to end. Each row of noise is read once for a tile of them. Noise that is a
-/// vector's own target is nothing to it.
+/// A row that a hidden vector was made from, and what the vector is to predict.
+#[derive(Clone, Copy)]
+pub struct Learner<'a> {
+    /// What learns.
+    pub row: SharedRow<'a>,
+    /// Its part of the vector's change.
+    pub scale: f32,
+    /// What the vector is to predict.
+    pub target: Output<'a>,
+}
+
+/// Hidden vectors, end to end, fit their own targets and the noise that they share: the first
+/// `columns` values of each vector's change, times its scale, are added to its row. Each row of noise
+/// is read once for a tile of vectors. Noise that is a vector's own target is nothing to it. On the
+/// way it asks for the rows `ahead`. Learners must be different rows.
 ///
 /// # Panics
-/// If there is not a target for each hidden vector, or `hidden`, `gradients` and the padded rows are
-/// not of one length.
+/// If there is not a learner for each hidden vector, or `hidden` and the padded rows are not of one
+/// length, or a learner has fewer values than `columns`.
 #[inline(always)]
 pub fn fit_abreast<S: Simd>(
     simd: S,
-    hidden: &[f32],
-    targets: &[Output<'_>],
+    (hidden, columns): (&[f32], usize),
+    learners: &[Learner<'_>],
     noise: &[Output<'_>],
     step: Step,
-    gradients: &mut [f32],
+    ahead: &[SharedRow<'_>],
 ) {
-    simd.call(FitAbreast { hidden, targets, noise, step, gradients });
+    simd.call(FitAbreast { hidden, columns, learners, noise, step, ahead });
 }
 
 struct FitAbreast<'a> {
     hidden: &'a [f32],
-    targets: &'a [Output<'a>],
+    columns: usize,
+    learners: &'a [Learner<'a>],
     noise: &'a [Output<'a>],
     step: Step,
-    gradients: &'a mut [f32],
+    ahead: &'a [SharedRow<'a>],
 }
 
 impl Task for FitAbreast<'_> {
@@ -37,27 +52,33 @@ impl Task for FitAbreast<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { hidden, mut targets, noise, step, gradients } = self;
-        let Some(padded) = targets.first().map(|target| target.row.padded()) else { return };
-        assert!(targets.iter().chain(noise).all(|output| output.row.padded() == padded));
-        assert!(hidden.len() == padded * targets.len() && gradients.len() == hidden.len());
-        let (mut h, mut g) = (hidden.as_ptr(), gradients.as_mut_ptr());
-        while !targets.is_empty() {
-            let (some, others) = targets.split_at(share(targets.len(), S::TILE.0));
-            let lanes = Lanes { hidden: h, targets: some, step, gradients: g, padded };
+        let Self { hidden, columns, mut learners, noise, step, mut ahead } = self;
+        let Some(padded) = learners.first().map(|learner| learner.target.row.padded()) else {
+            return;
+        };
+        let targets = learners.iter().map(|learner| &learner.target);
+        assert!(targets.chain(noise).all(|output| output.row.padded() == padded));
+        assert!(hidden.len() == padded * learners.len() && columns <= padded);
+        assert!(learners.iter().all(|learner| columns <= learner.row.padded()));
+        let each = ahead.len().div_ceil(learners.len().div_ceil(S::TILE.0));
+        let mut h = hidden.as_ptr();
+        while !learners.is_empty() {
+            let (some, others) = learners.split_at(share(learners.len(), S::TILE.0));
+            let (asked, later) = ahead.split_at(each.min(ahead.len()));
+            let lanes = Lanes { hidden: h, columns, learners: some, step, padded };
             // The target takes a place of the first tile.
             let (mut beside, mut left) = noise.split_at(noise.len().min(S::TILE.1 - 1));
-            // SAFETY: rows are `padded` long; `hidden` and `gradients` as many times as there are
-            // targets; the slices are as long as the shapes.
+            // SAFETY: rows are `padded` long, and `hidden` is as many times as there are learners,
+            // whose rows are no shorter than `columns`; the slices are as long as the shapes.
             unsafe {
-                tile::<S, true>(simd, lanes, beside);
+                tile::<S, true>(simd, lanes, beside, asked);
                 while !left.is_empty() {
                     (beside, left) = left.split_at(share(left.len(), S::TILE.1));
-                    tile::<S, false>(simd, lanes, beside);
+                    tile::<S, false>(simd, lanes, beside, &[]);
                 }
-                (h, g) = (h.add(some.len() * padded), g.add(some.len() * padded));
+                h = h.add(some.len() * padded);
             }
-            targets = others;
+            (learners, ahead) = (others, later);
         }
     }
 }
@@ -65,25 +86,31 @@ impl Task for FitAbreast<'_> {
 #[derive(Clone, Copy)]
 struct Lanes<'a> {
     hidden: *const f32,
-    targets: &'a [Output<'a>],
+    columns: usize,
+    learners: &'a [Learner<'a>],
     step: Step,
-    gradients: *mut f32,
     padded: usize,
 }
 
 /// Enters the tile of this shape; shapes that no set asks for cost no code.
 ///
 /// # Safety
-/// Rows are `padded` long, `hidden` and `gradients` good for that many values for each target. There
-/// are no more targets than `S::TILE.0`, and no more noise than `S::TILE.1`, less one beside own targets.
+/// Rows of outputs are `padded` long, `hidden` is good for that many values for each learner, and their
+/// rows for `columns`, which are no more. There are no more learners than `S::TILE.0`, and no more noise
+/// than `S::TILE.1`, less one beside own targets.
 #[inline(always)]
-unsafe fn tile<S: Simd, const OWN: bool>(simd: S, lanes: Lanes<'_>, noise: &[Output<'_>]) {
+unsafe fn tile<S: Simd, const OWN: bool>(
+    simd: S,
+    lanes: Lanes<'_>,
+    noise: &[Output<'_>],
+    ahead: &[SharedRow<'_>],
+) {
     macro_rules! shapes {
         ($($c:literal x $n:literal),*) => {
-            match (lanes.targets.len(), noise.len()) {
+            match (lanes.learners.len(), noise.len()) {
                 $(($c, $n) if fits::<S, OWN>($c, $n) => {
                     // SAFETY: as the caller promised, and the slices have these lengths.
-                    unsafe { shaped::<S, $c, $n, OWN>(simd, lanes, noise) }
+                    unsafe { shaped::<S, $c, $n, OWN>(simd, lanes, noise, ahead) }
                 })*
                 _ => unreachable!("the caller keeps within the tile"),
             }
@@ -96,36 +123,41 @@ unsafe fn tile<S: Simd, const OWN: bool>(simd: S, lanes: Lanes<'_>, noise: &[Out
     )
 }
 
-/// Whether the sums of so many targets and so much noise stay in registers.
-const fn fits<S: Simd, const OWN: bool>(targets: usize, noise: usize) -> bool {
-    targets <= S::TILE.0 && noise + OWN as usize <= S::TILE.1
+/// Whether the sums of so many learners and so much noise stay in registers.
+const fn fits<S: Simd, const OWN: bool>(learners: usize, noise: usize) -> bool {
+    learners <= S::TILE.0 && noise + OWN as usize <= S::TILE.1
 }
 
 /// # Safety
-/// As `tile`; there are C targets and N rows of noise.
+/// As `tile`; there are C learners and N rows of noise.
 #[inline(always)]
 unsafe fn shaped<S: Simd, const C: usize, const N: usize, const OWN: bool>(
     simd: S,
-    Lanes { hidden, targets, step, gradients, padded }: Lanes<'_>,
+    Lanes { hidden, columns, learners, step, padded }: Lanes<'_>,
     noise: &[Output<'_>],
+    ahead: &[SharedRow<'_>],
 ) {
     // SAFETY: C and N are the lengths; every offset is below `padded`, a multiple of `LANES`, and
-    // pairs are C·(N + 1) ≤ 24 < PAIRS.
+    // pairs are C·(N + 1) ≤ 24 < PAIRS. Rows are padded to
+    // whole registers.
     unsafe {
         let h: [*const f32; C] = std::array::from_fn(|c| hidden.add(c * padded));
-        let g: [*mut f32; C] = std::array::from_fn(|c| gradients.add(c * padded));
-        let own: [*mut f32; C] = std::array::from_fn(|c| targets.get_unchecked(c).row.as_ptr());
+        let x: [*mut f32; C] = std::array::from_fn(|c| learners.get_unchecked(c).row.as_ptr());
+        let target = |c: usize| learners.get_unchecked(c).target;
+        let own: [*mut f32; C] = std::array::from_fn(|c| target(c).row.as_ptr());
         let y: [*mut f32; N] = std::array::from_fn(|n| noise.get_unchecked(n).row.as_ptr());
 
         // Pairs with noise first, lane by lane, then those with own targets.
-        let (mut signs, mut weights) = ([1.0; PAIRS], [0.0; PAIRS]);
+        let (mut signs, mut weights, mut scales) = ([1.0; PAIRS], [0.0; PAIRS], [0.0; PAIRS]);
         for c in 0..C {
+            let scale = learners.get_unchecked(c).scale;
+            scales[c * N..(c + 1) * N].fill(scale);
+            scales[C * N + c] = scale;
             for (n, noise) in noise.iter().enumerate().take(N) {
                 signs[c * N + n] = noise.sign;
                 weights[c * N + n] = if y[n] == own[c] { 0.0 } else { noise.weight };
             }
-            signs[C * N + c] = targets[c].sign;
-            weights[C * N + c] = targets[c].weight;
+            (signs[C * N + c], weights[C * N + c]) = (target(c).sign, target(c).weight);
         }
 
         let mut products = [simd.splat(0.0); PAIRS];
@@ -133,6 +165,9 @@ unsafe fn shaped<S: Simd, const C: usize, const N: usize, const OWN: bool>(
             let mut ys = [simd.splat(0.0); N];
             for n in 0..N {
                 ys[n] = simd.load(y[n].add(i));
+            }
+            if i.is_multiple_of(16) {
+                ahead.iter().for_each(|row| simd.prefetch(row.as_ptr().wrapping_add(i)));
             }
             for c in 0..C {
                 let hs = simd.load(h[c].add(i));
@@ -157,25 +192,29 @@ unsafe fn shaped<S: Simd, const C: usize, const N: usize, const OWN: bool>(
             let sign = simd.load(signs.as_ptr().add(base));
             let weight = simd.load(weights.as_ptr().add(base));
             let (slopes, _) = slope(simd, simd.sums(&spread), sign, weight, step);
-            simd.store(steps.as_mut_ptr().add(base), slopes);
+            let scale = simd.load(scales.as_ptr().add(base));
+            simd.store(steps.as_mut_ptr().add(base), simd.mul(slopes, scale));
         }
 
-        for i in (0..padded).step_by(S::LANES) {
+        for i in (0..columns).step_by(S::LANES) {
+            let count = (columns - i).min(S::LANES);
+            let read = |row: *const f32| match count == S::LANES {
+                true => simd.load(row.add(i)),
+                false => simd.load_first(row.add(i), count),
+            };
             let mut ys = [simd.splat(0.0); N];
             for n in 0..N {
-                ys[n] = simd.load(y[n].add(i));
+                ys[n] = read(y[n]);
             }
             for c in 0..C {
-                // The first tile finds no gradient yet.
-                let mut sum = if OWN {
-                    simd.mul(simd.splat(steps[C * N + c]), simd.load(own[c].add(i)))
-                } else {
-                    simd.load(g[c].add(i))
-                };
-                for n in 0..N {
-                    sum = simd.fma(simd.splat(steps[c * N + n]), ys[n], sum);
+                let mut moved = simd.load(x[c].add(i));
+                if OWN {
+                    moved = simd.fma(simd.splat(steps[C * N + c]), read(own[c]), moved);
                 }
-                simd.store(g[c].add(i), sum);
+                for n in 0..N {
+                    moved = simd.fma(simd.splat(steps[c * N + n]), ys[n], moved);
+                }
+                simd.store(x[c].add(i), moved);
             }
         }
     }

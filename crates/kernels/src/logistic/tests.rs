@@ -1,7 +1,7 @@
 use inlay_base::{Random, SharedMatrix};
 
 use super::*;
-use crate::{Kernels, Task};
+use crate::{Kernels, Task, add_to_row};
 
 const RATE: f32 = 0.3;
 const STEP: Step = Step { rate: RATE, reach: f32::INFINITY };
@@ -407,36 +407,42 @@ fn extreme_scores_in_turn_keep_finite_steps_and_losses() {
     }
 }
 
-struct FitAbreast<'a>(&'a SharedMatrix, &'a SharedMatrix, usize, bool);
+struct FitAbreast<'a>(&'a SharedMatrix, &'a SharedMatrix, &'a SharedMatrix, usize, bool);
 impl Task for FitAbreast<'_> {
-    type Output = Vec<f32>;
+    type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Vec<f32> {
-        let Self(x, y, noise, abreast) = self;
+    fn run<S: Simd>(self, simd: S) {
+        let Self(x, y, learning, noise, abreast) = self;
         let padded = x.stride();
         let mut hidden = crate::Aligned::new(0.0, x.rows() * padded);
         for (c, hidden) in hidden.chunks_exact_mut(padded).enumerate() {
             x.read(c as u32, &mut hidden[..x.columns()]);
         }
-        let mut gradients = vec![7.0; hidden.len()];
         let step = Step { rate: RATE, reach: 0.5 };
         // The first noise is the first target as well.
         let output = |row: usize, sign| Output { row: y.row(row as u32), sign, weight: 1.0 };
         let noise: Vec<_> =
             (0..noise).map(|n| Output { weight: (n % 3) as f32, ..output(n, -1.0) }).collect();
-        let targets: Vec<_> = (0..x.rows()).map(|c| output(c, 1.0)).collect();
+        let learner = |c: usize| Learner {
+            row: learning.row(c as u32),
+            scale: [1.0, 0.5][c % 2],
+            target: output(c, 1.0),
+        };
+        let learners: Vec<_> = (0..x.rows()).map(learner).collect();
+        let columns = learning.columns();
         if abreast {
-            fit_abreast(simd, &hidden, &targets, &noise, step, &mut gradients);
-            return gradients;
+            let ahead = [y.row(0), learning.row(0)];
+            return fit_abreast(simd, (&hidden, columns), &learners, &noise, step, &ahead);
         }
-        let both = hidden.chunks_exact(padded).zip(gradients.chunks_exact_mut(padded));
-        for ((hidden, gradient), target) in both.zip(&targets) {
-            let mut outputs = vec![*target];
+        for (hidden, Learner { row, scale, target }) in hidden.chunks_exact(padded).zip(learners) {
+            let mut outputs = vec![target];
             let own = target.row.as_ptr();
             outputs.extend(noise.iter().filter(|noise| noise.row.as_ptr() != own));
-            fit(simd, hidden, &outputs, step, gradient);
+            let mut gradient = vec![7.0; padded];
+            fit(simd, hidden, &outputs, step, &mut gradient);
+            gradient.iter_mut().for_each(|value| *value *= scale);
+            add_to_row(simd, row, &gradient[..columns]);
         }
-        gradients
     }
 }
 
@@ -445,12 +451,15 @@ fn fits_abreast_are_those_of_each_alone_without_noise_that_is_its_target() {
     for set in Kernels::available() {
         for inputs in 1..=9 {
             for noise in 0..=13 {
-                for columns in [1, 17, 100] {
+                for (columns, learning) in [(1, 1), (17, 17), (100, 100), (100, 20)] {
                     let ([x, _], [_, y]) =
                         (matrices(inputs, columns, 1.0), matrices(13, columns, 1.5));
-                    let got = set.run(FitAbreast(&x, &y, noise, true));
-                    let wanted = set.run(FitAbreast(&x, &y, noise, false));
-                    for (got, wanted) in got.iter().zip(&wanted) {
+                    let [got, wanted] = [true, false].map(|abreast| {
+                        let [rows, _] = matrices(inputs, learning, 1.0);
+                        set.run(FitAbreast(&x, &y, &rows, noise, abreast));
+                        rows.into_pages()
+                    });
+                    for (got, wanted) in got.as_slice().iter().zip(wanted.as_slice()) {
                         let what = format!("{} {inputs} {noise} {columns}", set.name());
                         assert!((got - wanted).abs() < 1e-5, "{what}: {got} {wanted}");
                     }

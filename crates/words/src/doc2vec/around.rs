@@ -1,12 +1,8 @@
 //! How a new document's tag and the words around a centre become one hidden vector. The tag learns and the
 //! words stay, so that sums of their rows can run ahead and serve every window.
 
-use std::ops::Range;
-
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{
-    Simd, add_to_row, add_to_rows, axpy, lay_row, mean_between, mean_of_rows, prefetch, run_on,
-};
+use inlay_kernels::{Between, Simd, axpy, lay_row, mean_of_rows, run_on, slide};
 
 use crate::lesson::Place;
 use crate::sight::places;
@@ -32,8 +28,17 @@ pub trait Around: Sync {
         hidden: &mut [f32],
     );
 
-    /// Gives the tag its part of the change.
-    fn scatter<S: Simd>(&self, simd: S, tag: SharedRow<'_>, place: Place, gradient: &[f32]);
+    /// The tag's part of a hidden vector's change.
+    #[inline(always)]
+    fn part(&self, _place: Place) -> f32 {
+        1.0
+    }
+
+    /// A row that will be read two centres on, if any.
+    #[inline(always)]
+    fn expects(&self, _ids: &[u32], _centre: usize) -> Option<SharedRow<'_>> {
+        None
+    }
 }
 
 /// The tag alone: PV-DBOW.
@@ -50,11 +55,6 @@ impl Around for Alone {
         hidden: &mut [f32],
     ) {
         mean_of_rows(simd, &[tag], 1.0, hidden);
-    }
-
-    #[inline(always)]
-    fn scatter<S: Simd>(&self, simd: S, tag: SharedRow<'_>, _place: Place, gradient: &[f32]) {
-        add_to_row(simd, tag, gradient);
     }
 }
 
@@ -80,25 +80,15 @@ impl Sums<'_> {
 
     /// Where the sum before a place lies.
     #[inline(always)]
-    fn before(&self, place: usize) -> Range<usize> {
-        let padded = self.input.stride();
-        let at = (place as u32 % self.sums() as u32) as usize * padded;
-        at..at + padded
-    }
-
-    #[inline(always)]
-    fn enter<S: Simd>(&self, simd: S, place: usize, id: u32, kept: &mut [f32]) {
-        let [before, after] = [place, place + 1].map(|place| self.before(place));
-        let [before, after] =
-            kept.get_disjoint_mut([before, after]).expect("two places that are beside each other");
-        run_on(simd, self.input.row(id), before, after);
+    fn before(&self, place: usize) -> usize {
+        (place as u32 % self.sums() as u32) as usize * self.input.stride()
     }
 
     /// Takes the sum before the first place in reach from all.
     #[inline(never)]
     fn begin_anew<S: Simd>(&self, simd: S, centre: usize, kept: &mut [f32]) {
         let padded = self.input.stride();
-        let first = kept[self.before(centre - self.window.min(centre))].to_vec();
+        let first = kept[self.before(centre - self.window.min(centre))..][..padded].to_vec();
         kept.chunks_exact_mut(padded).for_each(|sum| axpy(simd, -1.0, &first, sum));
     }
 }
@@ -110,9 +100,13 @@ impl Around for Sums<'_> {
 
     #[inline(always)]
     fn begin<S: Simd>(&self, simd: S, ids: &[u32], kept: &mut [f32]) {
-        kept[self.before(0)].fill(0.0);
-        for (place, &id) in ids.iter().take(self.window).enumerate() {
-            self.enter(simd, place, id, kept);
+        let padded = self.input.stride();
+        let (mut before, mut left) = kept.split_at_mut(padded);
+        before.fill(0.0);
+        for &id in ids.iter().take(self.window) {
+            let (after, others) = left.split_at_mut(padded);
+            run_on(simd, self.input.row(id), before, after);
+            (before, left) = (after, others);
         }
     }
 
@@ -125,25 +119,35 @@ impl Around for Sums<'_> {
         kept: &mut [f32],
         hidden: &mut [f32],
     ) {
-        let entering = centre + self.window;
-        if let Some(&next) = ids.get(entering + 1) {
-            prefetch(simd, self.input.row(next));
-        }
         if (centre + 1).is_multiple_of(ANEW) {
             self.begin_anew(simd, centre, kept);
         }
-        if let Some(&id) = ids.get(entering) {
-            self.enter(simd, entering, id, kept);
-        }
-        let sums = [start, centre, centre + 1, end].map(|place| &kept[self.before(place)]);
-        let scale = if self.mean { 1.0 / (end - start) as f32 } else { 1.0 };
-        mean_between(simd, tag, sums, scale, hidden);
+        let Self { input, window, mean } = *self;
+        let entering = ids.get(centre + window).map(|&id| input.row(id));
+        // One division for all places: no other is as far as a turn behind the centre.
+        let (here, turn) = (self.before(centre), kept.len());
+        let ahead = |places| {
+            let at = here + places * input.stride();
+            if at < turn { at } else { at - turn }
+        };
+        let behind = |places| {
+            let back = places * input.stride();
+            if back <= here { here - back } else { here + turn - back }
+        };
+        let sums = [behind(centre - start), here, ahead(1), ahead(end - centre)];
+        let scale = if mean { 1.0 / (end - start) as f32 } else { 1.0 };
+        let entering_at = [ahead(window), ahead(window + 1)];
+        slide(simd, entering, tag, Between { sums, entering: entering_at, scale }, kept, hidden);
     }
 
     #[inline(always)]
-    fn scatter<S: Simd>(&self, simd: S, tag: SharedRow<'_>, place: Place, gradient: &[f32]) {
-        let scale = if self.mean { 1.0 } else { 1.0 / (place.end - place.start) as f32 };
-        add_to_rows(simd, &[tag], scale, gradient);
+    fn part(&self, Place { start, end, .. }: Place) -> f32 {
+        if self.mean { 1.0 } else { 1.0 / (end - start) as f32 }
+    }
+
+    #[inline(always)]
+    fn expects(&self, ids: &[u32], centre: usize) -> Option<SharedRow<'_>> {
+        ids.get(centre + self.window + 2).map(|&id| self.input.row(id))
     }
 }
 
@@ -168,9 +172,6 @@ impl Around for EndToEnd<'_> {
         hidden: &mut [f32],
     ) {
         let Self { input, beyond, window } = *self;
-        if let Some(&entering) = ids.get(centre + 1 + window) {
-            prefetch(simd, input.row(entering));
-        }
         let words = places(centre, window)
             .map(|at| ids.get(at).map_or_else(|| beyond.row(0), |&id| input.row(id)));
         let parts = hidden.chunks_exact_mut(input.columns());
@@ -180,8 +181,8 @@ impl Around for EndToEnd<'_> {
     }
 
     #[inline(always)]
-    fn scatter<S: Simd>(&self, simd: S, tag: SharedRow<'_>, _place: Place, gradient: &[f32]) {
-        add_to_row(simd, tag, &gradient[..self.input.columns()]);
+    fn expects(&self, ids: &[u32], centre: usize) -> Option<SharedRow<'_>> {
+        ids.get(centre + self.window + 2).map(|&id| self.input.row(id))
     }
 }
 
@@ -288,40 +289,12 @@ mod tests {
         }
     }
 
-    struct Give<'a, A>(&'a A, &'a SharedMatrix, Place, &'a [f32]);
-    impl<A: Around> Task for Give<'_, A> {
-        type Output = ();
-        #[inline(always)]
-        fn run<S: Simd>(self, simd: S) {
-            self.0.scatter(simd, self.1.row(0), self.2, self.3);
-        }
-    }
-
     #[test]
     fn the_tag_gets_its_part() {
-        let (input, beyond) = (&at_random(9, 1), &at_random(1, 3));
+        let input = &at_random(9, 1);
         let place = Place { centre: 2, start: 1, end: 5 };
-        let gradient: Vec<f32> = (0..5 * COLUMNS.next_multiple_of(16)).map(|i| i as f32).collect();
-        let of_words = &gradient[..input.stride()];
-        for set in Kernels::available() {
-            let gained = |give: &dyn Fn(&SharedMatrix)| {
-                let tag = SharedMatrix::zeros(1, COLUMNS).unwrap();
-                give(&tag);
-                values(&tag, 0)
-            };
-            let sum = Sums { input, window: 3, mean: false };
-            let mean = Sums { input, window: 3, mean: true };
-            let parts = EndToEnd { input, beyond, window: 2 };
-            let quarter: Vec<f32> = (0..COLUMNS).map(|i| i as f32 / 4.0).collect();
-            assert!(gained(&|tag| set.run(Give(&sum, tag, place, of_words))) == quarter);
-            for give in [
-                &(|tag: &SharedMatrix| set.run(Give(&mean, tag, place, of_words)))
-                    as &dyn Fn(&SharedMatrix),
-                &|tag| set.run(Give(&Alone, tag, place, of_words)),
-                &|tag| set.run(Give(&parts, tag, place, &gradient)),
-            ] {
-                assert!(gained(give) == gradient[..COLUMNS], "{}", set.name());
-            }
-        }
+        assert_eq!(Sums { input, window: 3, mean: false }.part(place), 0.25);
+        assert_eq!(Sums { input, window: 3, mean: true }.part(place), 1.0);
+        assert_eq!(Alone.part(place), 1.0);
     }
 }

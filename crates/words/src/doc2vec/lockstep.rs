@@ -7,13 +7,13 @@
 //! all documents, all vectors would be moved away from those of the training in one direction, and a
 //! classifier of the one would err more often on the other (half a point on 20 Newsgroups).
 
-use inlay_base::{Random, Run, SharedMatrix};
-use inlay_kernels::{Aligned, Output, Simd, Task, prefetch};
+use inlay_base::{Random, Run, SharedMatrix, SharedRow};
+use inlay_kernels::{Aligned, Output, Simd, Task};
 
 use super::around::Around;
 use crate::Subsample;
-use crate::lesson::{Place, Reach};
-use crate::objective::{Objective, Predictions};
+use crate::lesson::Reach;
+use crate::objective::{Objective, Predictions, Pupil, Room};
 use crate::view::View;
 
 /// Documents at a time. More share a row of noise, but their windows must stay near as well.
@@ -45,28 +45,34 @@ pub struct Desk<'a> {
     /// What is kept of what stands around, for each document.
     kept: Aligned<f32>,
     keeps: usize,
-    /// Of a step: whose turn it is, where, and what is to be predicted.
-    turns: Vec<(u32, Place)>,
-    targets: Vec<u32>,
-    outputs: Vec<Output<'a>>,
+    /// Of a step: who learns, from which hidden vector, beside which noise.
+    pupils: Vec<Pupil<'a>>,
     noise: Vec<Output<'a>>,
     next: Vec<Output<'a>>,
-    /// [ABREAST, padded], both.
+    /// [ABREAST, padded].
     hidden: Aligned<f32>,
-    gradients: Aligned<f32>,
     padded: usize,
+    /// Rows that the next steps will read.
+    ahead: Vec<SharedRow<'a>>,
+    room: Room<'a>,
 }
 
 impl Desk<'_> {
     /// For output rows of so many values, padding included.
     pub fn new(around: &impl Around, padded: usize) -> Self {
-        let [hidden, gradients] = [0, 1].map(|_| Aligned::new(0.0, ABREAST * padded));
-        let (turns, targets) = (vec![], vec![]);
-        let (outputs, noise, next) = (vec![], vec![], vec![]);
-        let ids = [const { Vec::new() }; ABREAST];
         let keeps = around.keeps();
-        let kept = Aligned::new(0.0, ABREAST * keeps);
-        Self { ids, kept, keeps, turns, targets, outputs, noise, next, hidden, gradients, padded }
+        Self {
+            ids: [const { Vec::new() }; ABREAST],
+            kept: Aligned::new(0.0, ABREAST * keeps),
+            keeps,
+            pupils: Vec::new(),
+            noise: Vec::new(),
+            next: Vec::new(),
+            hidden: Aligned::new(0.0, ABREAST * padded),
+            padded,
+            ahead: Vec::new(),
+            room: Room::default(),
+        }
     }
 }
 
@@ -96,9 +102,8 @@ impl<A: Around, O: Objective> Task for Pass<'_, '_, A, O> {
         let Self { around, objective, tags, output, reach, rate, .. } = self;
         let Self { subsample, drawn, lanes, desk, run, .. } = self;
         let step = objective.step(rate);
-        let Desk { ids, kept, turns, targets, outputs, noise, next, hidden, .. } = desk;
-        let Desk { gradients, padded, keeps, .. } = desk;
-        let (padded, keeps) = (*padded, *keeps);
+        let Desk { ids, kept, pupils, noise, next, hidden, ahead, room, .. } = desk;
+        let (padded, keeps) = (desk.padded, desk.keeps);
         for (lane, (Lane { ids: all, random, .. }, ids)) in
             lanes.iter_mut().zip(&mut *ids).enumerate()
         {
@@ -116,39 +121,26 @@ impl<A: Around, O: Objective> Task for Pass<'_, '_, A, O> {
             }
             std::mem::swap(noise, next);
             objective.noise(words(centre + 1), output, next);
-            next.iter().for_each(|output| prefetch(simd, output.row));
-            turns.clear();
-            targets.clear();
+            ahead.clear();
+            ahead.extend(next.iter().map(|output| output.row));
+            pupils.clear();
             for (lane, (Lane { number, random, .. }, ids)) in lanes.iter_mut().zip(ids).enumerate()
             {
                 let Some(&target) = ids.get(centre) else { continue };
-                if let Some(&next) = ids.get(centre + 1) {
-                    objective.expect(simd, next, output);
-                }
+                let next = ids.get(centre + 1);
+                ahead.extend(next.and_then(|&next| objective.expects(next, output)));
+                ahead.extend(around.expects(ids, centre));
                 let place = reach.place(centre, ids.len(), random);
-                let tag = *number as u32;
+                let row = tags.row(*number as u32);
                 let kept = &mut kept[lane * keeps..][..keeps];
-                let hidden = &mut hidden[turns.len() * padded..][..padded];
-                around.gather(simd, tags.row(tag), (ids, place), kept, hidden);
-                turns.push((tag, place));
-                targets.push(target);
+                let hidden = &mut hidden[pupils.len() * padded..][..padded];
+                around.gather(simd, row, (ids, place), kept, hidden);
+                pupils.push(Pupil { target, row, scale: around.part(place) });
             }
-            let values = targets.len() * padded;
-            objective.fit(
-                simd,
-                Predictions {
-                    hidden: &hidden[..values],
-                    targets,
-                    noise,
-                    rows: output,
-                    step,
-                    outputs,
-                    gradients: &mut gradients[..values],
-                },
-            );
-            for (&(tag, place), gradient) in turns.iter().zip(gradients.chunks_exact(padded)) {
-                around.scatter(simd, tags.row(tag), place, gradient);
-            }
+            let hidden = &hidden[..pupils.len() * padded];
+            let (columns, rows) = (tags.columns(), output);
+            let asked = Predictions { hidden, columns, pupils, noise, rows, step, ahead, room };
+            objective.fit(simd, asked);
         }
     }
 }

@@ -1,7 +1,7 @@
 use inlay_base::SharedRow;
-use inlay_kernels::{Output, Simd, Step, exchange_in_turn, fit};
+use inlay_kernels::{Output, Simd, Step, add_to_row, exchange_in_turn, fit, prefetch};
 
-use super::{Objective, Predictions};
+use super::{Objective, Predictions, Pupil, Room};
 use crate::Huffman;
 use crate::lesson::Now;
 use crate::view::View;
@@ -32,12 +32,16 @@ impl Objective for HierarchicalSoftmax<'_> {
 
     #[inline(always)]
     fn fit<S: Simd>(&self, simd: S, predictions: Predictions<'_, '_>) {
-        let Predictions { hidden, targets, rows, step, outputs, gradients, .. } = predictions;
-        let width = hidden.len() / targets.len();
-        let both = hidden.chunks_exact(width).zip(gradients.chunks_exact_mut(width));
-        for ((hidden, gradient), &target) in both.zip(targets) {
+        let Predictions { hidden, columns, pupils, rows, step, ahead, room, .. } = predictions;
+        let Room { outputs, gradient, .. } = room;
+        ahead.iter().for_each(|&row| prefetch(simd, row));
+        let width = hidden.len() / pupils.len();
+        gradient.resize(width, 0.0);
+        for (hidden, &Pupil { target, row, scale }) in hidden.chunks_exact(width).zip(pupils) {
             self.path(target, rows, outputs);
             fit(simd, hidden, outputs, step, gradient);
+            gradient.iter_mut().for_each(|value| *value *= scale);
+            add_to_row(simd, row, &gradient[..columns]);
         }
     }
 

@@ -1,7 +1,7 @@
 use inlay_base::{Random, SharedRow};
-use inlay_kernels::{Output, Simd, Step, exchange, fit_abreast, prefetch};
+use inlay_kernels::{Learner, Output, Simd, Step, exchange, fit_abreast};
 
-use super::{Objective, Predictions};
+use super::{Objective, Predictions, Pupil};
 use crate::NoiseTable;
 use crate::lesson::Now;
 use crate::view::View;
@@ -110,17 +110,19 @@ impl Objective for NegativeSampling<'_> {
     }
 
     #[inline(always)]
-    fn expect<S: Simd>(&self, simd: S, target: u32, rows: &View<'_>) {
-        prefetch(simd, rows.row(target));
+    fn expects<'v>(&self, target: u32, rows: &'v View<'_>) -> Option<SharedRow<'v>> {
+        Some(rows.row(target))
     }
 
     #[inline(always)]
     fn fit<S: Simd>(&self, simd: S, predictions: Predictions<'_, '_>) {
-        let Predictions { hidden, targets, noise, rows, step, outputs, gradients } = predictions;
-        outputs.clear();
-        let target = |&target| Output { row: rows.row(target), sign: 1.0, weight: 1.0 };
-        outputs.extend(targets.iter().map(target));
-        fit_abreast(simd, hidden, outputs, noise, step, gradients);
+        let Predictions { hidden, columns, pupils, noise, rows, step, ahead, room } = predictions;
+        room.learners.clear();
+        room.learners.extend(pupils.iter().map(|&Pupil { target, row, scale }| {
+            let target = Output { row: rows.row(target), sign: 1.0, weight: 1.0 };
+            Learner { row, scale, target }
+        }));
+        fit_abreast(simd, (hidden, columns), &room.learners, noise, step, ahead);
     }
 
     #[inline(always)]
