@@ -67,6 +67,14 @@ const wrong: readonly [line: string, message: RegExp][] = [
   ['word2vec train corpus.txt', /-o VECTORS is missing/],
   ['word2vec train corpus.txt -o vectors', /must end in \.safetensors/],
   [
+    'word2vec train corpus.txt -o v.txt --precision int8',
+    /only safetensors holds int8, not v\.txt/,
+  ],
+  [
+    'word2vec train corpus.txt -o v.safetensors --format npy --precision float16',
+    /only safetensors holds float16, not npy/,
+  ],
+  [
     'word2vec train corpus.txt -o v.txt --dimensons 5',
     /no flag --dimensons; did you mean --dimensions\?/,
   ],
@@ -103,6 +111,7 @@ const wrong: readonly [line: string, message: RegExp][] = [
   ['vectors evaluate f', /--analogies or --similarity is missing/],
   ['vectors convert f', /IN OUT/],
   ['vectors convert f g', /must end in/],
+  ['vectors convert f g.bin --precision int8', /OUT: only safetensors holds int8, not g\.bin/],
   ['vectors convert f.txt f.txt', /would overwrite/],
 ]
 for (const [line, message] of wrong) {

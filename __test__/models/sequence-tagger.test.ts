@@ -114,6 +114,7 @@ test('sentences that do not fit are refused', async (t) => {
   await t.throwsAsync(SequenceTagger.train([{ words: ['a'], tags: ['A'] }]), refused)
   await t.throwsAsync(SequenceTagger.train([{ words: [''], tags: ['A'] }]), refused)
   await t.throwsAsync(SequenceTagger.train(['a b' as never]), refused)
+  await t.throwsAsync(SequenceTagger.train(undefined as never), refused)
   const two = [{ words: ['a', 'b'], tags: ['A', 'B'] }]
   await t.throwsAsync(SequenceTagger.train(two, { validation: [] }), {
     message: /`validation` has no examples/,

@@ -234,6 +234,7 @@ test('what is no text with labels is an error that names the item', async (t) =>
     { text: 'a', labels: 'b' },
     { text: 'a', labels: ['two words'] },
     { text: 'a', labels: [''] },
+    { text: 'a __label__b c', labels: ['d'] },
   ] as unknown as LabelledText[]
   for (const item of wrong) {
     await t.throwsAsync(FastTextClassifier.train([examples[0]!, item], quick), {

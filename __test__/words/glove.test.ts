@@ -201,7 +201,10 @@ test('saved pairs open and train to the same bytes; damaged ones are one clear e
   await t.throwsAsync(cut, { code: 'INVALID_INPUT', message: /39 bytes/ })
   const none = Cooccurrence.open(join(inside, 'none.bin'), { vocabulary })
   await t.throwsAsync(none, { code: 'NOT_FOUND' })
-  await t.throwsAsync(Cooccurrence.open(path, {} as { vocabulary: string }), refused)
+  for (const nowhere of [{}, undefined] as { vocabulary: string }[]) {
+    await t.throwsAsync(Cooccurrence.open(path, nowhere), refused)
+    await t.throwsAsync(Glove.openParameters(path, nowhere), refused)
+  }
 })
 
 test('what is saved opens as it was, and its vectors open like any others', async (t) => {

@@ -1,14 +1,25 @@
 // What can be said of a command's files before hours of work are spent on them.
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
+import type { Options } from '../options.js'
+import type { saveOptions } from '../vectors/files.js'
 import { UsageError } from './flags.js'
 
 /** How vectors can be written, by the ending of the file's name. */
 const endings = ['.safetensors', '.txt', '.vec', '.bin', '.npy', '.tsv']
 
-/** Refuses a name of which no format can be told; `flag` is what asked for it. */
-export function checkEnding(path: string, flag: string): void {
-  if (endings.includes(extname(path).toLowerCase())) return
+/** Refuses a name of which no format can be told, and a precision that the format cannot hold; `flag` is
+ * what asked for the file. */
+export function checkFormat(
+  path: string,
+  { format, precision = 'float32' }: Options<typeof saveOptions>,
+  flag: string,
+): void {
+  const ending = extname(path).toLowerCase()
+  if (precision !== 'float32' && (format ?? ending.slice(1)) !== 'safetensors') {
+    throw new UsageError(`${flag}: only safetensors holds ${precision}, not ${format ?? path}`)
+  }
+  if (format !== undefined || endings.includes(ending)) return
   const known = `${endings.slice(0, -1).join(', ')} or ${endings.at(-1)}`
   throw new UsageError(`${flag}: the name must end in ${known}, got "${path}"`)
 }

@@ -10,7 +10,7 @@ import { type Options, type RunOptions, type Table, flag, text } from '../option
 import { saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { type Command, group } from './command.js'
-import { checkEnding, checkWritten } from './files.js'
+import { checkFormat, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { printable } from './neighbours.js'
 import { quantity } from './quantities.js'
@@ -142,7 +142,7 @@ function languageModelCommands<Model extends NeuralLanguageModel>(
       session: Session,
     ) {
       if (output === undefined) throw new UsageError('-o VECTORS is missing')
-      if (how.format === undefined) checkEnding(output, '-o')
+      checkFormat(output, how, '-o')
       checkWritten([path], { '-o': output })
       const { signal } = session
       using model = await kind.open(path, { signal })

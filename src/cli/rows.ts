@@ -4,7 +4,7 @@ import { type Options, type RunOptions, text } from '../options.js'
 import { saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { type FlagGroup, group } from './command.js'
-import { checkEnding, checkWritten } from './files.js'
+import { checkFormat, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import type { Session } from './session.js'
@@ -41,7 +41,7 @@ export function checkRows(given: RowFiles, read: readonly (string | undefined)[]
   if (output === undefined && (form ?? bits) !== undefined) {
     throw new UsageError('--format and --precision need -o VECTORS')
   }
-  if (output !== undefined && form === undefined) checkEnding(output, '-o')
+  if (output !== undefined) checkFormat(output, { format: form, precision: bits }, '-o')
   checkWritten(
     read.filter((path) => path !== undefined),
     { '-o': output },

@@ -4,7 +4,7 @@ import { CategoryEmbeddings } from '../models/category-embeddings.js'
 import { type TableTask, categoryEmbeddingsOptions } from '../models/category-options.js'
 import { type ReadTableOptions, readTable, readTableOptions } from '../tables/read-table.js'
 import { type Command, group } from './command.js'
-import { checkEnding, checkWritten } from './files.js'
+import { checkFormat, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import { checkpoint, resumable } from './resume.js'
@@ -170,7 +170,7 @@ const vectors: Command = {
     const { output: to, column } = given
     if (to === undefined) throw new UsageError('-o VECTORS is missing')
     if (column === undefined) throw new UsageError('--column COLUMN is missing')
-    checkEnding(to, '-o')
+    checkFormat(to, {}, '-o')
     checkWritten([path], { '-o': to })
     const { signal } = session
     using opened = await CategoryEmbeddings.opened<TableTask>(path, undefined, { signal })

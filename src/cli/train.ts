@@ -14,7 +14,7 @@ import { Phrases } from '../corpus/phrases.js'
 import { saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { type Command, type FlagGroup, group } from './command.js'
-import { checkEnding, checkWritten } from './files.js'
+import { checkFormat, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { quantity } from './quantities.js'
 import { checkpoint, resumable } from './resume.js'
@@ -116,7 +116,7 @@ export function trainCommand(trainer: Trainer): Command {
     async run(given: Given & Files, corpora: readonly string[], session: Session) {
       const { output: target, format, precision, model: whole, quiet: isQuiet, ...rest } = given
       if (target === undefined) throw new UsageError('-o VECTORS is missing')
-      if (format === undefined) checkEnding(target, '-o')
+      checkFormat(target, { format, precision }, '-o')
       trainer.check?.(given, corpora)
       const isOwn = ([name]: readonly [string, unknown]) => !Object.hasOwn(instead ?? {}, name)
       const settings: Given = Object.fromEntries(Object.entries(rest).filter(isOwn))

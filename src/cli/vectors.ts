@@ -8,7 +8,7 @@ import {
 import { openOptions, saveOptions } from '../vectors/files.js'
 import { WordVectors } from '../vectors/word-vectors.js'
 import { type Command, group } from './command.js'
-import { checkEnding, checkWritten } from './files.js'
+import { checkFormat, checkWritten } from './files.js'
 import { UsageError } from './flags.js'
 import { printNeighbours } from './neighbours.js'
 import { quantity } from './quantities.js'
@@ -158,7 +158,7 @@ const convert: Command = {
     session: Session,
   ) {
     const { to, precision, threads, quiet, ...open } = given
-    if (to === undefined) checkEnding(output!, 'OUT')
+    checkFormat(output!, { format: to, precision }, 'OUT')
     checkWritten([input!], { OUT: output })
     const size = await session.withProgress({ quiet }, async (onProgress) => {
       const run = { threads, signal: session.signal, onProgress }

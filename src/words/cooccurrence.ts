@@ -109,12 +109,13 @@ export class Cooccurrence {
    */
   static async open(
     path: Path,
-    { vocabulary, ...options }: { readonly vocabulary: Path } & RunOptions,
+    options: { readonly vocabulary: Path } & RunOptions,
   ): Promise<Cooccurrence> {
     const who = 'Cooccurrence.open'
     const file = settlePath(path, who)
+    const { vocabulary, ...others } = (options ?? {}) as Partial<typeof options>
     const words = settlePath(vocabulary, who, 'vocabulary')
-    const runSettings = settle({}, options, who).run
+    const runSettings = settle({}, others, who).run
     return new Cooccurrence(
       await run<CooccurrenceHandle>(who, runSettings, (spec, events) =>
         openCooccurrence(file, words, spec, events),

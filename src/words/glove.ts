@@ -184,12 +184,13 @@ export class Glove {
    */
   static async openParameters(
     path: Path,
-    { vocabulary, ...options }: { readonly vocabulary: Path } & RunOptions,
+    options: { readonly vocabulary: Path } & RunOptions,
   ): Promise<Glove> {
     const who = 'Glove.openParameters'
     const file = settlePath(path, who)
+    const { vocabulary, ...others } = (options ?? {}) as Partial<typeof options>
     const words = settlePath(vocabulary, who, 'vocabulary')
-    const runSettings = settle({}, options, who).run
+    const runSettings = settle({}, others, who).run
     return new Glove(
       await run<GloveHandle>(who, runSettings, (spec, events) =>
         openGloveParameters(file, words, spec, events),

@@ -66,6 +66,11 @@ function lineOf(item: Item, index: number, prefix: string, who: string): Text {
   if (!Array.isArray(labels)) {
     throw wrong(`\`labels\` must be an array of strings, got ${shown(labels)}`)
   }
+  if (text.includes(prefix)) {
+    const label = text.split(/[ \n\r\t\v\f\0]+/).find((word) => word.startsWith(prefix))
+    const why = 'would be read as a label: name another `labelPrefix`'
+    if (label !== undefined) throw wrong(`${shown(label)} in \`text\` ${why}`)
+  }
   const marked = (labels as readonly unknown[]).map((label) => {
     if (typeof label === 'string' && /^[^ \n\r\t\v\f\0]+$/.test(label)) return `${prefix}${label}`
     throw wrong(`a label must be a string without white space, got ${shown(label)}`)
