@@ -51,7 +51,7 @@ const shapeOptions = {
 export const maskedAutoencoderOptions = {
   ...shapeOptions,
   /** The share of the patches that are masked: 0.75 for pictures, 0.9 for films. */
-  mask: real(0.75, { from: 0, below: 1 }, 'the share of the patches that are masked'),
+  mask: real(0.75, { above: 0, below: 1 }, 'the share of the patches that are masked'),
   /** Whether a film has the same patches masked at all times, so that none is copied from its neighbours in time. All films must have as
    * many patches at a time. */
   tubes: flag(false, 'whether a film has the same patches masked at all times'),
