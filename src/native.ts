@@ -208,6 +208,7 @@ export {
   trainClassifier,
   trainWord2Vec,
   transformVectors,
+  firstNotFinite,
   vectorsFrom,
   wordTopicsOfLda,
   type AnalogyScores,

@@ -131,6 +131,11 @@ export function isCount(given: unknown): given is number {
   return Number.isSafeInteger(given) && (given as number) > 0
 }
 
+/** Nothing, if it gives items. @throws {InvalidOptionError} */
+export function checkIterable(given: unknown, option: string, expected: string, who: string): void {
+  if (!isIterable(given)) throw wrongOption(option, expected, given, who)
+}
+
 /** Whether something gives items, at once or one by one. */
 export function isIterable(given: unknown): given is Iterable<unknown> | AsyncIterable<unknown> {
   return (

@@ -165,7 +165,7 @@ test('examples that are none are refused', async (t) => {
   }
   await refuses([one], /`examples` must be of two labels or more, got "a"/)
   await refuses([], /`examples` must be of two labels or more, got undefined/)
-  await refuses(undefined, /`examples` must be examples that can be gone through, .* got undefined/)
+  await refuses(undefined, /`examples` must be an iterable of objects with .* got undefined/)
   await refuses(
     [one, { input: [0, 0], label: 7 }],
     /`examples\[1\]` must be an object with `input`/,

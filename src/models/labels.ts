@@ -2,7 +2,7 @@
 import type { Vectors } from '../embedder.js'
 import type { NetworkDescription } from '../nn/description.js'
 import { softmax } from '../nn/layers.js'
-import { custom, isFilledRecordOf, isIterable, iterable, wrongOption } from '../options.js'
+import { checkIterable, custom, isFilledRecordOf, iterable, wrongOption } from '../options.js'
 import { Turns, arrayOf } from '../turns.js'
 import { type ClassEvaluation, evaluationOf } from './class-evaluation.js'
 import { differentStrings, widthOf } from './network-model.js'
@@ -54,14 +54,7 @@ export async function collected<Input>(
   option: string,
   who: string,
 ): Promise<Collected<Input>> {
-  if (!isIterable(examples)) {
-    throw wrongOption(
-      option,
-      'examples that can be gone through, each with `input` and `label`',
-      examples,
-      who,
-    )
-  }
+  checkIterable(examples, option, 'an iterable of objects with `input` and `label`', who)
   const inputs: Input[] = []
   const labels: string[] = []
   const turns = new Turns()

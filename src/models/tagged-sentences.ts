@@ -1,5 +1,5 @@
 // Sentences of words with tags, and what a tagger reads of them.
-import { type RunSettings, isIterable, wrongOption } from '../options.js'
+import { type RunSettings, checkIterable, wrongOption } from '../options.js'
 import { Turns } from '../turns.js'
 import { type Vocabulary } from './vocabulary.js'
 import { each } from '../nn/columns.js'
@@ -33,14 +33,7 @@ export async function collectedSentences(
   option: string,
   who: string,
 ): Promise<TaggedSentence[]> {
-  if (!isIterable(examples)) {
-    throw wrongOption(
-      option,
-      'sentences that can be gone through, each with `words` and `tags`',
-      examples,
-      who,
-    )
-  }
+  checkIterable(examples, option, 'an iterable of objects with `words` and `tags`', who)
   const all: TaggedSentence[] = []
   const turns = new Turns()
   for await (const example of examples) {

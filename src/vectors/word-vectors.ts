@@ -14,13 +14,14 @@ import {
   saveVectors,
   searchVectors,
   transformVectors,
+  firstNotFinite,
   vectorsFrom,
 } from '../native.js'
 import {
   type Options,
   type RunOptions,
+  checkIterable,
   integer,
-  isIterable,
   oneOf,
   settle,
   settleAlone,
@@ -112,13 +113,12 @@ export class WordVectors {
    *
    *     const vectors = WordVectors.from(['a', 'b'], Float32Array.of(1, 0, 0, 1), 2)
    *
-   * @throws {InvalidOptionError} the rows are not as many as the words, a value is not finite, or a word
-   * comes twice
+   * @throws {InvalidOptionError} the rows are not as many as the words, a value is not finite, or a word comes twice
    */
   static from(words: Iterable<string>, rows: Float32Array, dimensions: number): WordVectors {
     const who = 'WordVectors.from'
     settleAlone({ dimensions: integer(1, { from: 1, to: 65_536 }, '') }, { dimensions }, who)
-    if (!isIterable(words)) throw wrongOption('words', 'an iterable of words', words, who)
+    checkIterable(words, 'words', 'an iterable of words', who)
     const names = [...words]
     if (!(rows instanceof Float32Array) || rows.length !== names.length * dimensions) {
       const expected = `a Float32Array of ${names.length} x ${dimensions} values`
@@ -131,12 +131,8 @@ export class WordVectors {
         throw wrongOption(`words[${i}]`, 'a word that did not come before', name, who)
       seen.add(name)
     }
-    // An eighth of the time of `findIndex`.
-    let finite = 0
-    while (finite < rows.length && Number.isFinite(rows[finite])) finite += 1
-    if (finite < rows.length) {
-      throw wrongOption(`rows[${finite}]`, 'a finite number', rows[finite], who)
-    }
+    const wrong = firstNotFinite(rows)
+    if (wrong >= 0) throw wrongOption(`rows[${wrong}]`, 'a finite number', rows[wrong], who)
     return new WordVectors(vectorsFrom(names, rows, dimensions))
   }
 

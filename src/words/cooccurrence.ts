@@ -36,6 +36,16 @@ export const countingOptions = {
   memory: integer(1_000_000_000, { from: 16_000_000 }, 'bytes for counting and shuffling, at most'),
 }
 
+/** What `open` is told beside a file. */
+export function settleBeside(
+  options: ({ readonly vocabulary: Path } & RunOptions) | undefined,
+  who: string,
+): { readonly words: string; readonly runSettings: RunSettings } {
+  const { vocabulary, ...others }: Partial<NonNullable<typeof options>> = options ?? {}
+  const words = settlePath(vocabulary, who, 'vocabulary')
+  return { words, runSettings: settle({}, others, who).run }
+}
+
 /** Where a vocabulary goes, if anywhere: not over what it belongs to. */
 export function settleVocabulary(
   given: Path | undefined,
@@ -113,9 +123,7 @@ export class Cooccurrence {
   ): Promise<Cooccurrence> {
     const who = 'Cooccurrence.open'
     const file = settlePath(path, who)
-    const { vocabulary, ...others } = (options ?? {}) as Partial<typeof options>
-    const words = settlePath(vocabulary, who, 'vocabulary')
-    const runSettings = settle({}, others, who).run
+    const { words, runSettings } = settleBeside(options, who)
     return new Cooccurrence(
       await run<CooccurrenceHandle>(who, runSettings, (spec, events) =>
         openCooccurrence(file, words, spec, events),

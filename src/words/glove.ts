@@ -32,6 +32,7 @@ import {
   countPairs,
   countingOptions,
   refuseVain,
+  settleBeside,
   settleVocabulary,
 } from './cooccurrence.js'
 
@@ -188,9 +189,7 @@ export class Glove {
   ): Promise<Glove> {
     const who = 'Glove.openParameters'
     const file = settlePath(path, who)
-    const { vocabulary, ...others } = (options ?? {}) as Partial<typeof options>
-    const words = settlePath(vocabulary, who, 'vocabulary')
-    const runSettings = settle({}, others, who).run
+    const { words, runSettings } = settleBeside(options, who)
     return new Glove(
       await run<GloveHandle>(who, runSettings, (spec, events) =>
         openGloveParameters(file, words, spec, events),

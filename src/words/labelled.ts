@@ -16,6 +16,9 @@ export interface LabelledText {
   readonly labels: readonly string[]
 }
 
+/** What is between the words of a line. */
+const whiteSpace = /[ \n\r\t\v\f\0]/
+
 /** A text or a line that has its labels in it already. */
 type Item = Text | LabelledText
 type Items = Iterable<Item> | AsyncIterable<Item>
@@ -67,12 +70,13 @@ function lineOf(item: Item, index: number, prefix: string, who: string): Text {
     throw wrong(`\`labels\` must be an array of strings, got ${shown(labels)}`)
   }
   if (text.includes(prefix)) {
-    const label = text.split(/[ \n\r\t\v\f\0]+/).find((word) => word.startsWith(prefix))
+    const label = text.split(whiteSpace).find((word) => word.startsWith(prefix))
     const why = 'would be read as a label: name another `labelPrefix`'
     if (label !== undefined) throw wrong(`${shown(label)} in \`text\` ${why}`)
   }
   const marked = (labels as readonly unknown[]).map((label) => {
-    if (typeof label === 'string' && /^[^ \n\r\t\v\f\0]+$/.test(label)) return `${prefix}${label}`
+    const isWord = typeof label === 'string' && label !== '' && !whiteSpace.test(label)
+    if (isWord) return `${prefix}${label}`
     throw wrong(`a label must be a string without white space, got ${shown(label)}`)
   })
   return `${marked.join(' ')} ${text.replaceAll('\n', ' ')}`

@@ -137,11 +137,10 @@ mod tests {
             for row in 0..6 {
                 rows.write(row, &[(1 << row) as f32; COLUMNS]);
             }
-            let mut sums = vec![0.0; 7 * rows.stride()];
+            let sums = &mut vec![0.0; 7 * rows.stride()];
             let mut hidden = vec![-1.0; rows.stride()];
             let places = [1, 3, 4, 6];
-            let (sums, hidden_values) = (&mut sums, &mut hidden);
-            set.run(Windows { rows: &rows, sums, places, late, hidden: hidden_values });
+            set.run(Windows { rows: &rows, sums, places, late, hidden: &mut hidden });
             // Rows 1, 2, 4 and 5, and row 0 beside them.
             let wanted = 0.5 * (1 + 2 + 4 + 16 + 32) as f32;
             assert!(hidden[..COLUMNS].iter().all(|&h| h == wanted), "{}", set.name());

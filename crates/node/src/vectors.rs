@@ -114,6 +114,12 @@ fn told(error: Error) -> napi::Error {
     refuse(error.to_string())
 }
 
+/// The place of the first value that is not finite, -1 if there is none.
+#[napi(ts_args_type = "values: Float32Array")]
+pub fn first_not_finite(values: Float32ArraySlice<'_>) -> f64 {
+    values.iter().position(|value| !value.is_finite()).map_or(-1.0, |place| place as f64)
+}
+
 /// Makes word vectors of words and their rows, end to end; both are copied before this returns.
 #[napi(ts_args_type = "words: string[], rows: Float32Array, dimensions: number")]
 pub fn vectors_from(

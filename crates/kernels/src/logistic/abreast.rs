@@ -137,9 +137,8 @@ unsafe fn shaped<S: Simd, const C: usize, const N: usize, const OWN: bool>(
     noise: &[Output<'_>],
     ahead: &[SharedRow<'_>],
 ) {
-    // SAFETY: C and N are the lengths; every offset is below `padded`, a multiple of `LANES`, and
-    // pairs are C·(N + 1) ≤ 24 < PAIRS. Rows are padded to
-    // whole registers.
+    // SAFETY: C and N are the lengths; every offset is below `padded`, a multiple of `LANES`, to which
+    // rows that learn are padded too, and pairs are C·(N + 1) ≤ 24 < PAIRS.
     unsafe {
         let h: [*const f32; C] = std::array::from_fn(|c| hidden.add(c * padded));
         let x: [*mut f32; C] = std::array::from_fn(|c| learners.get_unchecked(c).row.as_ptr());
