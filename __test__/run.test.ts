@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { InlayError, type Progress, Word2Vec, WordVectors, configure } from 'inlay'
-import { probePanic, probeQueryPanic } from '#inlay/native.js'
+import { probeCallPanic, probePanic, probeQueryPanic } from '#inlay/native.js'
 import { runOptions, settleAlone } from '#inlay/options.js'
-import { ProgressReport, run, serve } from '#inlay/run.js'
+import { ProgressReport, atOnce, run, serve } from '#inlay/run.js'
 import { longestHold } from './fixtures/longest-hold.js'
 import { node, script } from './fixtures/node.js'
 import { toySentences } from './fixtures/toy.js'
@@ -278,6 +278,15 @@ test.serial('a panic in the pool is a rejection, and the next search works', asy
   const vectors = WordVectors.from(['a', 'b'], Float32Array.of(1, 0, 1, 1), 2)
   t.is((await vectors.mostSimilar('a'))[0]!.word, 'b')
 })
+
+test.serial(
+  'a panic in a call that is answered at once is an error, and the process lives',
+  (t) => {
+    const wanted = { name: 'InlayError', code: 'INTERNAL' }
+    const error = t.throws(() => atOnce('Some.verb', probeCallPanic), wanted)
+    t.regex(error.message, /^Some\.verb: .*probe\.rs:\d+.*the probe panics/s)
+  },
+)
 
 test.serial('the pool can be resized while it works', async (t) => {
   const vectors = WordVectors.from(['a', 'b'], Float32Array.of(1, 0, 1, 1), 2)

@@ -165,6 +165,7 @@ export {
   perplexityOfLda,
   predictLabels,
   predictWord,
+  probeCallPanic,
   probePanic,
   probeQueryPanic,
   quantizeClassifier,

@@ -136,9 +136,22 @@ function started(who: string, caller: { stack?: string }, start: () => RunHandle
   try {
     return start()
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error)
-    throw called(new InlayError('INTERNAL', `${who}: ${problem}`), caller)
+    throw called(faultOf(error, who), caller)
   }
+}
+
+/** What a call gives that takes microseconds; what it throws, a panic, becomes ours. */
+export function atOnce<T>(who: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw faultOf(error, who)
+  }
+}
+
+function faultOf(error: unknown, who: string): InlayError {
+  const problem = error instanceof Error ? error.message : String(error)
+  return new InlayError('INTERNAL', `${who}: ${problem}`)
 }
 
 /** What went wrong below, with the stack of the verb that was called. */

@@ -121,6 +121,22 @@ test('what is not read of a text is said, or refused', async (t) => {
   })
 })
 
+test('letters of texts are made small where the folder says so', async (t) => {
+  const reading = { 'sentence_roberta_config.json': { max_seq_length: 30, do_lower_case: true } }
+  const path = await folderWith(t, reading, 'roberta')
+  using plain = await SentenceEncoder.load(join(golden, 'roberta'))
+  using small = await SentenceEncoder.load(path)
+  const wanted = await plain.encode(['The FOX', 'the fox'])
+  const found = await small.encode(['The FOX'])
+  t.notDeepEqual(wanted.row(0), wanted.row(1))
+  t.deepEqual(found.row(0), wanted.row(1))
+  t.not(await small.fingerprint(), await plain.fingerprint())
+  const to = join(folder(t), 'to')
+  await small.save(to)
+  using opened = await SentenceEncoder.load(to)
+  t.deepEqual((await opened.encode(['The FOX'])).values, found.values)
+})
+
 /** A copy of a model's folder with other files beside or instead. */
 async function folderWith(
   t: Parameters<typeof folder>[0],
@@ -341,6 +357,7 @@ test('a folder that is not what it should be is one clear error', async (t) => {
       /position embeddings of type relative_key/,
     ],
     [changed({ hidden_size: 'wide' }), 'INVALID_INPUT', /has hidden_size "wide"/],
+    [changed({ num_hidden_layers: 1e9 }), 'INVALID_INPUT', /should have an integer from 1 to 39/],
     [changed({ num_attention_heads: 5 }), 'INVALID_OPTION', /5 heads can share/],
     [
       changed({ num_hidden_layers: 3 }),

@@ -21,7 +21,7 @@ import {
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
-import { run } from '../run.js'
+import { atOnce, run } from '../run.js'
 import { decode } from '../vectors/word-list.js'
 import { type CorpusSource, feed, settleSource } from './source.js'
 import { textOptions } from './text.js'
@@ -180,7 +180,8 @@ export class Phrases implements Iterable<Phrase> {
     if (!Array.isArray(words) || !words.every((word) => typeof word === 'string')) {
       throw wrongOption('words', 'an array of strings', words, who)
     }
-    return this.native(who).apply(words)
+    const native = this.native(who)
+    return atOnce(who, () => native.apply(words))
   }
 
   /** All phrases: those of the first pass, highest score first, then those of the second. */

@@ -16,7 +16,7 @@ import {
 } from '../native.js'
 import { type Options, type RunOptions, type RunSettings, settle, wrongOption } from '../options.js'
 import { type Path, settlePath } from '../path.js'
-import { run } from '../run.js'
+import { atOnce, run } from '../run.js'
 import { WordList } from '../vectors/word-list.js'
 import { openTexts, readingOptions } from './analysis.js'
 import { SparseMatrix } from './sparse-matrix.js'
@@ -91,10 +91,10 @@ export abstract class Vectorizer {
    *     vectorizer.transformText('a cat').row(0)
    */
   transformText(text: string): SparseMatrix {
-    if (typeof text !== 'string') {
-      throw wrongOption('text', 'a string', text, this.#who('transformText'))
-    }
-    return new SparseMatrix(this.native('transformText').transformNow([text]))
+    const who = this.#who('transformText')
+    if (typeof text !== 'string') throw wrongOption('text', 'a string', text, who)
+    const native = this.native('transformText')
+    return new SparseMatrix(atOnce(who, () => native.transformNow([text])))
   }
 
   /**

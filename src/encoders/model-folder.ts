@@ -149,10 +149,12 @@ export class Fields {
   }
 
   /** An integer from 1 up, under the first of its names that is there. */
-  count(names: readonly string[], fallback?: number): number {
+  count(names: readonly string[], fallback?: number, most = Infinity): number {
     const found = this.#find(names) ?? fallback
-    if (Number.isInteger(found) && (found as number) > 0) return found as number
-    throw this.wrong(names, 'an integer from 1 up', found)
+    if (Number.isInteger(found) && (found as number) > 0 && (found as number) <= most) {
+      return found as number
+    }
+    throw this.wrong(names, `an integer from 1 ${most === Infinity ? 'up' : `to ${most}`}`, found)
   }
 
   /** A finite number. */

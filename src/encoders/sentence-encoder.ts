@@ -28,7 +28,7 @@ import {
   tooLong,
 } from './prompted-encoder.js'
 import type { SentenceExamples } from './sentence-examples.js'
-import { lengthOf, saveSentenceFolder } from './sentence-folder.js'
+import { readingOf, saveSentenceFolder } from './sentence-folder.js'
 import { sentenceModules } from './sentence-modules.js'
 import type { SentenceParts } from './sentence-parts.js'
 import { vectorsBehindPrompts } from './sentences-behind-prompts.js'
@@ -119,7 +119,7 @@ export class SentenceEncoder extends PromptedEncoder {
     const weights = await found.weights(modules.transformer)
     const names = new Set((await tensorsOf(weights, who, run)).keys())
     const model = textTransformer(config, names)
-    const folderTokens = await lengthOf(found, within, model.length)
+    const reading = await readingOf(found, within, model.length)
     if (settings.maxTokens !== undefined && settings.maxTokens > model.length) {
       const most = `at most ${model.length}, for which the model has positions`
       throw wrongOption('maxTokens', most, settings.maxTokens, who)
@@ -128,8 +128,9 @@ export class SentenceEncoder extends PromptedEncoder {
       input: ids({ name: 'tokens' }),
       layers: [...model.layers, ...modules.layers],
     })
-    const maxTokens = settings.maxTokens ?? folderTokens
-    const tokenizer = await SubwordTokenizer.open(found.file(tokenizerFile), maxTokens, run, who)
+    const maxTokens = settings.maxTokens ?? reading.limit
+    const own = { ...reading, limit: maxTokens }
+    const tokenizer = await SubwordTokenizer.open(found.file(tokenizerFile), own, run, who)
     try {
       const files = [...weights, ...modules.weights.map(({ file }) => file)]
       const ofModules = modules.weights.flatMap(({ tensors }, number) => {
@@ -147,7 +148,7 @@ export class SentenceEncoder extends PromptedEncoder {
         network: loaded,
         tokenizer,
         maxTokens,
-        folderTokens,
+        reading,
         precision: settings.precision,
         model,
         modules,
@@ -186,9 +187,12 @@ export class SentenceEncoder extends PromptedEncoder {
    * keeps it can tell whether a query's vector belongs to it. What is saved and loaded keeps it. SHA-256, in hexadecimal
    * digits. */
   fingerprint(): Promise<string> {
-    const { folder, network: found, about, maxTokens, modules, precision } = this.#parts
-    const exact = precision === 'float32' ? [] : [precision]
-    const said = [found.description, about['prompts'] ?? {}, maxTokens, ...exact]
+    const { folder, network: found, about, maxTokens, modules, precision, reading } = this.#parts
+    const other = [
+      ...(precision === 'float32' ? [] : [precision]),
+      ...(reading.lowercase ? ['lowercase'] : []),
+    ]
+    const said = [found.description, about['prompts'] ?? {}, maxTokens, ...other]
     const tokenizer = folder.file(join(modules.transformer, 'tokenizer.json'))
     this.#fingerprint ??= fingerprintOf(said, [found], [tokenizer])
     return this.#fingerprint

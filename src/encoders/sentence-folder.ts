@@ -5,6 +5,7 @@ import type { RunSettings } from '../options.js'
 import { type Path, settlePath } from '../path.js'
 import { Fields, type Json, ModelFolder } from './model-folder.js'
 import type { SentenceParts } from './sentence-parts.js'
+import type { TextReading } from './subword-tokenizer.js'
 import { type Content, writeFolder } from './whole-folder.js'
 
 /** What may lie beside the weights of a text model and belongs to it. */
@@ -20,28 +21,40 @@ const tokenizerFiles = [
   'spiece.model',
 ]
 
-/** What says how many tokens are read, in the order in which it is looked for. */
-const lengthFiles = ['bert', 'roberta', 'distilbert', 'camembert', 'xlm-roberta'].map(
+/** What says how texts are read, in the order in which it is looked for. */
+const readingFiles = ['bert', 'roberta', 'distilbert', 'camembert', 'xlm-roberta'].map(
   (model) => `sentence_${model}_config.json`,
 )
 
-/** How many tokens of a text are read, by what the folder says; not more than there are positions for. */
-export async function lengthOf(
+/** How texts are read, by what the folder says; not more tokens than there are positions for. */
+export async function readingOf(
   folder: ModelFolder,
   within: (name: string) => string,
   most: number,
-): Promise<number> {
-  for (const file of lengthFiles.map(within)) {
-    const found = await folder.json(file)
-    const length = found?.['max_seq_length']
-    if (found && length !== undefined && length !== null) {
-      return Math.min(new Fields(folder, file, found).count(['max_seq_length']), most)
-    }
+): Promise<TextReading> {
+  const said = await Promise.all(readingFiles.map(within).map((file) => fieldsOf(folder, file)))
+  const fields = said.find((found) => found !== undefined)
+  const length = fields?.json['max_seq_length'] ?? null
+  const limit =
+    length === null ? await tokenizerLimit(folder, within) : fields!.count(['max_seq_length'])
+  return {
+    limit: Math.min(limit, most),
+    lowercase: fields?.flag(['do_lower_case'], false) ?? false,
   }
-  const file = within('tokenizer_config.json')
-  const { model_max_length: length } = (await folder.json(file)) ?? {}
+}
+
+async function fieldsOf(folder: ModelFolder, file: string): Promise<Fields | undefined> {
+  const found = await folder.json(file)
+  return found && new Fields(folder, file, found)
+}
+
+async function tokenizerLimit(
+  folder: ModelFolder,
+  within: (name: string) => string,
+): Promise<number> {
+  const { model_max_length: length } = (await folder.json(within('tokenizer_config.json'))) ?? {}
   // A folder without a limit says 1e30.
-  return typeof length === 'number' && length >= 1 ? Math.min(Math.floor(length), most) : most
+  return typeof length === 'number' && length >= 1 ? Math.floor(length) : Infinity
 }
 
 const WEIGHTS = 'model.safetensors'
@@ -63,7 +76,7 @@ async function filesOf(
   run: RunSettings,
   who: string,
 ): Promise<Map<string, Content>> {
-  const { network, model, modules, weights, maxTokens, folderTokens } = parts
+  const { network, model, modules, weights, maxTokens, reading } = parts
   const folder = new ModelFolder(parts.folder.path, who)
   const files = new Map<string, Content>()
   const copy = async (name: string) => {
@@ -73,7 +86,7 @@ async function filesOf(
   const within = (name: string) => join(modules.transformer, name)
   files.set(within('config.json'), await asFloat32(folder, within('config.json')))
   for (const name of tokenizerFiles) await copy(within(name))
-  for (const name of lengthFiles) await copy(within(name))
+  for (const name of readingFiles) await copy(within(name))
   files.set(within(WEIGHTS), (path) => network.export(weights, model.tensors, path, run, who))
   for (const name of ['modules.json', 'config_sentence_transformers.json']) await copy(name)
   for (const { path } of modules.listed?.slice(1) ?? []) await copy(join(path, 'config.json'))
@@ -81,9 +94,10 @@ async function filesOf(
     files.set(join(path, WEIGHTS), (to) => network.export([file], tensors, to, run, who))
   }
   if (modules.listed === undefined) addModules(files, model.width)
-  const isSaid = modules.listed !== undefined && maxTokens === folderTokens
+  const isSaid = modules.listed !== undefined && maxTokens === reading.limit
   if (!isSaid) {
-    const name = lengthFiles.map(within).find((file) => files.has(file)) ?? within(lengthFiles[0]!)
+    const name =
+      readingFiles.map(within).find((file) => files.has(file)) ?? within(readingFiles[0]!)
     files.set(name, await withLength(folder, name, maxTokens))
   }
   return files

@@ -2,16 +2,17 @@
 import type { Epoch, Network } from '../nn/network.js'
 import type { Json, ModelFolder } from './model-folder.js'
 import type { SentenceModules } from './sentence-modules.js'
-import type { SubwordTokenizer } from './subword-tokenizer.js'
+import type { SubwordTokenizer, TextReading } from './subword-tokenizer.js'
 import type { TextTransformer } from './text-transformer.js'
 
 export interface SentenceParts {
   readonly folder: ModelFolder
   readonly network: Network
   readonly tokenizer: SubwordTokenizer
-  /** Tokens that are read, and how many the folder says. */
+  /** How many tokens are read. */
   readonly maxTokens: number
-  readonly folderTokens: number
+  /** What the folder says of that, and of the letters of texts. */
+  readonly reading: TextReading
   readonly precision: 'float32' | 'int8'
   readonly model: TextTransformer
   readonly modules: SentenceModules

@@ -35,6 +35,14 @@ function read<T>(
   return unlessAborted(run<T>(who, settings, begin, feeder), settings.signal)
 }
 
+/** How a model reads texts. */
+export interface TextReading {
+  /** Tokens of a text at most. */
+  readonly limit: number
+  /** Whether letters are made small before all that the tokenizer does. */
+  readonly lowercase: boolean
+}
+
 /** What a `tokenizer.json` says: WordPiece, byte-pair encoding or Unigram, with all that comes before and after. */
 export class SubwordTokenizer {
   readonly #native: Handle<SubwordHandle>
@@ -45,12 +53,12 @@ export class SubwordTokenizer {
 
   static async open(
     file: string,
-    limit: number,
+    { limit, lowercase }: TextReading,
     settings: RunSettings,
     who: string,
   ): Promise<SubwordTokenizer> {
     const native = await run<SubwordHandle>(who, settings, (spec, events) =>
-      openSubwords(file, limit, spec, events),
+      openSubwords(file, limit, lowercase, spec, events),
     )
     return new SubwordTokenizer(native)
   }

@@ -10,7 +10,7 @@ import { type RunSettings, wrongOption } from '../options.js'
 import { Turns } from '../turns.js'
 import type { ModelFolder } from './model-folder.js'
 import { SentenceVectors, tooLong } from './prompted-encoder.js'
-import { lengthOf } from './sentence-folder.js'
+import { readingOf } from './sentence-folder.js'
 import { SubwordTokenizer } from './subword-tokenizer.js'
 
 /** A tower of texts before its weights are read. */
@@ -57,14 +57,14 @@ export class TextTower {
     run: RunSettings,
     who: string,
   ): Promise<TextTower> {
-    const maxTokens = await lengthOf(folder, (name) => name, length)
+    const reading = await readingOf(folder, (name) => name, length)
     const file = folder.file('tokenizer.json')
-    const tokenizer = await SubwordTokenizer.open(file, maxTokens, run, who)
+    const tokenizer = await SubwordTokenizer.open(file, reading, run, who)
     try {
       const description = describe({ input: ids({ name: 'tokens' }), layers })
       const found = await Network.load(description, files, { ...run, tensors, shared: true })
       const token = pad === undefined ? undefined : await numberOfToken(tokenizer, pad, run, who)
-      return new TextTower(found, file, maxTokens, end, token, tokenizer)
+      return new TextTower(found, file, reading.limit, end, token, tokenizer)
     } catch (error) {
       tokenizer.close()
       throw error

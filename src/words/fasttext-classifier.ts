@@ -25,7 +25,7 @@ import {
   wrongOption,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
-import { run, serve } from '../run.js'
+import { atOnce, run, serve } from '../run.js'
 import { WordList } from '../vectors/word-list.js'
 import {
   type AutotuneOptions,
@@ -276,7 +276,8 @@ export class FastTextClassifier {
     const who = 'FastTextClassifier.predict'
     if (typeof text !== 'string') throw wrongOption('text', 'a string', text, who)
     const { topK, threshold } = settleAlone(predictOptions, options, who)
-    const said = this.#handle.use(who).predict(text, topK, threshold)
+    const native = this.#handle.use(who)
+    const said = atOnce(who, () => native.predict(text, topK, threshold))
     return said.labels.map((label, i) => ({
       label: this.labels[label]!,
       probability: said.probabilities[i]!,
@@ -350,7 +351,8 @@ export class FastTextClassifier {
   sentenceVector(text: string): Float32Array {
     const who = 'FastTextClassifier.sentenceVector'
     if (typeof text !== 'string') throw wrongOption('text', 'a string', text, who)
-    return this.#handle.use(who).sentenceVector(text)
+    const native = this.#handle.use(who)
+    return atOnce(who, () => native.sentenceVector(text))
   }
 
   /**

@@ -21,7 +21,7 @@ import {
   settleWord,
 } from '../options.js'
 import { type Path, settlePath } from '../path.js'
-import { run } from '../run.js'
+import { atOnce, run } from '../run.js'
 import type { Neighbour, Query, SearchOptions, WordOrVector } from '../vectors/query.js'
 import { isQuery } from '../vectors/query.js'
 import { decode } from '../vectors/word-list.js'
@@ -174,7 +174,9 @@ export class FastText {
    */
   vector(word: string): Float32Array | undefined {
     const who = 'FastText.vector'
-    return this.#handle.use(who).vector(settleWord(word, who)) ?? undefined
+    const native = this.#handle.use(who)
+    settleWord(word, who)
+    return atOnce(who, () => native.vector(word)) ?? undefined
   }
 
   /**
@@ -184,7 +186,9 @@ export class FastText {
    */
   subwords(word: string): Subword[] {
     const who = 'FastText.subwords'
-    const { texts, vectors } = this.#handle.use(who).ngrams(settleWord(word, who))
+    const native = this.#handle.use(who)
+    settleWord(word, who)
+    const { texts, vectors } = atOnce(who, () => native.ngrams(word))
     const { dimensions } = this
     return decode(texts).map((text, i) => {
       const from = i * dimensions
@@ -238,12 +242,13 @@ export class FastText {
     const who = 'FastText.similarity'
     const native = this.#handle.use(who)
     for (const word of [a, b]) {
-      if (native.vector(settleWord(word, who)) === null) {
+      settleWord(word, who)
+      if (atOnce(who, () => native.vector(word)) === null) {
         const message = `${who}: no n-gram of the unknown word "${word}" has a vector`
         throw new InlayError('NOT_FOUND', message, { word })
       }
     }
-    return native.similarity(a, b)
+    return atOnce(who, () => native.similarity(a, b))
   }
 
   /** An unknown word as its vector; what is known, and what has no vector, stays as it is. */

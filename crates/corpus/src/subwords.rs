@@ -12,6 +12,7 @@ use std::sync::Mutex;
 
 use inlay_base::{Error, Result, Run, guard, lock};
 use serde::Deserialize;
+use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 
 use crate::numbered::Numbered;
@@ -81,6 +82,19 @@ impl Subwords {
         }
         found.limit = limit;
         Ok(found)
+    }
+
+    /// The same tokenizer with the letters of texts made small before all that the file says.
+    ///
+    /// # Errors
+    /// `Internal`
+    pub fn in_lower_case(mut self) -> Result<Self> {
+        let before = self.tokenizer.get_normalizer().cloned();
+        let all = [NormalizerWrapper::from(Lowercase)].into_iter().chain(before).collect();
+        let changed = self.tokenizer.with_normalizer(Some(Sequence::new(all)));
+        changed.map_err(|error| Error::Internal(error.to_string()))?;
+        self.by_words = ByWords::of(&self.tokenizer);
+        Ok(self)
     }
 
     /// The same without a limit.

@@ -4,8 +4,10 @@ use std::io::Cursor;
 
 use image::error::LimitErrorKind;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use inlay_base::{Error, Result, guard};
+
+use crate::jpeg;
 
 /// What a decoder may need beside the pixels.
 pub(crate) const BESIDE: u64 = 64 << 20;
@@ -92,7 +94,7 @@ fn upright(bytes: &[u8], most: u64) -> std::result::Result<DynamicImage, String>
     }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|error| error.to_string())?;
-    let Some(format) = reader.format().filter(image::ImageFormat::reading_enabled) else {
+    let Some(format) = reader.format().filter(ImageFormat::reading_enabled) else {
         return Err(
             "is no picture of a known kind: PNG, JPEG, WebP, GIF, BMP and TIFF are read".into()
         );
@@ -113,6 +115,10 @@ fn upright(bytes: &[u8], most: u64) -> std::result::Result<DynamicImage, String>
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(told)?;
+    // The decoder leaves grey what is not there, and says nothing.
+    if format == ImageFormat::Jpeg && jpeg::Scan::default().end(bytes).is_none() {
+        return Err("is a JPEG that is cut short".into());
+    }
     picture.apply_orientation(orientation);
     Ok(picture)
 }

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod damage;
 mod decode;
+mod jpeg;
 mod prepare;
 mod resize;
 mod sound;

@@ -99,7 +99,11 @@ fn damage_is_an_error_or_a_picture_and_never_a_panic() {
             }
         }
     }
-    for (bytes, what) in [(&b""[..], "is empty"), (b"hello, this is a text", "no picture")] {
+    let [.., jpeg, _, _, _] = &files()[..] else { unreachable!() };
+    let cut = &jpeg.1[..jpeg.1.len() - 2];
+    let cases =
+        [(&b""[..], "is empty"), (b"hello, this is a text", "no picture"), (cut, "cut short")];
+    for (bytes, what) in cases {
         let problem = decode("a", bytes, MOST).unwrap_err().to_string();
         assert!(problem.contains(what), "{problem}");
     }

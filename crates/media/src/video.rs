@@ -193,7 +193,7 @@ fn open(name: &str, input: &mut Input, most: u64) -> Result<Opened> {
     let avi = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"AVI ");
     Ok(match bytes {
         _ if bytes.starts_with(b"YUV4MPEG2 ") => Opened::Reel(Box::new(y4m::Y4m::new(name, most))),
-        _ if bytes.starts_with(&jpegs::BEGINNING) => {
+        _ if bytes.starts_with(&crate::jpeg::BEGINNING) => {
             Opened::Reel(Box::new(jpegs::Jpegs::new(name, most)))
         }
         _ if avi => match avi::open(name, input, most)? {

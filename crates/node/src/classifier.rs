@@ -17,7 +17,7 @@ use crate::corpus::CorpusHandle;
 use crate::held::{Held, Weighty, handle};
 use crate::names::NamesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, refuse};
-use crate::serve::serve;
+use crate::serve::{at_once, serve};
 use crate::vectors::VectorsHandle;
 
 const LOSSES: [(&str, Loss); 4] = [
@@ -166,8 +166,8 @@ impl ClassifierHandle {
     /// The likeliest labels of a text; at once, since it takes microseconds.
     #[napi]
     pub fn predict(&self, text: String, top: u32, threshold: f64) -> napi::Result<Said> {
-        let said = self.0.get()?.predict(text.as_bytes(), top as usize, threshold as f32);
-        let said = said.map_err(|error| refuse(error.to_string()))?;
+        let model = self.0.get()?;
+        let said = at_once(|| model.predict(text.as_bytes(), top as usize, threshold as f32))?;
         Ok(Said {
             labels: said.iter().map(|said| said.0).collect(),
             probabilities: said.iter().map(|said| f64::from(said.1)).collect(),
@@ -177,7 +177,8 @@ impl ClassifierHandle {
     /// The mean of the rows of a text.
     #[napi]
     pub fn sentence_vector(&self, text: String) -> napi::Result<Float32Array> {
-        Ok(self.0.get()?.sentence_vector(text.as_bytes()).into())
+        let model = self.0.get()?;
+        at_once(|| Ok(model.sentence_vector(text.as_bytes()))).map(Float32Array::new)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::corpus::{INVALID_UTF8, NORMALIZATIONS, SENTENCES, TOKENIZERS};
 use crate::held::{Held, Weighty, handle};
 use crate::names::NamesHandle;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
+use crate::serve::at_once;
 use crate::source::{Input, SourceSpec};
 use crate::sparse::SparseHandle;
 
@@ -231,7 +232,8 @@ impl VectorizerHandle {
         &self,
         #[napi(ts_arg_type = "readonly string[]")] texts: Vec<String>,
     ) -> napi::Result<SparseHandle> {
-        Ok(SparseHandle::new(self.0.get()?.vectorizer.transform_now(&texts)))
+        let model = self.0.get()?;
+        at_once(|| Ok(model.vectorizer.transform_now(&texts))).map(SparseHandle::new)
     }
 }
 

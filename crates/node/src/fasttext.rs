@@ -15,6 +15,7 @@ use crate::corpus::CorpusHandle;
 use crate::held::{Held, Weighty, handle};
 use crate::names::WordBlock;
 use crate::run::{Events, RunHandle, RunSpec, launch};
+use crate::serve::at_once;
 use crate::vectors::VectorsHandle;
 use crate::words::{ARCHITECTURES, OBJECTIVES, SCHEDULES, name_of};
 
@@ -143,18 +144,21 @@ impl FastTextHandle {
     /// The vector of any word, nothing for an unknown one without n-grams.
     #[napi(ts_return_type = "Float32Array | null")]
     pub fn vector(&self, word: String) -> napi::Result<Option<Float32Array>> {
-        Ok(self.0.get()?.vector(word.as_bytes()).map(Float32Array::new))
+        let model = self.0.get()?;
+        Ok(at_once(|| Ok(model.vector(word.as_bytes())))?.map(Float32Array::new))
     }
 
     /// The cosine of two words that have vectors; 0 where one is zero.
     #[napi]
     pub fn similarity(&self, a: String, b: String) -> napi::Result<f64> {
-        Ok(self.0.get()?.similarity(a.as_bytes(), b.as_bytes()))
+        let model = self.0.get()?;
+        at_once(|| Ok(model.similarity(a.as_bytes(), b.as_bytes())))
     }
 
     #[napi]
     pub fn ngrams(&self, word: String) -> napi::Result<Ngrams> {
-        let ngrams = self.0.get()?.ngrams(word.as_bytes());
+        let model = self.0.get()?;
+        let ngrams = at_once(|| Ok(model.ngrams(word.as_bytes())))?;
         let (mut bytes, mut offsets, mut values) = (Vec::new(), vec![0], Vec::new());
         for ngram in ngrams {
             bytes.extend_from_slice(&ngram.text);

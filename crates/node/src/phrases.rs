@@ -13,6 +13,7 @@ use crate::corpus::CorpusSpec;
 use crate::held::{Held, Weighty, handle};
 use crate::names::WordBlock;
 use crate::run::{Events, RunHandle, RunSpec, launch, launch_fed, refuse};
+use crate::serve::at_once;
 use crate::stream::TextStream;
 
 const SCORINGS: [(&str, Scoring); 2] = [("default", Scoring::Default), ("npmi", Scoring::Npmi)];
@@ -120,7 +121,8 @@ impl PhrasesHandle {
     #[napi]
     pub fn apply(&self, words: Vec<String>) -> napi::Result<Vec<String>> {
         let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-        let joined = self.0.get()?.apply(&words);
+        let phrases = self.0.get()?;
+        let joined = at_once(|| Ok(phrases.apply(&words)))?;
         Ok(joined.into_iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
     }
 }

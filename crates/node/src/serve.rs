@@ -95,8 +95,13 @@ pub fn serve<T: ToNapiValue + Send + 'static>(
     Ok(handle)
 }
 
+/// Does what takes microseconds, while its caller waits. A panic is thrown as an error here too: the process lives.
+pub fn at_once<T>(work: impl FnOnce() -> Result<T>) -> napi::Result<T> {
+    guard(work).map_err(|error| refuse(error.to_string()))
+}
+
 /// The instruction set in use; `INLAY_SIMD` forces one.
 #[napi]
 pub fn simd() -> napi::Result<&'static str> {
-    guard(|| Ok(inlay_kernels::Kernels::get().name())).map_err(|error| refuse(error.to_string()))
+    at_once(|| Ok(inlay_kernels::Kernels::get().name()))
 }

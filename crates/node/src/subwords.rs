@@ -55,19 +55,28 @@ impl SubwordHandle {
 /// Tokenizers that are opened once for all threads.
 static SHARED: Shared<Subwords> = Shared::new();
 
-/// Reads a `tokenizer.json`; a text has `limit` tokens at most.
-#[napi(ts_args_type = "path: string, limit: number, run: RunSpec, events: Events<SubwordHandle>")]
+/// Reads a `tokenizer.json`; a text has `limit` tokens at most, and its letters are made small first if `lowercase` says so.
+#[napi(
+    ts_args_type = "path: string, limit: number, lowercase: boolean, run: RunSpec, events: Events<SubwordHandle>"
+)]
 pub fn open_subwords(
     env: &Env,
     path: String,
     limit: u32,
+    lowercase: bool,
     run: RunSpec,
     events: Events<'_, SubwordHandle>,
 ) -> napi::Result<RunHandle> {
     let path = [PathBuf::from(path)];
     launch(env, run, events, move |_| {
-        let open = || Subwords::open(&path[0], limit as usize);
-        SHARED.get(&[&limit.to_string()], &path, open).map(|found| SubwordHandle(Held::new(found)))
+        let open = || {
+            let found = Subwords::open(&path[0], limit as usize)?;
+            if lowercase { found.in_lower_case() } else { Ok(found) }
+        };
+        let said = [limit.to_string(), lowercase.to_string()];
+        SHARED
+            .get(&said.each_ref().map(String::as_str), &path, open)
+            .map(|found| SubwordHandle(Held::new(found)))
     })
 }
 

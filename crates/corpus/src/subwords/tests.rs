@@ -53,6 +53,24 @@ fn texts_become_tokens_up_to_the_limit_and_are_counted_beyond_it() {
 }
 
 #[test]
+fn letters_are_made_small_before_all_else() {
+    let cased = SMALL.replace(r#""lowercase": true"#, r#""lowercase": false"#);
+    for (json, before) in [(cased.as_str(), 1), (SMALL, 4)] {
+        let cased = open(json, 8).unwrap();
+        let small = open(json, 8).unwrap().in_lower_case().unwrap();
+        for (subwords, wanted) in [(&cased, before), (&small, 4)] {
+            let mut ids = Vec::new();
+            subwords.add("CAT", &mut subwords.memory(), &mut ids).unwrap();
+            assert_eq!(ids, [wanted]);
+        }
+        let saved = open(&small.to_json(None).unwrap(), 8).unwrap();
+        let mut ids = Vec::new();
+        saved.add("CATS", &mut saved.memory(), &mut ids).unwrap();
+        assert_eq!(ids, [4, 5], "what is written keeps that");
+    }
+}
+
+#[test]
 fn what_is_no_tokenizer_is_refused() {
     for (json, problem) in [
         ("", "no tokenizer that can be read"),

@@ -6,6 +6,7 @@ use super::input::Input;
 use super::jpegs::frame_limit;
 use super::{Advance, Reel, check_size, wrong};
 use crate::decode::{Pixels, decode};
+use crate::jpeg;
 
 /// Bytes of the header at most.
 const HEADER: usize = 1 << 20;
@@ -153,6 +154,8 @@ impl Reel for Avi {
             };
             self.frame.clear();
             self.frame.extend_from_slice(&bytes[8..]);
+            // Some cameras leave it out, as the chunk says where the frame ends.
+            self.frame.extend_from_slice(&jpeg::END);
             input.skip(8 + padded);
             return Ok(self.shown());
         }

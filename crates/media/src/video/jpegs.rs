@@ -6,11 +6,10 @@ use inlay_base::{Result, Run};
 use super::input::Input;
 use super::{ALONE, Advance, Reel, wrong};
 use crate::decode::{Pixels, decode};
+use crate::jpeg::{BEGINNING, Scan};
 
 /// Frames a second.
 const RATE: f64 = 25.0;
-/// How a JPEG begins.
-pub const BEGINNING: [u8; 3] = [0xff, 0xd8, 0xff];
 
 /// See the module.
 pub struct Jpegs {
@@ -47,7 +46,7 @@ impl Reel for Jpegs {
                 return Err(wrong(&self.name, problem));
             }
             None if !input.is_over() => return Ok(Advance::More(1)),
-            // A decoder makes the best of what is there.
+            // The decoder says that it is cut short.
             None => bytes.len(),
         };
         let rest = &bytes[end..];
@@ -55,7 +54,7 @@ impl Reel for Jpegs {
             return Ok(Advance::More(BEGINNING.len() - rest.len()));
         }
         // What follows a photo belongs to it: the smaller or other pictures of CIPA DC-007.
-        let is_photo = self.count == 0 && self.scan.is_photo;
+        let is_photo = self.count == 0 && self.scan.is_photo();
         self.is_last = is_photo || !rest.starts_with(&BEGINNING);
         self.frame.clear();
         self.frame.extend_from_slice(&bytes[..end]);
@@ -70,35 +69,5 @@ impl Reel for Jpegs {
 
     fn picture(&mut self) -> Result<Pixels> {
         decode(&self.name, &self.frame, self.most)
-    }
-}
-
-/// Where the search for the end of a JPEG has come: each byte is looked at once.
-#[derive(Default)]
-struct Scan {
-    at: usize,
-    is_photo: bool,
-}
-
-impl Scan {
-    /// Where the JPEG ends, if that has come (ITU-T T.81, annex B).
-    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        loop {
-            let &[mark, kind] = bytes.get(self.at..self.at + 2)? else { return None };
-            match (mark, kind) {
-                (0xff, 0xd9) => return Some(self.at + 2),
-                // Data, a filled or a stuffed byte, a mark that has no length.
-                (0xff, 0x00 | 0x01 | 0xd0..=0xd8) => self.at += 2,
-                (0xff, 0xff) => self.at += 1,
-                (0xff, _) => {
-                    let length = bytes.get(self.at + 2..self.at + 4)?;
-                    let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-                    let begin = bytes.get(self.at + 4..self.at + 8);
-                    self.is_photo |= kind == 0xe2 && begin == Some(b"MPF\0");
-                    self.at += 2 + length.max(2);
-                }
-                _ => self.at += 1,
-            }
-        }
     }
 }

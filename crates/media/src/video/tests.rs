@@ -110,7 +110,8 @@ fn frames_have_their_own_times_in_pieces_of_any_size() {
     }
     let mjpeg: Vec<u8> = [jpeg(0), jpeg(255), jpeg(9)].concat();
     assert_eq!(times(&mjpeg, ALL), [0.0, 0.04, 0.08]);
-    let film = avi(&[jpeg(0), Vec::new(), jpeg(255)], b"MJPG");
+    let endless = jpeg(0)[..jpeg(0).len() - 2].to_vec();
+    let film = avi(&[endless, Vec::new(), jpeg(255)], b"MJPG");
     for piece in [1, 100, 1 << 16] {
         let found = frames(&film, ALL, piece).unwrap();
         let greys: Vec<u8> = found.iter().map(|(picture, _)| picture.data()[0]).collect();
@@ -228,6 +229,7 @@ fn what_is_damaged_or_too_large_is_an_error_that_says_so() {
     let most = FilmSpec { most: 7, ..ALL };
     let film = y4m("F4:1", &[16, 100]);
     let strange = avi(&[jpeg(0)], b"H264");
+    let endless = jpeg(9)[..jpeg(9).len() - 2].to_vec();
     for (bytes, spec, what) in [
         (Vec::new(), ALL, "is empty"),
         (film.clone(), most, "4 x 2 pixels; at most 7"),
@@ -239,6 +241,7 @@ fn what_is_damaged_or_too_large_is_an_error_that_says_so() {
         (jpeg(0), most, "8 x 8 pixels; at most 7"),
         (gif(&[1, 2]), most, "6 x 4 pixels; at most 7"),
         (gif(&[1, 2])[..60].to_vec(), ALL, "GIF"),
+        ([jpeg(0), endless].concat(), ALL, "JPEG that is cut short"),
         (strange, ALL, "is foreign"),
         (b"hello, this is no film".to_vec(), ALL, "is foreign"),
     ] {
