@@ -14,6 +14,7 @@ mod sets;
 #[cfg(test)]
 mod tests;
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -24,6 +25,8 @@ use crate::{Activation, Aligned, Desk, Kernels, Matrix, Simd, Target};
 
 /// Bytes of a row and of a column that are multiplied and added up by one instruction.
 const STEP: usize = 4;
+/// Lanes of the widest set.
+const WIDEST: usize = 16;
 /// Rows of x that are turned into bytes at a time: with as many as these W is read seldom, and they stay in the
 /// second cache.
 const ROWS: usize = 336;
@@ -204,10 +207,37 @@ impl ByteTask for Turn<'_> {
 
     #[inline(always)]
     fn run<B: Bytes>(self, bytes: B) {
-        let lines = self.to.chunks_exact_mut(self.stride);
-        for ((row, to), meaning) in (0..).zip(lines).zip(self.meanings) {
-            let row = &self.rows.values()[row * self.rows.step()..][..self.rows.columns()];
-            *meaning = turn(bytes, row, to);
+        let simd = bytes.floats();
+        let groups = self.to.chunks_mut(B::Floats::LANES * self.stride);
+        let groups = groups.zip(self.meanings.chunks_mut(B::Floats::LANES));
+        for (group, (to, meanings)) in groups.enumerate() {
+            let first = group * B::Floats::LANES;
+            let row = |row: usize| {
+                &self.rows.values()[(first + row) * self.rows.step()..][..self.rows.columns()]
+            };
+            // Lane i of what is found of all rows of a group is of row i.
+            let mut found = [[simd.splat(0.0); 16]; 3];
+            for i in 0..meanings.len() {
+                [found[0][i], found[1][i], found[2][i]] = reach(simd, row(i));
+            }
+            let [lows, highs, spoilt] = &mut found;
+            simd.transpose(lows);
+            simd.transpose(highs);
+            let (mut low, mut high) = (lows[0], highs[0]);
+            for (&other_low, &other_high) in lows.iter().zip(&*highs).take(B::Floats::LANES).skip(1)
+            {
+                (low, high) = (simd.min(low, other_low), simd.max(high, other_high));
+            }
+            let mut known = [[0.0f32; 16]; 3];
+            for (to, from) in known.iter_mut().zip([low, high, simd.sums(spoilt)]) {
+                // SAFETY: sixteen values hold the lanes of any set.
+                unsafe { simd.store(to.as_mut_ptr(), from) };
+            }
+            let [lows, highs, spoilt] = known;
+            let lines = to.chunks_exact_mut(self.stride);
+            for (i, (to, meaning)) in lines.zip(meanings).enumerate() {
+                *meaning = turn(bytes, row(i), (lows[i], highs[i], spoilt[i]), to);
+            }
         }
     }
 }
@@ -264,33 +294,34 @@ impl Product<'_> {
         let height = tile.meanings.len();
         let columns = (self.b.columns - tile.panel * self.b.width).min(self.b.width);
         macro_rules! of_rows {
-            ($($rows:literal)*) => {
+            ($vectors:literal: $($rows:literal)*) => {
                 match height {
                     // Tiles that are taller than this set's own never come.
                     $($rows if $rows <= B::ROWS => {
                         // SAFETY: `run` has made as many rows of bytes, each of all steps; a panel has them too;
                         // C and the bias have so many columns.
-                        unsafe { self.fill::<B, $rows>(bytes, &tile, first, columns) }
+                        unsafe { self.fill::<B, $rows, $vectors>(bytes, &tile, first, columns) }
                     })*
                     _ => unreachable!("a tile is as tall as the set says"),
                 }
             };
         }
-        of_rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        if B::VECTORS == 3 {
+            of_rows!(3: 1 2 3 4 5 6 7 8 9);
+        } else {
+            of_rows!(2: 1 2 3 4 5 6);
+        }
         if let Some(activation) = self.activation {
-            for row in first..first + height {
-                let to = self.c.row(row).wrapping_add(tile.panel * self.b.width);
-                // SAFETY: these values of C were written above.
-                let row = unsafe { std::slice::from_raw_parts_mut(to, columns) };
-                activation.on(bytes.floats(), row);
-            }
+            let to = self.c.row(first).wrapping_add(tile.panel * self.b.width);
+            // SAFETY: these values of C were written above.
+            unsafe { activation.on_rows(bytes.floats(), to, (height, columns), self.c.step()) };
         }
     }
 
     /// # Safety
     /// There are `ROWS` rows of bytes and of C, and `columns` columns, no more than a panel has.
     #[inline(always)]
-    unsafe fn fill<B: Bytes, const ROWS: usize>(
+    unsafe fn fill<B: Bytes, const ROWS: usize, const VECTORS: usize>(
         &mut self,
         bytes: B,
         tile: &Tile<'_>,
@@ -298,14 +329,17 @@ impl Product<'_> {
         columns: usize,
     ) {
         let (simd, lanes, width) = (bytes.floats(), B::Floats::LANES, self.b.width);
-        let mut sums = [[bytes.nothing(); 2]; ROWS];
         let mut panel =
             self.b.values.as_ptr().wrapping_add(tile.panel * tile.steps * width).cast::<i8>();
         let mut row = tile.rows;
         // SAFETY: the caller's promise; vectors of C are read and written up to its last column.
         unsafe {
+            let mut sums = [[bytes.nothing(); VECTORS]; ROWS];
             for _ in 0..tile.steps {
-                let across = [bytes.weights(panel), bytes.weights(panel.add(lanes * STEP))];
+                let mut across = [bytes.weights(panel); VECTORS];
+                for (v, across) in across.iter_mut().enumerate().skip(1) {
+                    *across = bytes.weights(panel.add(v * lanes * STEP));
+                }
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let down = bytes.four(row.add(i * tile.stride));
                     for (sum, &across) in sums.iter_mut().zip(&across) {
@@ -315,64 +349,100 @@ impl Product<'_> {
                 panel = panel.wrapping_add(width * STEP);
                 row = row.wrapping_add(STEP);
             }
-            let begin = tile.panel * width;
+            // Written once, by a loop that is short enough to be unrolled: the sums stay in registers until then.
+            let mut numbers = MaybeUninit::<[[[f32; WIDEST]; VECTORS]; ROWS]>::uninit();
+            let numbers = numbers.as_mut_ptr().cast::<f32>();
             for (i, sums) in sums.iter().enumerate() {
-                let Meaning { scale, zero } = tile.meanings[i];
-                let (scale, zero) = (simd.splat(scale), simd.splat(-zero));
-                let to = self.c.row(first + i).add(begin);
                 for (v, &sum) in sums.iter().enumerate() {
-                    let count = columns.saturating_sub(v * lanes).min(lanes);
-                    let at = begin + v * lanes;
-                    let of_column = simd.load(self.b.sums.as_ptr().add(at));
-                    let sum = simd.fma(zero, of_column, bytes.numbers(sum));
-                    let scale = simd.mul(scale, simd.load(self.b.scales.as_ptr().add(at)));
-                    let start = match self.bias {
-                        Some(bias) => simd.load_first(bias.as_ptr().wrapping_add(at), count),
-                        None => simd.splat(0.0),
-                    };
-                    simd.store_first(
-                        to.wrapping_add(v * lanes),
-                        simd.fma(sum, scale, start),
-                        count,
-                    );
+                    simd.store(numbers.add(i * width + v * lanes), bytes.numbers(sum));
+                }
+            }
+            let begin = tile.panel * width;
+            for v in 0..columns.div_ceil(lanes) {
+                let at = begin + v * lanes;
+                let count = (columns - v * lanes).min(lanes);
+                let of_column = simd.load(self.b.sums.as_ptr().add(at));
+                let scales = simd.load(self.b.scales.as_ptr().add(at));
+                let start = match self.bias {
+                    Some(bias) => simd.load_first(bias.as_ptr().add(at), count),
+                    None => simd.splat(0.0),
+                };
+                let (mut from, mut to) = (numbers.add(v * lanes), self.c.row(first).add(at));
+                for &Meaning { scale, zero } in tile.meanings {
+                    let sum = simd.fma(simd.splat(-zero), of_column, simd.load(from));
+                    let value = simd.fma(sum, simd.mul(simd.splat(scale), scales), start);
+                    if count == lanes {
+                        simd.store(to, value);
+                    } else {
+                        simd.store_first(to, value, count);
+                    }
+                    from = from.wrapping_add(width);
+                    to = to.wrapping_add(self.c.step());
                 }
             }
         }
     }
 }
 
-/// A row becomes bytes.
+/// The lowest and the highest value of a row and 0, and what is 0 unless one is infinite or no number: each of all lanes.
 #[inline(always)]
-fn turn<B: Bytes>(bytes: B, row: &[f32], to: &mut [u8]) -> Meaning {
-    let (simd, lanes) = (bytes.floats(), B::Floats::LANES);
+fn reach<S: Simd>(simd: S, row: &[f32]) -> [S::Vector; 3] {
     let zero = simd.splat(0.0);
-    let (mut low, mut high, mut spoilt) = (zero, zero, zero);
-    for at in (0..row.len()).step_by(lanes) {
-        // SAFETY: so many values are there; zeros behind them change nothing.
-        let x = unsafe { simd.load_first(row.as_ptr().add(at), (row.len() - at).min(lanes)) };
-        (low, high) = (simd.min(low, x), simd.max(high, x));
-        // What is infinite or no number must not be lost.
-        spoilt = simd.fma(x, zero, spoilt);
+    let whole = row.len() - row.len() % S::LANES;
+    // Of every other vector, so that one need not wait for the next.
+    let mut found = [[zero; 3]; 2];
+    macro_rules! see {
+        ($turn:expr, $x:expr) => {
+            let (x, [low, high, spoilt]) = ($x, &mut found[$turn]);
+            (*low, *high) = (simd.min(*low, x), simd.max(*high, x));
+            *spoilt = simd.fma(x, zero, *spoilt);
+        };
     }
-    let (mut lows, mut highs) = ([0.0f32; 16], [0.0f32; 16]);
-    // SAFETY: sixteen values hold the lanes of any set.
+    // SAFETY: so many values are there; zeros behind them change nothing.
     unsafe {
-        simd.store(lows.as_mut_ptr(), low);
-        simd.store(highs.as_mut_ptr(), high);
+        for at in (0..whole).step_by(2 * S::LANES) {
+            see!(0, simd.load(row.as_ptr().add(at)));
+            if at + S::LANES < whole {
+                see!(1, simd.load(row.as_ptr().add(at + S::LANES)));
+            }
+        }
+        if whole < row.len() {
+            see!(0, simd.load_first(row.as_ptr().add(whole), row.len() - whole));
+        }
     }
-    let low = lows.iter().fold(0.0f32, |low, &x| low.min(x));
-    let high = highs.iter().fold(0.0f32, |high, &x| high.max(x));
+    let [[low, high, spoilt], other] = found;
+    [simd.min(low, other[0]), simd.max(high, other[1]), simd.add(spoilt, other[2])]
+}
+
+/// A row becomes bytes, of which it is known how far it reaches.
+#[inline(always)]
+fn turn<B: Bytes>(
+    bytes: B,
+    row: &[f32],
+    (low, high, spoilt): (f32, f32, f32),
+    to: &mut [u8],
+) -> Meaning {
+    let (simd, lanes) = (bytes.floats(), B::Floats::LANES);
     let range = high - low;
     let inverse = if range > 0.0 && range.is_finite() { 255.0 / range } else { 0.0 };
     let place = (-low * inverse).round_ties_even();
-    let (inverses, places, most) = (simd.splat(inverse), simd.splat(place), simd.splat(255.0));
-    for (at, to) in (0..row.len()).step_by(lanes).zip(to.chunks_exact_mut(lanes)) {
-        // SAFETY: as above; there is room for a byte for each lane.
-        unsafe {
-            let x = simd.load_first(row.as_ptr().add(at), (row.len() - at).min(lanes));
-            let x = simd.max(zero, simd.min(most, simd.fma(x, inverses, places)));
-            bytes.store(to.as_mut_ptr(), x);
+    let (zero, most) = (simd.splat(0.0), simd.splat(255.0));
+    let (inverses, places) = (simd.splat(inverse), simd.splat(place));
+    macro_rules! write {
+        ($x:expr, $to:expr) => {
+            bytes.store($to, simd.max(zero, simd.min(most, simd.fma($x, inverses, places))))
+        };
+    }
+    let whole = row.len() - row.len() % lanes;
+    let (row, to, rest) = (row.as_ptr(), to.as_mut_ptr(), row.len() - whole);
+    // SAFETY: so many values are there; there is room for a byte for each lane of whole vectors.
+    unsafe {
+        for at in (0..whole).step_by(lanes) {
+            write!(simd.load(row.add(at)), to.add(at));
+        }
+        if rest > 0 {
+            write!(simd.load_first(row.add(whole), rest), to.add(whole));
         }
     }
-    Meaning { scale: range / 255.0 + simd.sum(spoilt), zero: place }
+    Meaning { scale: range / 255.0 + spoilt, zero: place }
 }

@@ -149,6 +149,11 @@ impl<'a> Target<'a> {
         self.columns
     }
 
+    /// From one row to the next.
+    pub(crate) fn step(&self) -> usize {
+        self.step
+    }
+
     /// The values of a row.
     pub(crate) fn values(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows);
