@@ -15,12 +15,16 @@
 //! al. 2022, arXiv:2205.14135). Some queries at a time meet all keys: memory grows with the length and
 //! not with its square, and each value is still one chain in the order of keys, or of queries.
 
+#[cfg(target_arch = "x86_64")]
+mod narrow;
 #[cfg(test)]
 mod tests;
 mod weights;
 mod windows;
 
 use inlay_base::Random;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use narrow::Room;
 use weights::{Share, Sight, Slopes, Times, Weigh};
 pub use windows::{MapWindows, Within};
 
@@ -49,6 +53,8 @@ pub struct Attention<'a> {
     pub within: Option<Within<'a>>,
     /// In training, each weight becomes zero with this probability.
     pub dropout: f32,
+    /// Whether `forward` may round what it multiplies to eight binary digits, where that is faster and nothing falls out.
+    pub narrow: bool,
 }
 
 /// Some queries of a head, and the keys that they see.
@@ -93,6 +99,11 @@ impl Attention<'_> {
         }
         let output = Target::new(output, length, self.heads * self.width);
         let logarithms = Target::new(logarithms, self.heads, length);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(halves) = self.halves(kernels).filter(|_| random.is_none()) {
+            let found = (output, logarithms);
+            return self.forward_narrow(halves, kernels, projected, found, scratch, desk);
+        }
         let look =
             |block: &Block, scratch: &mut [f32], random: Option<&mut Random>, desk: &mut Desk| {
                 // SAFETY: each block has queries of a head of its own, and this is called once for each.
@@ -136,16 +147,7 @@ impl Attention<'_> {
         let start = self.begin(block, scores);
         let to = Target::new(scores, queries, keys);
         multiply(kernels, q, k.transposed(), start, None, to, desk);
-        self.add_relative(block, scores);
-        let mut shares = [0.0; QUERIES];
-        kernels.run(Weigh {
-            keys,
-            sight: self.sight(block),
-            scale: self.scale(),
-            scores,
-            logarithms: logarithms.values(0),
-            shares: &mut shares,
-        });
+        let shares = self.weigh(kernels, block, scores, logarithms.values(0));
         if let Some(random) = random {
             let factors = &mut scratch[..queries * keys];
             self.fall(random, factors);
@@ -154,6 +156,27 @@ impl Attention<'_> {
         let p = Matrix::new(scores, queries, keys);
         multiply(kernels, p, v, Start::Zero, None, output.again(), desk);
         kernels.run(Share { shares: &shares[..queries], output });
+    }
+
+    /// Scores of a block become weights, which are still to be divided by their sums: what is given back is one over these.
+    fn weigh(
+        &self,
+        kernels: Kernels,
+        block: &Block,
+        scores: &mut [f32],
+        logarithms: &mut [f32],
+    ) -> [f32; QUERIES] {
+        self.add_relative(block, scores);
+        let mut shares = [0.0; QUERIES];
+        kernels.run(Weigh {
+            keys: block.keys,
+            sight: self.sight(block),
+            scale: self.scale(),
+            scores,
+            logarithms,
+            shares: &mut shares,
+        });
+        shares
     }
 
     /// A block's own part of what all heads give.
@@ -268,16 +291,17 @@ impl Attention<'_> {
         length
     }
 
-    fn blocks(&self, length: usize) -> impl Iterator<Item = Block> + use<> {
-        let (causal, window) = (self.causal, self.window);
-        (0..self.heads).flat_map(move |head| {
-            (0..length).step_by(QUERIES).map(move |first| {
-                let queries = (length - first).min(QUERIES);
-                let reach = window.unwrap_or(length);
-                let end = if causal { 0 } else { reach } + first + queries;
-                let first_key = first.saturating_sub(reach);
-                Block { head, first, queries, first_key, keys: end.min(length) - first_key }
-            })
+    fn blocks(&self, length: usize) -> impl Iterator<Item = Block> {
+        (0..self.heads).flat_map(move |head| self.blocks_of(head, length))
+    }
+
+    fn blocks_of(&self, head: usize, length: usize) -> impl Iterator<Item = Block> + use<> {
+        let (causal, reach) = (self.causal, self.window.unwrap_or(length));
+        (0..length).step_by(QUERIES).map(move |first| {
+            let queries = (length - first).min(QUERIES);
+            let end = if causal { 0 } else { reach } + first + queries;
+            let first_key = first.saturating_sub(reach);
+            Block { head, first, queries, first_key, keys: end.min(length) - first_key }
         })
     }
 

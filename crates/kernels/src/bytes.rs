@@ -217,10 +217,11 @@ impl ByteTask for Turn<'_> {
             };
             // Lane i of what is found of all rows of a group is of row i.
             let mut found = [[simd.splat(0.0); 16]; 3];
-            for i in 0..meanings.len() {
-                [found[0][i], found[1][i], found[2][i]] = reach(simd, row(i));
-            }
             let [lows, highs, spoilt] = &mut found;
+            let each = lows.iter_mut().zip(&mut *highs).zip(&mut *spoilt).enumerate();
+            for (i, ((low, high), spoilt)) in each.take(meanings.len()) {
+                [*low, *high, *spoilt] = reach(simd, row(i));
+            }
             simd.transpose(lows);
             simd.transpose(highs);
             let (mut low, mut high) = (lows[0], highs[0]);

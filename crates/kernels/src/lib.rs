@@ -22,6 +22,8 @@ mod fetch;
 mod filter;
 mod gates;
 mod gather;
+#[cfg(target_arch = "x86_64")]
+mod halves;
 mod keys;
 mod logarithm;
 mod logistic;

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use inlay_base::{Crew, Run};
+
 use super::*;
 
 /// Each row sees all others.
@@ -10,6 +14,7 @@ const ALL: Attention<'_> = Attention {
     pairs: &[],
     within: None,
     dropout: 0.0,
+    narrow: false,
 };
 
 fn numbers(length: usize, stream: u64) -> Vec<f32> {
@@ -67,6 +72,33 @@ fn factors(how: Attention<'_>, length: usize, random: &mut Random) -> Vec<f64> {
         }
     }
     factors
+}
+
+/// What the heads see.
+fn forward(set: Kernels, how: Attention<'_>, projected: &[f32], desk: &mut Desk) -> Vec<f32> {
+    let length = projected.len() / (3 * how.heads * how.width);
+    let mut scratch = vec![f32::NAN; how.scratch(length)];
+    let mut output = vec![f32::NAN; projected.len() / 3];
+    let mut logarithms = vec![f32::NAN; how.heads * length];
+    how.forward(set, projected, &mut output, &mut logarithms, None, &mut scratch, desk);
+    output
+}
+
+/// The same with two threads that help.
+fn with_help(set: Kernels, how: Attention<'_>, projected: &[f32]) -> Vec<f32> {
+    let crew = Arc::new(Crew::new(3));
+    let outputs = Run::quiet(3, 1).workers(|worker| {
+        if worker > 0 {
+            crew.help();
+            return Ok(Vec::new());
+        }
+        let mut desk = Desk::default();
+        desk.share(Some(Arc::clone(&crew)));
+        let output = forward(set, how, projected, &mut desk);
+        crew.close();
+        Ok(output)
+    });
+    outputs.expect("no thread that fails").swap_remove(0)
 }
 
 struct Found {
@@ -223,6 +255,27 @@ fn scores_far_apart_give_no_numbers_that_are_slow() {
 }
 
 #[test]
+fn narrow_products_give_what_others_do_but_for_eight_digits() {
+    let relative = numbers(2 * 9, 5);
+    for (length, width) in [(130, 32), (67, 40), (64, 64), (17, 5), (2, 32), (1, 8)] {
+        for relative in [&relative[..], &[]] {
+            let how = Attention { heads: 2, width, relative, narrow: true, ..ALL };
+            let projected = numbers(length * 6 * width, 1);
+            let wide: Vec<f64> = projected.iter().map(|&x| f64::from(x)).collect();
+            let wanted = formula(how, &wide, &vec![1.0; 2 * length * length]);
+            for set in Kernels::available() {
+                let output = forward(set, how, &projected, &mut Desk::default());
+                for (found, wanted) in output.iter().zip(&wanted) {
+                    let error = (f64::from(*found) - wanted).abs();
+                    assert!(error < 0.01, "{} {length} {width}: off by {error}", set.name());
+                }
+                assert!(output == with_help(set, how, &projected));
+            }
+        }
+    }
+}
+
+#[test]
 fn rows_look_at_those_in_their_window_of_a_map_as_if_there_were_no_others() {
     let (heads, width, row) = (2, 5, 10);
     for ((height, across), side, shift) in
@@ -301,10 +354,6 @@ fn what_is_added_for_a_pair_is_part_of_its_score() {
 
 #[test]
 fn windows_are_the_same_for_any_number_of_threads() {
-    use std::sync::Arc;
-
-    use inlay_base::{Crew, Run};
-
     let windows = MapWindows::new((32, 32), 8, 4);
     let (heads, width) = (4, 8);
     let mut biases = Vec::new();
@@ -313,29 +362,5 @@ fn windows_are_the_same_for_any_number_of_threads() {
     let how = Attention { heads, width, within, ..ALL };
     let (projected, above) = (numbers(1024 * 96, 1), numbers(1024 * 32, 2));
     let wanted = both_ways(Kernels::get(), how, &projected, &above, None).output;
-    let crew = Arc::new(Crew::new(3));
-    Run::quiet(3, 1)
-        .workers(|worker| {
-            if worker > 0 {
-                crew.help();
-                return Ok(());
-            }
-            let mut desk = Desk::default();
-            desk.share(Some(Arc::clone(&crew)));
-            let (mut output, mut logarithms) = (vec![f32::NAN; 1024 * 32], vec![0.0; 4096]);
-            let mut scratch = vec![f32::NAN; how.scratch(1024)];
-            how.forward(
-                Kernels::get(),
-                &projected,
-                &mut output,
-                &mut logarithms,
-                None,
-                &mut scratch,
-                &mut desk,
-            );
-            crew.close();
-            assert!(output == wanted);
-            Ok(())
-        })
-        .expect("no thread that fails");
+    assert!(with_help(Kernels::get(), how, &projected) == wanted);
 }

@@ -8,6 +8,8 @@ use inlay_base::Crew;
 use super::ahead::{LINE, Wanted};
 use super::{Matrix, TALLEST, WIDEST};
 use crate::Aligned;
+#[cfg(target_arch = "x86_64")]
+use crate::attention::Room;
 use crate::bytes::Lines;
 
 /// Memory that products work in; one for each thread, used again and again. It grows with what lies on it:
@@ -23,6 +25,9 @@ pub struct Desk {
     pub(crate) tiles: Aligned<f32>,
     /// See `multiply_bytes`.
     pub(crate) lines: Lines,
+    /// See `Attention::narrow`.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) narrow: Room,
     pub(super) wanted: Wanted,
     crew: Option<Arc<Crew>>,
 }
@@ -91,6 +96,8 @@ impl Default for Desk {
             copies,
             tiles,
             lines: Lines::default(),
+            #[cfg(target_arch = "x86_64")]
+            narrow: Room::default(),
             wanted: Wanted::default(),
             crew: None,
         }

@@ -63,13 +63,14 @@ struct Places {
 }
 
 impl SelfAttention {
-    fn heads<'a>(&'a self, width: usize, places: &'a Places) -> Attention<'a> {
+    /// `narrow` says whether weights have been rounded to 8 bits: then products of 16 bits lose nothing that is left.
+    fn heads<'a>(&'a self, width: usize, places: &'a Places, narrow: bool) -> Attention<'a> {
         let &Self { heads, causal, window, dropout, .. } = self;
         let added = &places.relative[..];
         let within = self.windows.get().map(|windows| Within { windows, biases: added });
         let relative = if within.is_some() { &[] } else { added };
         let (width, pairs) = (width / heads, &[]);
-        Attention { heads, width, causal, window, relative, pairs, within, dropout }
+        Attention { heads, width, causal, window, relative, pairs, within, dropout, narrow }
     }
 
     /// Takes out what is kept for places.
@@ -235,7 +236,7 @@ impl Layer for SelfAttention {
         let (rows, width) = (pass.input.rows(), pass.input.width());
         let mut places = self.places(pass.memo);
         self.prepare(&mut places, pass.parameters, pass.input);
-        let heads = self.heads(width, &places);
+        let heads = self.heads(width, &places, pass.parameters[0].bytes().is_some());
         let room = heads.scratch(longest(pass.offsets));
         let [projected, seen, logarithms, scratch] =
             pass.memo.lists([3 * rows * width, rows * width, rows * self.heads, room]);
@@ -262,7 +263,7 @@ impl Layer for SelfAttention {
     fn backward(&self, pass: &mut Backward<'_>) {
         let (rows, width) = (pass.input.rows(), pass.input.width());
         let places = self.places(pass.memo);
-        let heads = self.heads(width, &places);
+        let heads = self.heads(width, &places, false);
         let room = heads.scratch(longest(pass.input.offsets));
         let (all, once) = (3 * rows * width, rows * width);
         let [projected, seen, logarithms, scratch, projected_gradient, seen_gradient] =
