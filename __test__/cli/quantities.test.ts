@@ -1,5 +1,5 @@
 import test from 'ava'
-import { clock, duration, quantity } from '#inlay/cli/quantities.js'
+import { clock, duration, grouped, quantity } from '#inlay/cli/quantities.js'
 
 for (const [value, shown] of [
   [0, '0 words'],
@@ -15,6 +15,13 @@ for (const [value, shown] of [
 ] as const) {
   test(`${value} words are written ${shown}`, (t) => t.is(quantity(value, 'words'), shown))
 }
+
+test('limits have their thousands apart', (t) => {
+  for (const value of [0, 7, 512, 4096, 65_536, 2_147_483_647, -1000]) {
+    t.is(grouped(value), value.toLocaleString('en'))
+  }
+  t.is(grouped(0.99995), '0.99995')
+})
 
 test('bytes take their prefix', (t) => t.is(quantity(10_760_854, 'bytes'), '10.8 MB'))
 

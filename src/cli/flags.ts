@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { shown } from '../errors.js'
 import { type Limits, type Option, type Options, type Table, nearest } from '../options.js'
 import { errorOf } from '../text-file.js'
+import { grouped } from './quantities.js'
 
 /** Wrong use of the command line: one line, a hint where to read more, exit code 2. */
 export class UsageError extends Error {}
@@ -81,15 +82,11 @@ export function meaning({ option }: Flag): string {
 }
 
 function range({ from, above, to, below }: Limits): string {
-  if (from !== undefined && to !== undefined) return `${from} to ${to.toLocaleString('en')}`
+  if (from !== undefined && to !== undefined) return `${from} to ${grouped(to)}`
   if (from !== undefined && below === undefined) return `${from} or more`
   const least = from === undefined ? (above === undefined ? '' : `above ${above}`) : `from ${from}`
   const most =
-    to === undefined
-      ? below === undefined
-        ? ''
-        : `below ${below}`
-      : `at most ${to.toLocaleString('en')}`
+    to === undefined ? (below === undefined ? '' : `below ${below}`) : `at most ${grouped(to)}`
   return [least, most].filter((part) => part !== '').join(', ')
 }
 

@@ -7,6 +7,12 @@ export function quantity(value: number, unit: string): string {
   return prefix === '' ? `${figures} ${unit}` : `${figures} ${prefix} ${unit}`
 }
 
+/** 4096: "4,096". What Node.js has for it reads its tables of languages first, for 15 ms. */
+export function grouped(value: number): string {
+  if (!Number.isInteger(value)) return String(value)
+  return String(value).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
+}
+
 /** Seconds as "0:08", "12:34" or "1:02:03". */
 export function clock(seconds: number): string {
   const whole = Math.round(seconds)
