@@ -11,7 +11,7 @@ test('fasttext trains, and is asked about words that nobody wrote', async (t) =>
   const inside = folder(t, { 'text.txt': colouredText(1200) })
   const trained = await inlay(
     inside,
-    `fasttext train text.txt -o v.txt --model model.bin --dimensions 16 --epochs 8 --buckets 1000
+    `fasttext train text.txt -o v.txt --model model.bin --dimensions 16 --epochs 8 --bucket 1000
      --min-count 1 --threads 1 -q`,
   )
   t.deepEqual(trained, { code: 0, signal: null, stdout: '', stderr: '' })

@@ -92,7 +92,7 @@ test('fasttext: a model answers for words that the text did not have', async (t)
   const inside = folder(t, { 'text.txt': colouredText(300) })
   const trained = await inlay(
     inside,
-    `fasttext train text.txt -o v.vec -q --dimensions 12 --epochs 5 --subsample 0 --buckets 5000
+    `fasttext train text.txt -o v.vec -q --dimensions 12 --epochs 5 --subsample 0 --bucket 5000
      --model model.bin`,
   )
   t.is(trained.code, 0, trained.stderr)

@@ -47,7 +47,7 @@ function text(): string[] {
 for (const module of ['fasttext', 'gensim']) {
   test(`${module} gives the vectors of our .bin that we give`, async (t) => {
     if (!has(t, module)) return
-    using model = await FastText.train(text(), { dimensions: 10, buckets: 5000, epochs: 2 })
+    using model = await FastText.train(text(), { dimensions: 10, bucket: 5000, epochs: 2 })
     const file = join(folder(t), 'model.bin')
     await model.save(file)
     const load = {

@@ -19,7 +19,7 @@ import { wrongValues } from '../fixtures/wrong-values.js'
 const refused = { instanceOf: InvalidOptionError }
 const one = { minCount: 1, threads: 1, subsample: 0 }
 const tiny = toySentences(4_000, 100)
-const small: FastTextOptions = { ...one, dimensions: 12, epochs: 2, buckets: 1000 }
+const small: FastTextOptions = { ...one, dimensions: 12, epochs: 2, bucket: 1000 }
 
 /** Sentences about one of two topics, whose words are built of a stem and an ending. */
 const endings = ['a', 'ing', 'er', 'ed', 'ish', 'ness', 'ful', 'ly']
@@ -29,7 +29,7 @@ const inflected = Array.from({ length: 3000 }, (_, i) => {
   const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)]!
   return Array.from({ length: 8 }, () => pick(stems) + pick(endings))
 })
-const taught: FastTextOptions = { ...one, dimensions: 24, epochs: 4, buckets: 20_000 }
+const taught: FastTextOptions = { ...one, dimensions: 24, epochs: 4, bucket: 20_000 }
 
 for (const architecture of ['skip-gram', 'cbow'] as const) {
   for (const objective of ['negative-sampling', 'hierarchical-softmax'] as const) {
@@ -72,12 +72,12 @@ test('a word is the mean of its own row and its n-grams, an unknown one of its n
 })
 
 test('words without an n-gram', async (t) => {
-  using model = await FastText.train(tiny, { ...small, maxNgram: 0 })
+  using model = await FastText.train(tiny, { ...small, maxn: 0 })
   t.is(model.vector('unknown'), undefined)
   t.deepEqual(model.subwords('1'), [])
   t.throws(() => model.similarity('1', 'unknown'), { code: 'NOT_FOUND' })
   await t.throwsAsync(model.mostSimilar('unknown'), { code: 'NOT_FOUND' })
-  using long = await FastText.train(tiny, { ...small, minNgram: 6 })
+  using long = await FastText.train(tiny, { ...small, minn: 6 })
   t.is(long.vector(''), undefined)
 })
 
@@ -100,9 +100,9 @@ test('every option that decides the vectors changes them', async (t) => {
     { architecture: 'cbow' },
     { objective: 'hierarchical-softmax' },
     { dimensions: 13 },
-    { minNgram: 2 },
-    { maxNgram: 3 },
-    { buckets: 900 },
+    { minn: 2 },
+    { maxn: 3 },
+    { bucket: 900 },
     { window: 2 },
     { shrinkWindow: false },
     { negative: 9 },
@@ -130,7 +130,7 @@ for (const objective of ['negative-sampling', 'hierarchical-softmax'] as const) 
       for (const word of ['silverish', 'unheard', 'garden']) {
         t.deepEqual(opened.vector(word), model.vector(word), `${name} ${word}`)
       }
-      t.like(opened.options, { objective, minNgram: 3, maxNgram: 6, buckets: 20_000 })
+      t.like(opened.options, { objective, minn: 3, maxn: 6, bucket: 20_000 })
       if (name === 'model.safetensors') t.deepEqual(opened.losses, model.losses)
     }
     using theirs = await FastText.open(join(place, 'model.bin'))
@@ -179,7 +179,7 @@ test('an abort ends a training', async (t) => {
 test('a full disk is an error, and leaves nothing behind', async (t) => {
   const disk = smallDisk(t)
   if (disk === undefined) return
-  using model = await FastText.train(tiny, { ...small, buckets: 2_000_000 })
+  using model = await FastText.train(tiny, { ...small, bucket: 2_000_000 })
   const full = { instanceOf: InlayError, code: 'DISK_FULL' }
   await t.throwsAsync(model.save(join(disk, 'model.bin')), full)
   t.deepEqual(readdirSync(disk), [])
@@ -193,7 +193,7 @@ for (const { option, value } of wrongValues(fastTextOptions)) {
 }
 
 test('what is no word is refused', async (t) => {
-  using model = await FastText.train([['a', 'b']], { minCount: 1, dimensions: 4, buckets: 10 })
+  using model = await FastText.train([['a', 'b']], { minCount: 1, dimensions: 4, bucket: 10 })
   const word = 5 as unknown as string
   const message = /`word` must be a string, got 5/
   t.throws(() => model.vector(word), { instanceOf: InvalidOptionError, message })
@@ -205,7 +205,7 @@ test('options that have no meaning together are refused', async (t) => {
   for (const options of [
     { objective: 'hierarchical-softmax', negative: 5 },
     { architecture: 'cbow', sharedNegatives: true },
-    { minNgram: 4, maxNgram: 3 },
+    { minn: 4, maxn: 3 },
     { epochs: 2, checkpointEvery: 5 },
   ] as FastTextOptions[]) {
     await t.throwsAsync(FastText.train('never-read.txt', options), refused, JSON.stringify(options))

@@ -12,7 +12,7 @@ const train = trainCommand({
   options: fastTextOptions,
   examples: [
     'corpus.txt -o vectors.safetensors --model model.bin',
-    'corpus.txt -o vectors.vec --architecture cbow --min-ngram 2 --max-ngram 5',
+    'corpus.txt -o vectors.vec --architecture cbow --minn 2 --maxn 5',
   ],
   train: (source, settings) => FastText.train(source, settings),
 })

@@ -31,11 +31,11 @@ import { checkTogether, corpusOf, trainingOptions } from './training.js'
 /** What FastText has of its own, and where its defaults are others. In brackets: fastText's names. */
 const ownOptions = {
   /** Characters of the shortest n-gram [-minn]. */
-  minNgram: integer(3, { from: 1, to: 100 }, 'characters of the shortest n-gram'),
+  minn: integer(3, { from: 1, to: 100 }, 'characters of the shortest n-gram'),
   /** Characters of the longest n-gram; 0: words have no n-grams [-maxn]. */
-  maxNgram: integer(6, { from: 0, to: 100 }, 'characters of the longest n-gram; 0: none'),
+  maxn: integer(6, { from: 0, to: 100 }, 'characters of the longest n-gram; 0: none'),
   /** Buckets that n-grams are hashed into; only those that are met take memory [-bucket]. */
-  buckets: integer(2_000_000, { from: 1, to: 0x7fff_ffff }, 'buckets that n-grams share'),
+  bucket: integer(2_000_000, { from: 1, to: 0x7fff_ffff }, 'buckets that n-grams share'),
   /** Learning rate at the first word [-lr]. */
   learningRate: real(0.05, { above: 0, to: 10 }, 'learning rate at the first word'),
   /** Noise words are drawn by count to this power: 0.5, as fastText does. */
@@ -107,7 +107,7 @@ export class FastText {
    * Trains on `source`: text, sentences or a corpus that was read before. Same bytes for the same
    * `seed` with `threads: 1` on one machine.
    *
-   *     const model = await FastText.train('corpus.txt', { minNgram: 2, maxNgram: 5 })
+   *     const model = await FastText.train('corpus.txt', { minn: 2, maxn: 5 })
    *
    * @throws {InvalidOptionError} before anything is read; a checkpoint of other options or text
    * @throws {InlayError} as `Word2Vec.train`
@@ -303,8 +303,8 @@ type FastTextTraining = Settings<typeof trainingOptions & typeof ownOptions>
 function checkOwn(settings: FastTextTraining, given: FastTextOptions, who: string): void {
   checkTogether(settings, given, who)
   const refuse = refusal(who)
-  if (settings.maxNgram > 0 && settings.minNgram > settings.maxNgram) {
-    refuse('minNgram', `is above \`maxNgram\` (${settings.maxNgram})`)
+  if (settings.maxn > 0 && settings.minn > settings.maxn) {
+    refuse('minn', `is above \`maxn\` (${settings.maxn})`)
   }
   if (settings.architecture === 'cbow' && given.sharedNegatives !== undefined) {
     refuse('sharedNegatives', 'is for skip-gram only')
