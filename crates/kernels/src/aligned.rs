@@ -30,6 +30,12 @@ impl<T: Copy> Aligned<T> {
     }
 }
 
+impl<T> Default for Aligned<T> {
+    fn default() -> Self {
+        Self { lines: Vec::new(), length: 0 }
+    }
+}
+
 impl<T: Copy> Deref for Aligned<T> {
     type Target = [T];
 

@@ -20,31 +20,23 @@ const WIDE: usize = 2 * LANES;
 pub(crate) struct Halves(Avx512);
 
 /// Rows, each of pairs that lie one after the other; a zero is behind an odd one.
+#[derive(Default)]
 pub(crate) struct Rows {
     pairs: Aligned<u32>,
     rows: usize,
+    /// Pairs of a row.
+    depth: usize,
     /// From one row to the next.
     stride: usize,
 }
 
 /// Columns in panels as wide as a tile: [columns / 32] [pairs] [32]. Zeros are beyond the last row and column.
+#[derive(Default)]
 pub(crate) struct Panels {
     pairs: Aligned<u32>,
     /// Of a column.
     depth: usize,
     columns: usize,
-}
-
-impl Default for Rows {
-    fn default() -> Self {
-        Self { pairs: Aligned::new(0, 0), rows: 0, stride: 0 }
-    }
-}
-
-impl Default for Panels {
-    fn default() -> Self {
-        Self { pairs: Aligned::new(0, 0), depth: 0, columns: 0 }
-    }
 }
 
 impl Panels {
@@ -90,8 +82,7 @@ impl Halves {
     /// # Panics
     /// If the shapes do not fit.
     pub(crate) fn multiply(self, a: &Rows, b: &Panels, mut c: Target<'_>) {
-        assert_eq!((c.rows(), c.columns()), (a.rows, b.columns));
-        assert!(b.depth <= a.stride);
+        assert_eq!((c.rows(), c.columns(), a.depth), (a.rows, b.columns, b.depth));
         for column in (0..b.columns).step_by(WIDE) {
             let mut first = 0;
             while first < a.rows {
@@ -126,7 +117,7 @@ impl Halves {
         let columns = from.columns();
         // An odd number of lines, so that rows do not crowd a set of the first cache.
         to.stride = (columns.div_ceil(2 * LANES) | 1) * LANES;
-        to.rows = from.rows();
+        (to.rows, to.depth) = (from.rows(), columns.div_ceil(2));
         to.pairs.grow(0, to.rows * to.stride);
         for (row, to) in (0..to.rows).zip(to.pairs.chunks_exact_mut(to.stride)) {
             for (at, to) in (0..columns).step_by(2 * LANES).zip(to.chunks_exact_mut(LANES)) {

@@ -140,7 +140,7 @@ pub fn convolve_winograd(
     let block = balance * crew.as_ref().map_or(1, |crew| crew.size());
     let blocks = total.div_ceil(block.max(TILES));
     let block = total.div_ceil(blocks.max(1)).next_multiple_of(TILES).max(TILES);
-    let mut tiles = std::mem::replace(&mut desk.tiles, Aligned::new(0.0, 0));
+    let mut tiles = std::mem::take(&mut desk.tiles);
     desk.zeros(inputs);
     for first in (0..total).step_by(block) {
         let of_block = first..total.min(first + block);

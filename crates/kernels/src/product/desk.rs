@@ -14,6 +14,7 @@ use crate::bytes::Lines;
 
 /// Memory that products work in; one for each thread, used again and again. It grows with what lies on it:
 /// a short call must not pay for the largest one.
+#[derive(Default)]
 pub struct Desk {
     a: Aligned<f32>,
     b: Aligned<f32>,
@@ -82,25 +83,6 @@ impl Desk {
     pub(crate) fn zeros(&mut self, length: usize) -> &[f32] {
         self.zeros.resize(self.zeros.len().max(length), 0.0);
         &self.zeros
-    }
-}
-
-impl Default for Desk {
-    fn default() -> Self {
-        let (a, b) = (Aligned::new(0.0, 0), Aligned::new(0.0, 0));
-        let (zeros, copies, tiles) = (Vec::new(), Vec::new(), Aligned::new(0.0, 0));
-        Self {
-            a,
-            b,
-            zeros,
-            copies,
-            tiles,
-            lines: Lines::default(),
-            #[cfg(target_arch = "x86_64")]
-            narrow: Room::default(),
-            wanted: Wanted::default(),
-            crew: None,
-        }
     }
 }
 
