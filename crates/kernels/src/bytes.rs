@@ -25,8 +25,8 @@ use crate::{Activation, Aligned, Desk, Kernels, Matrix, Simd, Target};
 
 /// Bytes of a row and of a column that are multiplied and added up by one instruction.
 const STEP: usize = 4;
-/// Lanes of the widest set.
-const WIDEST: usize = 16;
+/// Sums of the largest tile of any set.
+const LARGEST: usize = 9 * 3 * 16;
 /// Rows of x that are turned into bytes at a time: with as many as these W is read seldom, and they stay in the
 /// second cache.
 const ROWS: usize = 336;
@@ -294,14 +294,17 @@ impl Product<'_> {
     fn tile<B: Bytes>(&mut self, bytes: B, tile: Tile<'_>, first: usize) {
         let height = tile.meanings.len();
         let columns = (self.b.columns - tile.panel * self.b.width).min(self.b.width);
+        const { assert!(B::ROWS * B::VECTORS * B::Floats::LANES <= LARGEST) };
+        let mut sums = MaybeUninit::<[f32; LARGEST]>::uninit();
+        let sums = sums.as_mut_ptr().cast::<f32>();
         macro_rules! of_rows {
             ($vectors:literal: $($rows:literal)*) => {
                 match height {
                     // Tiles that are taller than this set's own never come.
                     $($rows if $rows <= B::ROWS => {
-                        // SAFETY: `run` has made as many rows of bytes, each of all steps; a panel has them too;
-                        // C and the bias have so many columns.
-                        unsafe { self.fill::<B, $rows, $vectors>(bytes, &tile, first, columns) }
+                        // SAFETY: `run` has made as many rows of bytes, each of all steps; a panel has them too, and
+                        // there is room for the sums of the largest tile.
+                        unsafe { self.add_up::<B, $rows, $vectors>(bytes, &tile, sums) }
                     })*
                     _ => unreachable!("a tile is as tall as the set says"),
                 }
@@ -312,6 +315,8 @@ impl Product<'_> {
         } else {
             of_rows!(2: 1 2 3 4 5 6);
         }
+        // SAFETY: they were written above; C and the bias have so many columns.
+        unsafe { self.write(bytes, &tile, sums, first, columns) };
         if let Some(activation) = self.activation {
             let to = self.c.row(first).wrapping_add(tile.panel * self.b.width);
             // SAFETY: these values of C were written above.
@@ -319,21 +324,22 @@ impl Product<'_> {
         }
     }
 
+    /// The sums of a tile's products, row by row.
+    ///
     /// # Safety
-    /// There are `ROWS` rows of bytes and of C, and `columns` columns, no more than a panel has.
+    /// There are `ROWS` rows of bytes, and room for as many rows of a panel's width.
     #[inline(always)]
-    unsafe fn fill<B: Bytes, const ROWS: usize, const VECTORS: usize>(
-        &mut self,
+    unsafe fn add_up<B: Bytes, const ROWS: usize, const VECTORS: usize>(
+        &self,
         bytes: B,
         tile: &Tile<'_>,
-        first: usize,
-        columns: usize,
+        to: *mut f32,
     ) {
         let (simd, lanes, width) = (bytes.floats(), B::Floats::LANES, self.b.width);
         let mut panel =
             self.b.values.as_ptr().wrapping_add(tile.panel * tile.steps * width).cast::<i8>();
         let mut row = tile.rows;
-        // SAFETY: the caller's promise; vectors of C are read and written up to its last column.
+        // SAFETY: the caller's promise; a panel has all steps.
         unsafe {
             let mut sums = [[bytes.nothing(); VECTORS]; ROWS];
             for _ in 0..tile.steps {
@@ -350,25 +356,41 @@ impl Product<'_> {
                 panel = panel.wrapping_add(width * STEP);
                 row = row.wrapping_add(STEP);
             }
-            // Written once, by a loop that is short enough to be unrolled: the sums stay in registers until then.
-            let mut numbers = MaybeUninit::<[[[f32; WIDEST]; VECTORS]; ROWS]>::uninit();
-            let numbers = numbers.as_mut_ptr().cast::<f32>();
+            // A loop that is short enough to be unrolled: else the sums would lie in memory from the start.
             for (i, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
-                    simd.store(numbers.add(i * width + v * lanes), bytes.numbers(sum));
+                    simd.store(to.add(i * width + v * lanes), bytes.numbers(sum));
                 }
             }
-            let begin = tile.panel * width;
-            for v in 0..columns.div_ceil(lanes) {
-                let at = begin + v * lanes;
-                let count = (columns - v * lanes).min(lanes);
+        }
+    }
+
+    /// What sums stand for goes to C.
+    ///
+    /// # Safety
+    /// `sums` has a row of a panel's width for each row of the tile; C and the bias have so many columns.
+    #[inline(always)]
+    unsafe fn write<B: Bytes>(
+        &mut self,
+        bytes: B,
+        tile: &Tile<'_>,
+        sums: *const f32,
+        first: usize,
+        columns: usize,
+    ) {
+        let (simd, lanes, width) = (bytes.floats(), B::Floats::LANES, self.b.width);
+        for v in 0..columns.div_ceil(lanes) {
+            let at = tile.panel * width + v * lanes;
+            let count = (columns - v * lanes).min(lanes);
+            // SAFETY: the caller's promise; scales and sums of columns are as many as whole panels have.
+            unsafe {
                 let of_column = simd.load(self.b.sums.as_ptr().add(at));
                 let scales = simd.load(self.b.scales.as_ptr().add(at));
                 let start = match self.bias {
                     Some(bias) => simd.load_first(bias.as_ptr().add(at), count),
                     None => simd.splat(0.0),
                 };
-                let (mut from, mut to) = (numbers.add(v * lanes), self.c.row(first).add(at));
+                let (mut from, mut to) = (sums.add(v * lanes), self.c.row(first).add(at));
                 for &Meaning { scale, zero } in tile.meanings {
                     let sum = simd.fma(simd.splat(-zero), of_column, simd.load(from));
                     let value = simd.fma(sum, simd.mul(simd.splat(scale), scales), start);
