@@ -146,7 +146,7 @@ export function bertLike(
     throw new InlayError('UNSUPPORTED', `${who}: a model with position embeddings of type ${kind}`)
   }
   const width = config.count(family.sizes.width)
-  const depth = config.count(family.sizes.layers, undefined, names.size)
+  const depth = config.blocks(family.sizes.layers, names)
   const skip = family.skip(config)
   const length = config.count(['max_position_embeddings']) - skip
   const epsilon = config.positive(['layer_norm_eps'], 1e-12)

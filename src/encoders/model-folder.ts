@@ -149,12 +149,17 @@ export class Fields {
   }
 
   /** An integer from 1 up, under the first of its names that is there. */
-  count(names: readonly string[], fallback?: number, most = Infinity): number {
+  count(names: readonly string[], fallback?: number): number {
     const found = this.#find(names) ?? fallback
-    if (Number.isInteger(found) && (found as number) > 0 && (found as number) <= most) {
-      return found as number
-    }
-    throw this.wrong(names, `an integer from 1 ${most === Infinity ? 'up' : `to ${most}`}`, found)
+    if (Number.isInteger(found) && (found as number) > 0) return found as number
+    throw this.wrong(names, 'an integer from 1 up', found)
+  }
+
+  /** How many blocks a model has, each with tensors of its own among these. */
+  blocks(names: readonly string[], tensors: ReadonlySet<string>): number {
+    const found = this.count(names)
+    if (found <= tensors.size) return found
+    throw this.wrong(names, `at most ${tensors.size}, as the weights have so many tensors`, found)
   }
 
   /** A finite number. */

@@ -35,7 +35,7 @@ export function modernBert(config: Fields, names: ReadonlySet<string>): TextTran
   }
   const norm = (name: string) =>
     layerNorm({ name, epsilon: config.positive(['norm_eps'], 1e-5), bias: biases.norm })
-  const looks = looksOf(config, width / heads / 2, names.size)
+  const looks = looksOf(config, width / heads / 2, names)
 
   const layersOf = (probability: number | undefined): Layer[] => {
     const share = (key: string) => (probability === 0 ? 0 : shareOf(config, key, 0, probability))
@@ -92,10 +92,9 @@ export function modernBert(config: Fields, names: ReadonlySet<string>): TextTran
   }
 }
 
-/** How each block looks around, of which there are `most` at most: one in three, or as `layer_types` says, at all positions. So
- * many pairs of a head's values turn. */
-function looksOf(config: Fields, pairs: number, most: number): Look[] {
-  const depth = config.count(['num_hidden_layers'], undefined, most)
+/** How each block looks around: one in three, or as `layer_types` says, at all positions. So many pairs of a head's values turn. */
+function looksOf(config: Fields, pairs: number, names: ReadonlySet<string>): Look[] {
+  const depth = config.blocks(['num_hidden_layers'], names)
   const every = config.count(['global_attn_every_n_layers'], 3)
   const types = config.json['layer_types']
   const kinds = Array.isArray(types)

@@ -57,14 +57,16 @@ export class TextTower {
     run: RunSettings,
     who: string,
   ): Promise<TextTower> {
-    const reading = await readingOf(folder, (name) => name, length)
+    const { limit } = await readingOf(folder, (name) => name, length)
     const file = folder.file('tokenizer.json')
+    // As transformers, whose folders these are: only sentence-transformers makes letters small by itself.
+    const reading = { limit, lowercase: false }
     const tokenizer = await SubwordTokenizer.open(file, reading, run, who)
     try {
       const description = describe({ input: ids({ name: 'tokens' }), layers })
       const found = await Network.load(description, files, { ...run, tensors, shared: true })
       const token = pad === undefined ? undefined : await numberOfToken(tokenizer, pad, run, who)
-      return new TextTower(found, file, reading.limit, end, token, tokenizer)
+      return new TextTower(found, file, limit, end, token, tokenizer)
     } catch (error) {
       tokenizer.close()
       throw error

@@ -294,7 +294,11 @@ impl Product<'_> {
     fn tile<B: Bytes>(&mut self, bytes: B, tile: Tile<'_>, first: usize) {
         let height = tile.meanings.len();
         let columns = (self.b.columns - tile.panel * self.b.width).min(self.b.width);
-        const { assert!(B::ROWS * B::VECTORS * B::Floats::LANES <= LARGEST) };
+        const {
+            // As tall as there are tiles below.
+            assert!(B::ROWS <= if B::VECTORS == 3 { 9 } else { 6 });
+            assert!(B::ROWS * B::VECTORS * B::Floats::LANES <= LARGEST);
+        }
         let mut sums = MaybeUninit::<[f32; LARGEST]>::uninit();
         let sums = sums.as_mut_ptr().cast::<f32>();
         macro_rules! of_rows {

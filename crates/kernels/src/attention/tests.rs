@@ -270,6 +270,12 @@ fn narrow_products_give_what_others_do_but_for_eight_digits() {
                     assert!(error < 0.01, "{} {length} {width}: off by {error}", set.name());
                 }
                 assert!(output == with_help(set, how, &projected));
+                #[cfg(target_arch = "x86_64")]
+                {
+                    let exact = Attention { narrow: false, ..how };
+                    let exact = forward(set, exact, &projected, &mut Desk::default());
+                    assert_eq!(output != exact, crate::halves::Halves::of(set).is_some());
+                }
             }
         }
     }

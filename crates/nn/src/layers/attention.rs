@@ -63,7 +63,7 @@ struct Places {
 }
 
 impl SelfAttention {
-    /// `narrow` says whether weights have been rounded to 8 bits: then products of 16 bits lose nothing that is left.
+    /// `narrow` says whether weights have been rounded to 8 bits: then products of 16 bits lose little beside that.
     fn heads<'a>(&'a self, width: usize, places: &'a Places, narrow: bool) -> Attention<'a> {
         let &Self { heads, causal, window, dropout, .. } = self;
         let added = &places.relative[..];
