@@ -30,6 +30,12 @@ function countChecks(line) {
   return begin && { [{ ok: 'passed', 'not ok': 'failed', 'skipped:': 'skipped' }[begin]]: 1 }
 }
 
+/** What begins the report of a failure: in TAP and of our own checks, of a Rust test, of a compiler. */
+const failure = /^(not ok .|---- .* stdout ----$|error\b)/
+
+/** The lines of such a report that are said once more at the end, where they are found. */
+const reported = 12
+
 /** What a suite says that tells nothing. */
 const noise =
   /^(|running 0 tests|test result: ok\. 0 passed; .*|TAP version 13|1\.\.\d+|# (tests|pass|fail|skip|todo) \d+)$/
@@ -117,14 +123,20 @@ function instructionSets() {
 /** Runs one suite, its output as it comes, and gives its counts. */
 async function run({ name, commands, env = process.env, count, lacking }) {
   console.log(`\n── ${name}`)
-  const sum = { name, passed: 0, failed: 0, skipped: 0, seconds: 0 }
+  const sum = { name, passed: 0, failed: 0, skipped: 0, seconds: 0, failures: [] }
   if (lacking !== undefined) {
     console.log(`skipped: ${lacking}`)
     return { ...sum, skipped: 1 }
   }
+  let left = 0
   const read = (line) => {
-    if (!noise.test(line)) console.log(line)
     for (const [key, number] of Object.entries(count?.(line) ?? {})) sum[key] += number
+    if (noise.test(line)) return
+    console.log(line)
+    if (failure.test(line)) left = reported
+    if (/^ok ./.test(line)) left = 0
+    if (left > 0) sum.failures.push(line)
+    left--
   }
   const started = performance.now()
   let status = 0
@@ -140,19 +152,21 @@ async function run({ name, commands, env = process.env, count, lacking }) {
   sum.seconds = (performance.now() - started) / 1000
 
   if (count === undefined) sum[status === 0 ? 'passed' : 'failed'] = 1
-  if (status !== 0 && sum.failed === 0) {
-    console.log(`not ok ${name} ended with ${status}`)
+  const fail = (what) => {
     sum.failed = 1
+    sum.failures.push(`not ok ${name} ${what}`)
+    console.log(sum.failures.at(-1))
   }
-  if (sum.passed + sum.failed === 0) {
-    console.log(`not ok ${name} ran nothing`)
-    sum.failed = 1
-  }
+  if (status !== 0 && sum.failed === 0) fail(`ended with ${status}`)
+  if (sum.passed + sum.failed === 0) fail('ran nothing')
   return sum
 }
 
-/** The sums by suite, then the one line for all of them. */
+/** What failed, the sums by suite, then the one line for all of them. */
 function report(sums) {
+  for (const { name, failures } of sums) {
+    if (failures.length > 0) console.log(`\n── failed: ${name}\n${failures.join('\n')}`)
+  }
   console.log('')
   for (const { name, passed, failed, skipped, seconds } of sums) {
     const counts = [
