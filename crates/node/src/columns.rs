@@ -5,35 +5,43 @@ use inlay_nn::{Cells, Column, Content, Examples, Loss, Network, Positions, Shape
 use napi::bindgen_prelude::{Float32ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
 
-/// Numbers of a block.
-const BLOCK: usize = 1 << 18;
+/// Numbers of the first block, which stays small where few come.
+const FIRST: usize = 1 << 18;
+/// Numbers of any other: so many bytes (36 MiB) that glibc maps it by itself. Smaller ones would lie on its
+/// heap, and while that shrinks nobody gets memory.
+const BLOCK: usize = 9 << 20;
 
 /// Numbers in blocks while they come: a vector that grows moves all that it holds, and the event loop would wait.
 #[derive(Default)]
-pub struct Growing<T>(Vec<Vec<T>>);
+pub struct Growing<T> {
+    first: Vec<T>,
+    others: Vec<Vec<T>>,
+}
 
 impl<T: Copy> Growing<T> {
-    fn extend(&mut self, mut numbers: &[T]) {
-        while !numbers.is_empty() {
-            if self.0.last().is_none_or(|block| block.len() == BLOCK) {
-                // The first one may stay small.
-                let capacity = if self.0.is_empty() { 0 } else { BLOCK };
-                self.0.push(Vec::with_capacity(capacity));
+    fn extend(&mut self, numbers: &[T]) {
+        let Self { first, others } = self;
+        let (now, mut later) = numbers.split_at(numbers.len().min(FIRST - first.len()));
+        first.extend_from_slice(now);
+        while !later.is_empty() {
+            if others.last().is_none_or(|block| block.len() == BLOCK) {
+                others.push(Vec::with_capacity(BLOCK));
             }
-            let Some(block) = self.0.last_mut() else { return };
-            let (now, later) = numbers.split_at(numbers.len().min(BLOCK - block.len()));
+            let Some(block) = others.last_mut() else { return };
+            let (now, left) = later.split_at(later.len().min(BLOCK - block.len()));
             block.extend_from_slice(now);
-            numbers = later;
+            later = left;
         }
     }
 
     /// All in one; each block is freed as soon as it is copied.
-    fn joined(mut self) -> Vec<T> {
-        if self.0.len() < 2 {
-            return self.0.pop().unwrap_or_default();
+    fn joined(self) -> Vec<T> {
+        let Self { first, others } = self;
+        if others.is_empty() {
+            return first;
         }
-        let mut all = Vec::with_capacity(self.0.iter().map(Vec::len).sum());
-        self.0.into_iter().for_each(|block| all.extend_from_slice(&block));
+        let mut all = Vec::with_capacity(first.len() + others.iter().map(Vec::len).sum::<usize>());
+        std::iter::once(first).chain(others).for_each(|block| all.extend_from_slice(&block));
         all
     }
 }

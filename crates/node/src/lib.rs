@@ -48,6 +48,9 @@ mod words;
 
 use run::refuse;
 
+#[global_allocator]
+static ALLOCATOR: inlay_base::InSteps = inlay_base::InSteps;
+
 /// The meaning of a name that TypeScript has checked against the same list.
 fn choice<T: Copy>(given: &str, choices: &[(&str, T)]) -> napi::Result<T> {
     let meant = choices.iter().find(|(name, _)| *name == given);
