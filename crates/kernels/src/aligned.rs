@@ -1,38 +1,45 @@
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-/// Values that a cache line holds.
-const LINE: usize = 16;
-
-/// Values of four bytes from the start of a cache line on, so that no vector of them lies across two:
-/// one that does costs two reads, and cannot be read again soon after it was stored.
+/// Values from the start of a cache line on, so that no vector of them lies across two: one that does costs two
+/// reads, and cannot be read again soon after it was stored.
 pub struct Aligned<T> {
-    lines: Vec<Line<T>>,
+    lines: Vec<Line>,
     length: usize,
+    values: PhantomData<T>,
 }
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line<T>([T; LINE]);
+struct Line([u8; 64]);
 
 impl<T: Copy> Aligned<T> {
     /// `value`, so many times.
     pub fn new(value: T, length: usize) -> Self {
-        const { assert!(size_of::<T>() == 4, "sixteen values are a line") };
-        Self { lines: vec![Line([value; LINE]); length.div_ceil(LINE)], length }
+        let mut all = Self::default();
+        all.grow(value, length);
+        all
     }
 
     /// At least so many values: `value` where there were none.
     pub fn grow(&mut self, value: T, length: usize) {
-        if length > self.length {
-            self.lines.resize(length.div_ceil(LINE), Line([value; LINE]));
-            self.length = length;
+        const { assert!(64usize.is_multiple_of(size_of::<T>()), "a line holds whole values") };
+        if length <= self.length {
+            return;
         }
+        self.lines.resize(length.div_ceil(64 / size_of::<T>()), Line([0; 64]));
+        let start = self.lines.as_mut_ptr().cast::<T>();
+        for at in self.length..length {
+            // SAFETY: the lines have room for `length` values.
+            unsafe { start.add(at).write(value) };
+        }
+        self.length = length;
     }
 }
 
 impl<T> Default for Aligned<T> {
     fn default() -> Self {
-        Self { lines: Vec::new(), length: 0 }
+        Self { lines: Vec::new(), length: 0, values: PhantomData }
     }
 }
 
@@ -41,7 +48,7 @@ impl<T: Copy> Deref for Aligned<T> {
 
     #[inline(always)]
     fn deref(&self) -> &[T] {
-        // SAFETY: lines are 64 bytes of 16 values each, without padding, and hold `length` values.
+        // SAFETY: the lines begin with `length` values, which `grow` has written.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
     }
 }

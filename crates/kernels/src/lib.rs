@@ -83,7 +83,7 @@ pub use rows::{
     add_to_row, add_to_rows, axpy, dot, gain, join_rows, lay_row, lay_values, mean_of_rows,
     prefetch, prefetch_to_write, weigh_rows,
 };
-pub use running::{Between, run_on, slide};
+pub use running::{Between, Whole, run_on, slide};
 pub use scalar::Scalar;
 pub use search::{Scores, Stored};
 pub use simd::Simd;

@@ -1,23 +1,64 @@
 //! Sums of the rows of windows as differences of sums over all rows before: as many additions for a wide window as
-//! for a narrow one.
+//! for a narrow one. Rows are whole numbers, and sums of them wrap around: however long they have run, what lies
+//! between two of them is exact.
 
 use inlay_base::SharedRow;
 
 use crate::Simd;
 
+/// Whole numbers that wrap around.
+pub trait Whole: Copy + Default + Send + Sync {
+    /// What sums may come to.
+    const MOST: f32;
+
+    /// The one that is nearest to a number.
+    fn nearest(number: f32) -> Self;
+    /// a + b
+    fn plus(self, b: Self) -> Self;
+    /// a - b
+    fn minus(self, b: Self) -> Self;
+    /// As a number.
+    fn number(self) -> f32;
+}
+
+macro_rules! whole {
+    ($($whole:ident up to $most:literal),*) => {$(
+        impl Whole for $whole {
+            const MOST: f32 = $most;
+
+            #[inline(always)]
+            fn nearest(number: f32) -> Self {
+                number.round() as $whole
+            }
+
+            #[inline(always)]
+            fn plus(self, b: Self) -> Self {
+                self.wrapping_add(b)
+            }
+
+            #[inline(always)]
+            fn minus(self, b: Self) -> Self {
+                self.wrapping_sub(b)
+            }
+
+            #[inline(always)]
+            fn number(self) -> f32 {
+                self as f32
+            }
+        }
+    )*};
+}
+whole!(i16 up to 32_767.0, i32 up to 2e9);
+
 /// after = before + row
 ///
 /// # Panics
-/// If the sums are not as long as the padded row.
+/// If they are not of one length.
 #[inline(always)]
-pub fn run_on<S: Simd>(simd: S, row: SharedRow<'_>, before: &[f32], after: &mut [f32]) {
-    assert!(before.len() == row.padded() && after.len() == row.padded());
-    for i in (0..row.padded()).step_by(S::LANES) {
-        // SAFETY: `i` is below `padded`, a multiple of 16, and `LANES` divides 16.
-        unsafe {
-            let sum = simd.add(simd.load(before.as_ptr().add(i)), simd.load(row.as_ptr().add(i)));
-            simd.store(after.as_mut_ptr().add(i), sum);
-        }
+pub fn run_on<T: Whole>(row: &[T], before: &[T], after: &mut [T]) {
+    assert!(before.len() == row.len() && after.len() == row.len());
+    for ((&row, &before), after) in row.iter().zip(before).zip(after) {
+        *after = before.plus(row);
     }
 }
 
@@ -28,29 +69,37 @@ pub struct Between {
     pub sums: [usize; 4],
     /// The sum that the entering row is added to, and where that goes.
     pub entering: [usize; 2],
+    /// What one of the whole numbers stands for.
+    pub step: f32,
     /// What the sum of the window and of the row beside it is multiplied by.
     pub scale: f32,
 }
 
 /// Where a row enters, the sum before it goes on with it to its next place. Then
-/// h = scale · (beside + Σ rows from the first sum to the second + Σ rows from the third to the fourth).
+/// h = scale · (beside + step · (Σ rows from the first sum to the second + Σ rows from the third to the fourth)).
+/// On the way it asks for the row `ahead`.
 ///
 /// # Panics
 /// If a place is beyond `kept`, or the rows and `hidden` are not of one length.
 #[inline(always)]
-pub fn slide<S: Simd>(
+pub fn slide<S: Simd, T: Whole>(
     simd: S,
-    entering: Option<SharedRow<'_>>,
+    [entering, ahead]: [Option<&[T]>; 2],
     beside: SharedRow<'_>,
     between: Between,
-    kept: &mut [f32],
+    kept: &mut [T],
     hidden: &mut [f32],
 ) {
     let padded = beside.padded();
-    assert!(hidden.len() == padded && entering.is_none_or(|row| row.padded() == padded));
+    assert!(hidden.len() == padded && entering.is_none_or(|row| row.len() == padded));
     let places = between.sums.iter().chain(&between.entering);
     let last = kept.len().checked_sub(padded).expect("room for a sum");
     assert!(places.clone().all(|&place| place <= last));
+    if let Some(row) = ahead {
+        for line in (0..row.len()).step_by(64 / size_of::<T>()) {
+            simd.prefetch(row.as_ptr().wrapping_add(line).cast());
+        }
+    }
     // SAFETY: every place is good for `padded` values, as are the rows and `hidden`.
     unsafe {
         let (kept, hidden) = (kept.as_mut_ptr(), hidden.as_mut_ptr());
@@ -64,26 +113,33 @@ pub fn slide<S: Simd>(
 /// # Safety
 /// Rows, places in `kept` and `hidden` are good for as many values as `beside` has.
 #[inline(always)]
-unsafe fn slid<S: Simd>(
+unsafe fn slid<S: Simd, T: Whole>(
     simd: S,
-    entering: Option<*mut f32>,
+    entering: Option<*const T>,
     beside: SharedRow<'_>,
-    Between { sums, entering: [from, to], scale }: Between,
-    kept: *mut f32,
+    Between { sums, entering: [from, to], step, scale }: Between,
+    kept: *mut T,
     hidden: *mut f32,
 ) {
-    let factor = simd.splat(scale);
+    let (whole, part) = (simd.splat(scale), simd.splat(scale * step));
     for i in (0..beside.padded()).step_by(S::LANES) {
         // SAFETY: `i` is below `padded`, a multiple of 16, and `LANES` divides 16.
         unsafe {
             if let Some(row) = entering {
-                let sum = simd.add(simd.load(kept.add(from + i)), simd.load(row.add(i)));
-                simd.store(kept.add(to + i), sum);
+                let mut after = [T::default(); 16];
+                for (n, after) in after.iter_mut().enumerate().take(S::LANES) {
+                    *after = (*kept.add(from + i + n)).plus(*row.add(i + n));
+                }
+                kept.add(to + i).copy_from_nonoverlapping(after.as_ptr(), S::LANES);
             }
-            let [start, centre, after, end] = sums.map(|at| simd.load(kept.add(at + i)));
-            let around = simd.add(simd.sub(centre, start), simd.sub(end, after));
-            let sum = simd.add(simd.load(beside.as_ptr().add(i)), around);
-            simd.store(hidden.add(i), simd.mul(factor, sum));
+            let mut lanes = [0.0f32; 16];
+            for (n, lane) in lanes.iter_mut().enumerate().take(S::LANES) {
+                let [start, centre, behind, end] = sums.map(|place| *kept.add(place + i + n));
+                *lane = centre.minus(start).plus(end.minus(behind)).number();
+            }
+            let around = simd.load(lanes.as_ptr());
+            let beside = simd.mul(whole, simd.load(beside.as_ptr().add(i)));
+            simd.store(hidden.add(i), simd.fma(part, around, beside));
         }
     }
 }
@@ -95,12 +151,13 @@ mod tests {
     use super::*;
     use crate::{Kernels, Task};
 
-    const COLUMNS: usize = 37;
+    const COLUMNS: usize = 48;
 
     struct Windows<'a> {
-        rows: &'a SharedMatrix,
+        rows: &'a [[i16; COLUMNS]],
+        beside: SharedRow<'a>,
         /// All sums, one for each place and one behind the last.
-        sums: &'a mut [f32],
+        sums: &'a mut [i16],
         /// Where sums are taken.
         places: [usize; 4],
         /// Whether the last row enters with the window.
@@ -112,39 +169,45 @@ mod tests {
         type Output = ();
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) {
-            let Self { rows, sums, places, late, hidden } = self;
-            let (padded, last) = (rows.stride(), rows.rows() - 1);
-            for row in 0..rows.rows() - usize::from(late) {
-                let (before, after) = sums[row * padded..].split_at_mut(padded);
-                run_on(simd, rows.row(row as u32), before, &mut after[..padded]);
+            let Self { rows, beside, sums, places, late, hidden } = self;
+            let last = rows.len() - 1;
+            for (number, row) in rows.iter().enumerate().take(rows.len() - usize::from(late)) {
+                let (before, after) = sums[number * COLUMNS..].split_at_mut(COLUMNS);
+                run_on(row, before, &mut after[..COLUMNS]);
             }
-            let entering = late.then(|| rows.row(last as u32));
+            let entering = late.then(|| &rows[last][..]);
             let between = Between {
-                sums: places.map(|place| place * padded),
-                entering: [last * padded, (last + 1) * padded],
+                sums: places.map(|place| place * COLUMNS),
+                entering: [last * COLUMNS, (last + 1) * COLUMNS],
+                step: 0.25,
                 scale: 0.5,
             };
-            slide(simd, entering, rows.row(0), between, sums, hidden);
+            slide(simd, [entering, Some(&rows[0])], beside, between, sums, hidden);
         }
     }
 
     #[test]
-    fn what_lies_between_sums_and_a_row_beside() {
+    fn what_lies_between_sums_is_exact_where_they_wrap_around() {
+        let matrix = SharedMatrix::zeros(1, COLUMNS).unwrap();
+        matrix.write(0, &[3.0; COLUMNS]);
         for (set, late) in
             Kernels::available().into_iter().flat_map(|set| [(set, true), (set, false)])
         {
-            let rows = SharedMatrix::zeros(6, COLUMNS).unwrap();
-            for row in 0..6 {
-                rows.write(row, &[(1 << row) as f32; COLUMNS]);
+            // The sum of all is far beyond 16 bits, that of any window within them.
+            let number = |row: usize, i: usize| {
+                let sign = if i.is_multiple_of(2) { 1 } else { -1 };
+                sign * (8000 - 100 * row as i16 - i as i16)
+            };
+            let rows: Vec<[i16; COLUMNS]> =
+                (0..20).map(|row| std::array::from_fn(|i| number(row, i))).collect();
+            let sums = &mut vec![0; 21 * COLUMNS];
+            let mut hidden = vec![f32::NAN; COLUMNS];
+            let (beside, places) = (matrix.row(0), [16, 18, 19, 20]);
+            set.run(Windows { rows: &rows, beside, sums, places, late, hidden: &mut hidden });
+            for (i, &h) in hidden.iter().enumerate() {
+                let window: i32 = [16, 17, 19].map(|row| i32::from(number(row, i))).iter().sum();
+                assert_eq!(h, 0.5 * (3.0 + 0.25 * window as f32), "{} {i}", set.name());
             }
-            let sums = &mut vec![0.0; 7 * rows.stride()];
-            let mut hidden = vec![-1.0; rows.stride()];
-            let places = [1, 3, 4, 6];
-            set.run(Windows { rows: &rows, sums, places, late, hidden: &mut hidden });
-            // Rows 1, 2, 4 and 5, and row 0 beside them.
-            let wanted = 0.5 * (1 + 2 + 4 + 16 + 32) as f32;
-            assert!(hidden[..COLUMNS].iter().all(|&h| h == wanted), "{}", set.name());
-            assert!(hidden[COLUMNS..].iter().all(|&h| h == 0.0), "{}", set.name());
         }
     }
 }

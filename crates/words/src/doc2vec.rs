@@ -6,6 +6,7 @@ mod infer;
 mod lockstep;
 mod matrices;
 mod model;
+mod steps;
 mod tags;
 
 use inlay_base::{Error, Result, Run};

@@ -2,29 +2,34 @@
 //! words stay, so that sums of their rows can run ahead and serve every window.
 
 use inlay_base::{SharedMatrix, SharedRow};
-use inlay_kernels::{Between, Simd, axpy, lay_row, mean_of_rows, run_on, slide};
+use inlay_kernels::{Between, Simd, Whole, lay_row, mean_of_rows, prefetch, run_on, slide};
 
+use super::steps::Steps;
 use crate::lesson::Place;
 use crate::sight::places;
 
 /// What stands around a centre.
 pub trait Around: Sync {
-    /// Values that it keeps of a document on its way.
+    /// What it keeps of a document on its way.
+    type Kept: Copy + Default;
+
+    /// How many of them.
     fn keeps(&self) -> usize {
         0
     }
 
     /// Before the first word of a document.
     #[inline(always)]
-    fn begin<S: Simd>(&self, _simd: S, _ids: &[u32], _kept: &mut [f32]) {}
+    fn begin(&self, _ids: &[u32], _kept: &mut [Self::Kept]) {}
 
-    /// Makes the hidden vector of a centre. Centres come one after the other, the first one first.
+    /// Makes the hidden vector of a centre, and asks for a row that will be read two centres on. Centres come
+    /// one after the other, the first one first.
     fn gather<S: Simd>(
         &self,
         simd: S,
         tag: SharedRow<'_>,
         words: (&[u32], Place),
-        kept: &mut [f32],
+        kept: &mut [Self::Kept],
         hidden: &mut [f32],
     );
 
@@ -33,25 +38,21 @@ pub trait Around: Sync {
     fn part(&self, _place: Place) -> f32 {
         1.0
     }
-
-    /// A row that will be read two centres on, if any.
-    #[inline(always)]
-    fn expects(&self, _ids: &[u32], _centre: usize) -> Option<SharedRow<'_>> {
-        None
-    }
 }
 
 /// The tag alone: PV-DBOW.
 pub struct Alone;
 
 impl Around for Alone {
+    type Kept = f32;
+
     #[inline(always)]
     fn gather<S: Simd>(
         &self,
         simd: S,
         tag: SharedRow<'_>,
         _words: (&[u32], Place),
-        _kept: &mut [f32],
+        _kept: &mut [Self::Kept],
         hidden: &mut [f32],
     ) {
         mean_of_rows(simd, &[tag], 1.0, hidden);
@@ -60,19 +61,16 @@ impl Around for Alone {
 
 /// The mean or the sum of the tag and the words: PV-DM. It keeps the sums of all words before the
 /// last places.
-pub struct Sums<'a> {
+pub struct Sums<'a, T> {
     /// One row for each word.
-    pub input: &'a SharedMatrix,
+    pub input: &'a Steps<T>,
     /// Words on each side, at most.
     pub window: usize,
     /// As in `Cbow`.
     pub mean: bool,
 }
 
-/// Centres after which sums begin anew: over a long document they would lose the digits of single words.
-const ANEW: usize = 1024;
-
-impl Sums<'_> {
+impl<T: Whole> Sums<'_, T> {
     /// Sums that are kept: from the first place of a window to the one behind it.
     fn sums(&self) -> usize {
         2 * self.window + 2
@@ -81,31 +79,25 @@ impl Sums<'_> {
     /// Where the sum before a place lies.
     #[inline(always)]
     fn before(&self, place: usize) -> usize {
-        (place as u32 % self.sums() as u32) as usize * self.input.stride()
-    }
-
-    /// Takes the sum before the first place in reach from all.
-    #[inline(never)]
-    fn begin_anew<S: Simd>(&self, simd: S, centre: usize, kept: &mut [f32]) {
-        let padded = self.input.stride();
-        let first = kept[self.before(centre - self.window.min(centre))..][..padded].to_vec();
-        kept.chunks_exact_mut(padded).for_each(|sum| axpy(simd, -1.0, &first, sum));
+        (place as u32 % self.sums() as u32) as usize * self.input.padded()
     }
 }
 
-impl Around for Sums<'_> {
+impl<T: Whole> Around for Sums<'_, T> {
+    type Kept = T;
+
     fn keeps(&self) -> usize {
-        self.sums() * self.input.stride()
+        self.sums() * self.input.padded()
     }
 
     #[inline(always)]
-    fn begin<S: Simd>(&self, simd: S, ids: &[u32], kept: &mut [f32]) {
-        let padded = self.input.stride();
+    fn begin(&self, ids: &[u32], kept: &mut [T]) {
+        let padded = self.input.padded();
         let (mut before, mut left) = kept.split_at_mut(padded);
-        before.fill(0.0);
+        before.fill(T::default());
         for &id in ids.iter().take(self.window) {
             let (after, others) = left.split_at_mut(padded);
-            run_on(simd, self.input.row(id), before, after);
+            run_on(self.input.row(id), before, after);
             (before, left) = (after, others);
         }
     }
@@ -116,38 +108,31 @@ impl Around for Sums<'_> {
         simd: S,
         tag: SharedRow<'_>,
         (ids, Place { centre, start, end }): (&[u32], Place),
-        kept: &mut [f32],
+        kept: &mut [T],
         hidden: &mut [f32],
     ) {
-        if (centre + 1).is_multiple_of(ANEW) {
-            self.begin_anew(simd, centre, kept);
-        }
         let Self { input, window, mean } = *self;
-        let entering = ids.get(centre + window).map(|&id| input.row(id));
+        let row = |centres| ids.get(centre + window + centres).map(|&id| input.row(id));
         // One division for all places: no other is as far as a turn behind the centre.
         let (here, turn) = (self.before(centre), kept.len());
         let ahead = |places| {
-            let at = here + places * input.stride();
+            let at = here + places * input.padded();
             if at < turn { at } else { at - turn }
         };
         let behind = |places| {
-            let back = places * input.stride();
+            let back = places * input.padded();
             if back <= here { here - back } else { here + turn - back }
         };
         let sums = [behind(centre - start), here, ahead(1), ahead(end - centre)];
         let scale = if mean { 1.0 / (end - start) as f32 } else { 1.0 };
-        let entering_at = [ahead(window), ahead(window + 1)];
-        slide(simd, entering, tag, Between { sums, entering: entering_at, scale }, kept, hidden);
+        let entering = [ahead(window), ahead(window + 1)];
+        let between = Between { sums, entering, step: input.step(), scale };
+        slide(simd, [row(0), row(2)], tag, between, kept, hidden);
     }
 
     #[inline(always)]
     fn part(&self, Place { start, end, .. }: Place) -> f32 {
         if self.mean { 1.0 } else { 1.0 / (end - start) as f32 }
-    }
-
-    #[inline(always)]
-    fn expects(&self, ids: &[u32], centre: usize) -> Option<SharedRow<'_>> {
-        ids.get(centre + self.window + 2).map(|&id| self.input.row(id))
     }
 }
 
@@ -162,27 +147,27 @@ pub struct EndToEnd<'a> {
 }
 
 impl Around for EndToEnd<'_> {
+    type Kept = f32;
+
     #[inline(always)]
     fn gather<S: Simd>(
         &self,
         simd: S,
         tag: SharedRow<'_>,
         (ids, Place { centre, .. }): (&[u32], Place),
-        _kept: &mut [f32],
+        _kept: &mut [Self::Kept],
         hidden: &mut [f32],
     ) {
         let Self { input, beyond, window } = *self;
         let words = places(centre, window)
             .map(|at| ids.get(at).map_or_else(|| beyond.row(0), |&id| input.row(id)));
+        if let Some(&id) = ids.get(centre + window + 2) {
+            prefetch(simd, input.row(id));
+        }
         let parts = hidden.chunks_exact_mut(input.columns());
         for (row, part) in std::iter::once(tag).chain(words).zip(parts) {
             lay_row(simd, row, part);
         }
-    }
-
-    #[inline(always)]
-    fn expects(&self, ids: &[u32], centre: usize) -> Option<SharedRow<'_>> {
-        ids.get(centre + self.window + 2).map(|&id| self.input.row(id))
     }
 }
 
@@ -190,6 +175,7 @@ impl Around for EndToEnd<'_> {
 mod tests {
     use inlay_base::Random;
     use inlay_kernels::{Kernels, Task};
+    use inlay_vectors::Rows;
 
     use super::*;
 
@@ -225,8 +211,8 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Vec<Vec<f32>> {
             let Self { around, tag, ids, width, places } = self;
-            let mut kept = vec![f32::NAN; around.keeps()];
-            around.begin(simd, ids, &mut kept);
+            let mut kept = vec![A::Kept::default(); around.keeps()];
+            around.begin(ids, &mut kept);
             let hidden = |&place: &Place| {
                 let mut hidden = vec![0.0; width];
                 around.gather(simd, tag.row(0), (ids, place), &mut kept, &mut hidden);
@@ -246,33 +232,41 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn running_sums_give_the_mean_and_the_sum_of_every_window() {
-        let (input, tag) = (&at_random(50, 1), &at_random(1, 2));
-        for (words, window) in [(1, 5), (3, 5), (40, 1), (40, 8), (5000, 5), (3000, 60)] {
+    fn running_sums_are_those_of_every_window<T: Whole>(most: usize) {
+        let (all, tag) = (&at_random(50, 1), &at_random(1, 2));
+        let all: Vec<f32> = (0..50).flat_map(|row| values(all, row)).collect();
+        let input = &Steps::<T>::new(&Rows::from_values(&all, COLUMNS).unwrap(), 2 * most).unwrap();
+        for (words, window) in [(1, 5), (3, 5), (40, 1), (40, most), (5000, 5), (3000, most)] {
             let ids: Vec<u32> = (0..words as u32).map(|at| at * 31 % 50).collect();
             let places = &places_of(words, window);
             for mean in [true, false] {
                 let around = &Sums { input, window, mean };
                 for set in Kernels::available() {
-                    let (ids, width) = (&ids, input.stride());
+                    let (ids, width) = (&ids, input.padded());
                     let found = set.run(Walk { around, tag, ids, width, places });
                     for (place, hidden) in places.iter().zip(found) {
                         let mut wanted: Vec<f64> =
                             values(tag, 0).into_iter().map(f64::from).collect();
                         for at in place.around() {
-                            let row = values(input, ids[at]);
-                            wanted.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(x));
+                            let row = input.row(ids[at]).iter();
+                            let row = row.map(|x| f64::from(x.number()) * f64::from(input.step()));
+                            wanted.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
                         }
                         let rows = if mean { place.around().count() + 1 } else { 1 } as f64;
                         for (&got, sum) in hidden.iter().zip(wanted) {
                             let off = (f64::from(got) * rows - sum).abs();
-                            assert!(off < 1e-3, "{} {words} {window} {}", set.name(), place.centre);
+                            assert!(off < 1e-5 * rows.max(10.0), "{} {words} {window}", set.name());
                         }
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn running_sums_give_the_mean_and_the_sum_of_every_window() {
+        running_sums_are_those_of_every_window::<i16>(8);
+        running_sums_are_those_of_every_window::<i32>(60);
     }
 
     #[test]
@@ -291,7 +285,8 @@ mod tests {
 
     #[test]
     fn the_tag_gets_its_part() {
-        let input = &at_random(9, 1);
+        let rows = Rows::from_values(&[1.0, 2.0], 2).unwrap();
+        let input = &Steps::<i16>::new(&rows, 6).unwrap();
         let place = Place { centre: 2, start: 1, end: 5 };
         assert_eq!(Sums { input, window: 3, mean: false }.part(place), 0.25);
         assert_eq!(Sums { input, window: 3, mean: true }.part(place), 1.0);

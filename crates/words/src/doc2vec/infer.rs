@@ -8,9 +8,9 @@ use inlay_kernels::Kernels;
 
 use super::around::{Alone, Around, EndToEnd, Sums};
 use super::lockstep::{ABREAST, Desk, Lane, Pass};
-use super::model::{Model, Still};
+use super::model::{Model, Still, Words};
 use super::tags::Tags;
-use super::{Architecture, Combine, REACH};
+use super::{Combine, REACH};
 use crate::objective::{HierarchicalSoftmax, NegativeSampling, Objective};
 use crate::shards::{firsts, shards};
 use crate::view::{Turns, View};
@@ -81,9 +81,10 @@ impl Asked<'_> {
         let options = self.model.options();
         let window = options.window;
         let Still { input, beyond, output } = self.still;
-        match (options.architecture, options.combine) {
-            (Architecture::DistributedBagOfWords, _) => self.and(&Alone, objective),
-            (_, Combine::Concatenation) => {
+        let mean = options.combine == Combine::Mean;
+        match input {
+            Words::Apart => self.and(&Alone, objective),
+            Words::Rows(input) => {
                 if output.columns() != (1 + 2 * window) * options.dimensions {
                     let what = "inference where each document has several tags and \
                                 `combine: 'concatenation'`: a new document would have one";
@@ -91,10 +92,8 @@ impl Asked<'_> {
                 }
                 self.and(&EndToEnd { input, beyond, window }, objective)
             }
-            (_, combine) => {
-                let mean = combine == Combine::Mean;
-                self.and(&Sums { input, window, mean }, objective)
-            }
+            Words::Narrow(input) => self.and(&Sums { input, window, mean }, objective),
+            Words::Wide(input) => self.and(&Sums { input, window, mean }, objective),
         }
     }
 

@@ -39,11 +39,11 @@ impl Lane<'_> {
 }
 
 /// What a thread keeps from group to group.
-pub struct Desk<'a> {
+pub struct Desk<'a, K> {
     /// The words of a group's documents, subsampled.
     ids: [Vec<u32>; ABREAST],
     /// What is kept of what stands around, for each document.
-    kept: Aligned<f32>,
+    kept: Aligned<K>,
     keeps: usize,
     /// Of a step: who learns, from which hidden vector, beside which noise.
     pupils: Vec<Pupil<'a>>,
@@ -57,13 +57,13 @@ pub struct Desk<'a> {
     room: Room<'a>,
 }
 
-impl Desk<'_> {
+impl<K: Copy + Default> Desk<'_, K> {
     /// For output rows of so many values, padding included.
-    pub fn new(around: &impl Around, padded: usize) -> Self {
+    pub fn new(around: &impl Around<Kept = K>, padded: usize) -> Self {
         let keeps = around.keeps();
         Self {
             ids: [const { Vec::new() }; ABREAST],
-            kept: Aligned::new(0.0, ABREAST * keeps),
+            kept: Aligned::new(K::default(), ABREAST * keeps),
             keeps,
             pupils: Vec::new(),
             noise: Vec::new(),
@@ -77,7 +77,7 @@ impl Desk<'_> {
 }
 
 /// One pass over a group of documents.
-pub struct Pass<'a, 'p, A, O> {
+pub struct Pass<'a, 'p, A: Around, O> {
     pub around: &'a A,
     pub objective: &'a O,
     /// One row for each new document.
@@ -90,7 +90,7 @@ pub struct Pass<'a, 'p, A, O> {
     pub drawn: &'p [u32],
     /// At most `ABREAST`.
     pub lanes: &'p mut [Lane<'a>],
-    pub desk: &'p mut Desk<'a>,
+    pub desk: &'p mut Desk<'a, A::Kept>,
     pub run: &'p Run,
 }
 
@@ -108,7 +108,7 @@ impl<A: Around, O: Objective> Task for Pass<'_, '_, A, O> {
             lanes.iter_mut().zip(&mut *ids).enumerate()
         {
             subsample.keep(all, random, ids);
-            around.begin(simd, ids, &mut kept[lane * keeps..][..keeps]);
+            around.begin(ids, &mut kept[lane * keeps..][..keeps]);
         }
         let ids = &ids[..lanes.len()];
         let steps = ids.iter().map(Vec::len).max().unwrap_or(0);
@@ -129,7 +129,6 @@ impl<A: Around, O: Objective> Task for Pass<'_, '_, A, O> {
                 let Some(&target) = ids.get(centre) else { continue };
                 let next = ids.get(centre + 1);
                 ahead.extend(next.and_then(|&next| objective.expects(next, output)));
-                ahead.extend(around.expects(ids, centre));
                 let place = reach.place(centre, ids.len(), random);
                 let row = tags.row(*number as u32);
                 let kept = &mut kept[lane * keeps..][..keeps];

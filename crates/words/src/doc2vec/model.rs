@@ -9,7 +9,8 @@ use inlay_vectors::{Precision, Rows, WordVectors};
 use serde::{Deserialize, Serialize};
 
 use super::matrices::Matrices;
-use super::{Options, Scoring, Tags};
+use super::steps::Steps;
+use super::{Combine, Options, Scoring, Tags};
 use crate::tensors::{matrix_of, rows, rows_part};
 use crate::{Huffman, tensors};
 
@@ -31,10 +32,35 @@ pub struct Model {
     still: OnceLock<Still>,
 }
 
+/// Rows of the words around a centre, as they are put together.
+pub(super) enum Words {
+    /// Nobody asks for them.
+    Apart,
+    /// End to end.
+    Rows(SharedMatrix),
+    /// Added up, in windows that are narrow.
+    Narrow(Steps<i16>),
+    /// Added up, in any.
+    Wide(Steps<i32>),
+}
+
+/// Words of a narrow window: sums of so many still tell a five hundredth of the largest value in 16 bits.
+const NARROW: usize = 64;
+
+impl Words {
+    fn new(rows: &Rows, options: &Options) -> Result<Self> {
+        let words = 2 * options.window.max(1);
+        Ok(match options.combine {
+            Combine::Concatenation => Self::Rows(matrix_of(rows)?),
+            _ if words <= NARROW => Self::Narrow(Steps::new(rows, words)?),
+            _ => Self::Wide(Steps::new(rows, words)?),
+        })
+    }
+}
+
 /// What does not move in an inference.
 pub(super) struct Still {
-    /// Of words; no rows where windows have none.
-    pub input: SharedMatrix,
+    pub input: Words,
     pub beyond: SharedMatrix,
     pub output: SharedMatrix,
 }
@@ -116,8 +142,10 @@ impl Model {
         }
         let input = match &self.vectors {
             // PV-DBOW asks no words, whether they were trained or not.
-            Some(vectors) if self.options.words_predict() => matrix_of(vectors.rows())?,
-            _ => SharedMatrix::zeros(0, self.options.dimensions)?,
+            Some(vectors) if self.options.words_predict() => {
+                Words::new(vectors.rows(), &self.options)?
+            }
+            _ => Words::Apart,
         };
         let (beyond, output) = (matrix_of(&self.beyond)?, matrix_of(&self.output)?);
         Ok(self.still.get_or_init(|| Still { input, beyond, output }))
