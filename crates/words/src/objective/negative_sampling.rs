@@ -37,11 +37,18 @@ impl NegativeSampling<'_> {
         now: &mut Now<'v, '_>,
         outputs: &mut Vec<Output<'v>>,
     ) {
+        // A bit for each 64th word, so that a word which is there already is looked for seldom.
+        let bit = |word: u32| 1u64 << (word % 64);
+        let mut met = targets.iter().fold(0, |met, &target| met | bit(target));
         for _ in 0..count {
             let noise = now.drawn.next(self.noise, now.random);
-            // Skipped, not drawn again: a vocabulary of one word would draw for ever.
-            if !targets.contains(&noise) {
-                add(now.output.row(noise), -1.0, weight, outputs);
+            let row = now.output.row(noise);
+            if met & bit(noise) == 0 {
+                met |= bit(noise);
+                outputs.push(Output { row, sign: -1.0, weight });
+            } else if !targets.contains(&noise) {
+                // Skipped, not drawn again: a vocabulary of one word would draw for ever.
+                add(row, -1.0, weight, outputs);
             }
         }
     }
