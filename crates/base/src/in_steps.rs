@@ -55,8 +55,7 @@ fn give_back(block: *mut u8, size: usize) {
         unsafe {
             libc::madvise(block.add(first + step * STEP).cast(), STEP, libc::MADV_DONTNEED);
         }
-        // Who waits for the address space is not woken before we let go, and gets it if we do not
-        // come again at once.
+        // For who waits for the address space.
         std::thread::yield_now();
     }
 }

@@ -198,20 +198,22 @@ mod tests {
     }
 
     /// Goes through a document with windows of changing width, and gives all hidden vectors.
-    struct Walk<'a, A> {
+    struct Walk<'a, A: Around> {
         around: &'a A,
         tag: &'a SharedMatrix,
         ids: &'a [u32],
         width: usize,
         places: &'a [Place],
+        /// What lies where nothing was kept yet.
+        unset: A::Kept,
     }
 
     impl<A: Around> Task for Walk<'_, A> {
         type Output = Vec<Vec<f32>>;
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Vec<Vec<f32>> {
-            let Self { around, tag, ids, width, places } = self;
-            let mut kept = vec![A::Kept::default(); around.keeps()];
+            let Self { around, tag, ids, width, places, unset } = self;
+            let mut kept = vec![unset; around.keeps()];
             around.begin(ids, &mut kept);
             let hidden = |&place: &Place| {
                 let mut hidden = vec![0.0; width];
@@ -242,8 +244,8 @@ mod tests {
             for mean in [true, false] {
                 let around = &Sums { input, window, mean };
                 for set in Kernels::available() {
-                    let (ids, width) = (&ids, input.padded());
-                    let found = set.run(Walk { around, tag, ids, width, places });
+                    let (ids, width, unset) = (&ids, input.padded(), T::nearest(12_345.0));
+                    let found = set.run(Walk { around, tag, ids, width, places, unset });
                     for (place, hidden) in places.iter().zip(found) {
                         let mut wanted: Vec<f64> =
                             values(tag, 0).into_iter().map(f64::from).collect();
@@ -276,7 +278,7 @@ mod tests {
         let (ids, places) = (&[4, 7, 2], &places_of(3, 2));
         for set in Kernels::available() {
             let width = (5 * COLUMNS).next_multiple_of(16);
-            let found = set.run(Walk { around, tag, ids, width, places });
+            let found = set.run(Walk { around, tag, ids, width, places, unset: f32::NAN });
             let wanted = [values(tag, 0), values(beyond, 0), values(input, 4), values(input, 2)];
             let wanted = [&wanted[..], &[values(beyond, 0)]].concat().concat();
             assert!(found[1][..5 * COLUMNS] == wanted, "{}", set.name());

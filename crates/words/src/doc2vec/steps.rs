@@ -1,4 +1,4 @@
-use inlay_base::{Result, afford};
+use inlay_base::{Error, Result, afford};
 use inlay_formats::GiveRows;
 use inlay_kernels::{Aligned, Whole};
 use inlay_vectors::Rows;
@@ -13,6 +13,9 @@ pub struct Steps<T> {
 
 impl<T: Whole> Steps<T> {
     /// The step is as small as it can be if sums of any `together` rows are to be numbers of this kind.
+    ///
+    /// # Errors
+    /// `InvalidInput` for values that are not finite; `OutOfMemory`.
     pub fn new(rows: &Rows, together: usize) -> Result<Self> {
         let (count, dimensions) = (rows.rows(), rows.dimensions());
         let padded = dimensions.next_multiple_of(16);
@@ -22,6 +25,12 @@ impl<T: Whole> Steps<T> {
         let mut most = 0.0f32;
         for number in 0..count {
             rows.give(number, &mut row);
+            if !row.iter().all(|value| value.is_finite()) {
+                let problem = format!(
+                    "the vector of word {number} is not finite: the file is damaged, or of a training that diverged"
+                );
+                return Err(Error::InvalidInput { source: "model".into(), offset: None, problem });
+            }
             most = row.iter().fold(most, |most, value| most.max(value.abs()));
         }
         // Each number may be half a step too large.
@@ -82,6 +91,15 @@ mod tests {
         }
         let (off, largest) = tried::<i32>(&values, 7, 1000);
         assert!(off <= 1.0 && largest <= i32::MAX as f32 && largest > 1.9e9, "{off} {largest}");
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_refused() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let rows = Rows::from_values(&[1.0, 2.0, 3.0, value], 2).unwrap();
+            let refused = Steps::<i16>::new(&rows, 10).err().unwrap().to_string();
+            assert!(refused.contains("the vector of word 1 is not finite"), "{refused}");
+        }
     }
 
     #[test]
